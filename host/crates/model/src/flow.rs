@@ -1,0 +1,220 @@
+//! The pure run state machine: what the end of a step makes of the steps behind it.
+//!
+//! Every edge of the graph carries exactly one [`Signal`] in a run's life. A step
+//! with several inputs counts them on its row in the store, by an atomic decrement
+//! inside the transaction that ends its predecessor ([`Joins`]); one with a single
+//! input needs no row. When the last signal has come, a step becomes ready if one
+//! is live and none failed, and is skipped otherwise; a skipped step signals on at
+//! once, so that every step ends exactly once whatever fails.
+
+use crate::{
+    id::Ordinal,
+    state::{RunState, StepState},
+};
+
+/// What a step that has ended tells one of its successors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// Ended well: the successor may run.
+    Live,
+    /// Not taken: a branch that was not chosen. The successor runs if another input is live.
+    Dead,
+    /// Failed, or not run because something before it failed: the successor cannot run.
+    Failed,
+}
+
+/// The edges of an application's plan, acyclic.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Graph {
+    successors: Vec<Vec<Ordinal>>,
+    inputs: Vec<u32>,
+}
+
+impl Graph {
+    /// A graph of `steps` steps; an edge is (from, to), and a repeated one counts once.
+    ///
+    /// Edges that name a step beyond `steps` are dropped: a validated plan has none.
+    /// The caller has refused cycles; in one, no step ever becomes ready.
+    pub fn new(steps: usize, edges: impl IntoIterator<Item = (Ordinal, Ordinal)>) -> Self {
+        let mut graph = Self {
+            successors: vec![Vec::new(); steps],
+            inputs: vec![0; steps],
+        };
+        for (from, to) in edges {
+            if to.index() < steps
+                && let Some(successors) = graph.successors.get_mut(from.index())
+                && !successors.contains(&to)
+            {
+                successors.push(to);
+                graph.inputs[to.index()] += 1;
+            }
+        }
+        graph
+    }
+
+    /// How many steps there are.
+    pub fn len(&self) -> usize {
+        self.inputs.len()
+    }
+
+    /// Whether there is no step at all.
+    pub fn is_empty(&self) -> bool {
+        self.inputs.is_empty()
+    }
+
+    /// The steps that wait for `step`.
+    pub fn successors(&self, step: Ordinal) -> &[Ordinal] {
+        self.successors.get(step.index()).map_or(&[], Vec::as_slice)
+    }
+
+    /// How many steps `step` waits for.
+    pub fn inputs(&self, step: Ordinal) -> u32 {
+        self.inputs.get(step.index()).copied().unwrap_or(0)
+    }
+
+    /// The steps that wait for none, in order: what a run starts with.
+    pub fn roots(&self) -> impl Iterator<Item = Ordinal> + '_ {
+        self.inputs
+            .iter()
+            .enumerate()
+            .filter(|(_, inputs)| **inputs == 0)
+            .map(|(index, _)| Ordinal(index as u32))
+    }
+}
+
+/// Which successors a step that ended well signals as live.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Route {
+    /// All of them.
+    #[default]
+    All,
+    /// These; the others get [`Signal::Dead`].
+    Only(Vec<Ordinal>),
+}
+
+/// The counted signals of a step with several inputs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arrivals {
+    /// Signals still to come.
+    pub pending: u32,
+    /// Live signals that came.
+    pub live: u32,
+    /// Failed signals that came.
+    pub failed: u32,
+}
+
+impl Arrivals {
+    /// The count before any signal came.
+    pub const fn none(inputs: u32) -> Self {
+        Self {
+            pending: inputs,
+            live: 0,
+            failed: 0,
+        }
+    }
+
+    /// The count after one more signal.
+    #[must_use]
+    pub const fn with(self, signal: Signal) -> Self {
+        Self {
+            pending: self.pending.saturating_sub(1),
+            live: self.live + matches!(signal, Signal::Live) as u32,
+            failed: self.failed + matches!(signal, Signal::Failed) as u32,
+        }
+    }
+}
+
+/// Where the signals of joins are counted: rows of the store, inside a transaction.
+pub trait Joins {
+    /// Why counting failed.
+    type Error;
+
+    /// Counts `signal` for `step`, which has `inputs` of them in all, and says how
+    /// the count stands now. The first signal makes the row.
+    fn arrive(
+        &mut self,
+        step: Ordinal,
+        inputs: u32,
+        signal: Signal,
+    ) -> Result<Arrivals, Self::Error>;
+}
+
+/// What the end of a step brought about.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Advance {
+    /// Steps that may start now.
+    pub ready: Vec<Ordinal>,
+    /// Steps that end without having run, because something before them failed or
+    /// no branch led to them.
+    pub skipped: Vec<Ordinal>,
+}
+
+/// Ends `finished` in `state` and tells what follows.
+///
+/// # Errors
+/// What `joins` answers; nothing must then be committed.
+pub fn advance<J: Joins>(
+    graph: &Graph,
+    finished: Ordinal,
+    state: StepState,
+    route: &Route,
+    joins: &mut J,
+) -> Result<Advance, J::Error> {
+    let mut advance = Advance::default();
+    let mut ended = vec![(finished, own_signal(state))];
+    while let Some((step, signal)) = ended.pop() {
+        for &next in graph.successors(step) {
+            let signal = match route {
+                Route::Only(taken)
+                    if step == finished && signal == Signal::Live && !taken.contains(&next) =>
+                {
+                    Signal::Dead
+                }
+                _ => signal,
+            };
+            let arrivals = match graph.inputs(next) {
+                1 => Arrivals::none(1).with(signal),
+                inputs => joins.arrive(next, inputs, signal)?,
+            };
+            if arrivals.pending > 0 {
+                continue;
+            }
+            if arrivals.failed == 0 && arrivals.live > 0 {
+                advance.ready.push(next);
+            } else {
+                advance.skipped.push(next);
+                let on = if arrivals.failed > 0 {
+                    Signal::Failed
+                } else {
+                    Signal::Dead
+                };
+                ended.push((next, on));
+            }
+        }
+    }
+    Ok(advance)
+}
+
+const fn own_signal(state: StepState) -> Signal {
+    match state {
+        StepState::Success | StepState::Warning => Signal::Live,
+        _ => Signal::Failed,
+    }
+}
+
+/// The state in which a run ends whose steps have all ended.
+pub const fn final_state(cancelled: bool, failed: u32, warned: u32) -> RunState {
+    if cancelled {
+        RunState::Cancelled
+    } else if failed > 0 {
+        RunState::Failed
+    } else if warned > 0 {
+        RunState::Warning
+    } else {
+        RunState::Success
+    }
+}
+
+#[cfg(test)]
+#[path = "flow_tests.rs"]
+mod tests;

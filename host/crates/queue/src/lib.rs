@@ -1,0 +1,141 @@
+//! The way of ready steps to workers. The store is the truth, a queue is a hint:
+//! it carries ids only, may lose everything and may deliver twice; the claim in the
+//! store decides. This crate knows nothing of what a step is.
+//!
+//! A delivery is leased to its receiver until it is acknowledged, which workers do
+//! as soon as the claim is committed or refused, so leases are short. A delivery
+//! whose lease ends is given to another receiver; after too many deliveries it
+//! becomes a dead letter with a reason.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use model::id::StepKey;
+
+pub mod memory;
+
+/// The queue of what names none. It also answers to the predecessor's `celery`.
+pub const DEFAULT: &str = "default";
+/// The queue that is served before all others.
+pub const HIGH_PRIORITY: &str = "priority.high";
+
+/// The name under which a queue is kept: `celery` and the empty name are [`DEFAULT`].
+pub fn canonical(name: &str) -> &str {
+    match name.trim() {
+        "" | "celery" => DEFAULT,
+        name => name,
+    }
+}
+
+/// Why the queue refused.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The backend did not answer; the reconciler will enqueue again.
+    #[error("the queue did not answer: {0}")]
+    Unavailable(String),
+    /// The queue is closed: the process is shutting down.
+    #[error("the queue is closed")]
+    Closed,
+}
+
+/// What a worker listens on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subscription {
+    /// Queue names in the order of preference. [`HIGH_PRIORITY`] comes first wherever it stands.
+    pub queues: Vec<Arc<str>>,
+    /// Listen on every queue, those that appear later among them.
+    pub all: bool,
+}
+
+/// A received entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// The step.
+    pub key: StepKey,
+    /// The queue that it came from.
+    pub queue: Arc<str>,
+    /// The backend's name of the entry.
+    pub id: u64,
+    /// How often it was delivered, this time included.
+    pub deliveries: u32,
+}
+
+/// An entry that was delivered too often.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeadLetter {
+    /// The step.
+    pub key: StepKey,
+    /// Its queue.
+    pub queue: Arc<str>,
+    /// Why.
+    pub reason: String,
+}
+
+/// How full a queue is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Depth {
+    /// Its name.
+    pub queue: Arc<str>,
+    /// Entries that wait.
+    pub waiting: u64,
+    /// Entries that are delivered and not acknowledged.
+    pub delivered: u64,
+}
+
+/// Limits of a queue.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// How long a delivery may stay unacknowledged.
+    pub lease: Duration,
+    /// After how many deliveries an entry is a dead letter.
+    pub max_deliveries: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            lease: Duration::from_secs(30),
+            max_deliveries: 5,
+        }
+    }
+}
+
+/// A queue.
+#[async_trait]
+pub trait Queue: Send + Sync + 'static {
+    /// Adds ready steps to a queue, which appears on use. `high`: before all that is not.
+    async fn enqueue(&self, queue: &str, high: bool, steps: &[StepKey]) -> Result<(), Error>;
+
+    /// Waits until at least one entry is there and takes at most `max` of them.
+    ///
+    /// Dropping the future loses nothing. Order: queue [`HIGH_PRIORITY`], then high
+    /// entries, then by the subscription's order, first in first out; entries whose
+    /// lease has ended come first in their queue.
+    async fn receive(
+        &self,
+        subscription: &Subscription,
+        max: usize,
+    ) -> Result<Vec<Delivery>, Error>;
+
+    /// Acknowledges deliveries: they are gone. Unknown ids are ignored.
+    async fn acknowledge(&self, deliveries: &[Delivery]) -> Result<(), Error>;
+
+    /// Moves a delivery to the dead letters.
+    async fn bury(&self, delivery: &Delivery, reason: &str) -> Result<(), Error>;
+
+    /// Dead letters of a queue, the oldest first.
+    async fn dead_letters(&self, queue: &str) -> Result<Vec<DeadLetter>, Error>;
+
+    /// Takes the dead letters of a queue off the list and enqueues them again. Answers how many.
+    async fn revive(&self, queue: &str) -> Result<usize, Error>;
+
+    /// How full the queues are, by name.
+    async fn depths(&self) -> Result<Vec<Depth>, Error>;
+
+    /// Whether nothing waits on that queue, as far as this process can tell without asking.
+    fn looks_empty(&self, queue: &str) -> bool;
+
+    /// Ends every `receive` with [`Error::Closed`].
+    fn close(&self);
+}

@@ -1,0 +1,54 @@
+//! Why the store refused.
+
+/// What a call of the store answers.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why the store refused. [`Error::is_retryable`] is the type's to say: nobody
+/// compares messages.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The writer's queue is full: the caller should answer "too many requests".
+    #[error("the store has {0} writes waiting and takes no more for the moment")]
+    Busy(usize),
+    /// The backend did not answer, its disk is full, or it is being shut down.
+    #[error("the store did not answer: {0}")]
+    Unavailable(String),
+    /// The record was changed by somebody else since it was read.
+    #[error("`{name}` was changed in the meantime: expected revision {expected}, found {found}")]
+    Conflict {
+        /// What was to be changed.
+        name: String,
+        /// The revision that the caller had seen; 0 when it expected none to exist.
+        expected: i64,
+        /// The revision that there is; 0 when there is none.
+        found: i64,
+    },
+    /// Something else still needs the record.
+    #[error("`{name}` is in use: {by}")]
+    InUse {
+        /// What was to be deleted or changed.
+        name: String,
+        /// Who needs it.
+        by: String,
+    },
+    /// A name that a record refers to does not exist.
+    #[error("{0} does not exist")]
+    Missing(String),
+    /// An idempotency key came again with another request.
+    #[error("the idempotency key `{0}` was used before for another request")]
+    KeyReused(String),
+    /// What is stored cannot be read, or contradicts itself.
+    #[error("the store holds something that it should not: {0}")]
+    Corrupt(String),
+    /// The backend refused a statement: a defect of ours.
+    #[error("the store refused: {0}")]
+    Internal(String),
+}
+
+impl Error {
+    /// Whether the same call may succeed later.
+    pub const fn is_retryable(&self) -> bool {
+        matches!(self, Self::Busy(_) | Self::Unavailable(_))
+    }
+}

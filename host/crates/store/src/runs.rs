@@ -1,0 +1,398 @@
+//! Runs and their steps: the hot path ([`Runs`]) and what is read of it ([`History`]).
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use model::{
+    clock::Timestamp,
+    flow::{Graph, Route},
+    id::{Ordinal, RunId, RunRef, StepKey, TenantId, Token, WorkerId},
+    state::{RunState, StepState},
+};
+
+use crate::{Page, Result};
+
+/// Which executions run first among those of one queue.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Priority {
+    /// The usual one.
+    #[default]
+    Normal = 0,
+    /// Before all of [`Priority::Normal`].
+    High = 1,
+}
+
+/// What the caller gives so that a submit sent twice makes one run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Idempotency {
+    /// The caller's key, unique in the tenant while the run is kept.
+    pub key: String,
+    /// A digest of the request: the same key with another one is refused.
+    pub digest: [u8; 16],
+}
+
+/// A run to be accepted.
+#[derive(Clone, Debug)]
+pub struct NewRun {
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// Its name outside.
+    pub reference: RunRef,
+    /// The application's definition and the revision that it runs.
+    pub application: i64,
+    /// The revision of the application that the run is pinned to.
+    pub application_revision: i64,
+    /// The revision of the configuration object that it is pinned to, if aligned.
+    pub configuration_revision: Option<i64>,
+    /// The set of pack versions that it is pinned to, see [`Runs::pin_set`].
+    pub pins: i64,
+    /// The queue on which its steps wait.
+    pub queue: Arc<str>,
+    /// Their priority there.
+    pub priority: Priority,
+    /// The log level of its steps (10, 20, 25, 30, 40).
+    pub log_level: u8,
+    /// Who or what started it: `api:isadmin`, `schedule:…`, `run:isapp-…`.
+    pub trigger: Arc<str>,
+    /// The step that started it as a child application and waits for it.
+    pub parent: Option<StepKey>,
+    /// The run's own parameters: a JSON object, references unresolved.
+    pub input: Bytes,
+    /// Its plan's edges; the steps that wait for none become ready with the commit.
+    pub graph: Arc<Graph>,
+    /// When it was accepted.
+    pub created_at: Timestamp,
+    /// When it may be forgotten once it has ended; names its payload partition.
+    pub expires_at: Timestamp,
+    /// So that the same submit sent twice makes one run.
+    pub idempotency: Option<Idempotency>,
+    /// Claim the first ready step for this worker in the same commit.
+    pub claim: Option<WorkerId>,
+}
+
+/// What became of a submit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Submitted {
+    /// A new run.
+    New {
+        /// Its number.
+        run: RunId,
+        /// The step that was claimed for the worker named in the submit.
+        claimed: Option<(Ordinal, Token)>,
+        /// Ready steps that the caller must put on the queue.
+        ready: Vec<Ordinal>,
+    },
+    /// The run that was made when this idempotency key came first.
+    Existing {
+        /// Its number.
+        run: RunId,
+        /// Its name outside.
+        reference: RunRef,
+    },
+}
+
+/// What a worker needs to know about a run whose step it has claimed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunHeader {
+    /// Its number.
+    pub run: RunId,
+    /// Its name outside.
+    pub reference: RunRef,
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// The application's definition.
+    pub application: i64,
+    /// The revision that it is pinned to.
+    pub application_revision: i64,
+    /// The revision of the configuration object, if aligned.
+    pub configuration_revision: Option<i64>,
+    /// The set of pack versions that it is pinned to.
+    pub pins: i64,
+    /// The queue of its steps.
+    pub queue: Arc<str>,
+    /// Their priority.
+    pub priority: Priority,
+    /// Its log level.
+    pub log_level: u8,
+    /// When it was accepted.
+    pub created_at: Timestamp,
+    /// Its payload partition.
+    pub expires_at: Timestamp,
+    /// The run's own parameters.
+    pub input: Bytes,
+}
+
+/// A claimed step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claimed {
+    /// What fences this attempt. Its number is the attempt's: 1 for the first.
+    pub token: Token,
+    /// The run.
+    pub header: RunHeader,
+}
+
+/// A claim: this worker wants to execute this step.
+#[derive(Clone, Copy, Debug)]
+pub struct Claim {
+    /// The step.
+    pub key: StepKey,
+    /// Who executes it.
+    pub worker: WorkerId,
+    /// Now: when the step counts as started.
+    pub at: Timestamp,
+}
+
+/// The end of an attempt.
+#[derive(Clone, Debug)]
+pub struct Completion {
+    /// The step.
+    pub key: StepKey,
+    /// The attempt's token, from its claim.
+    pub token: Token,
+    /// [`StepState::Success`], [`StepState::Warning`], [`StepState::Failed`] or
+    /// [`StepState::Cancelled`].
+    pub state: StepState,
+    /// The step's data: a JSON text. `None` for a step without any.
+    pub output: Option<Bytes>,
+    /// Why it failed, or its warning: a JSON object (`kind`, `code`, `message`, `detail`).
+    pub error: Option<Bytes>,
+    /// Log lines that were not appended before: a JSON array of
+    /// `{"t": micros, "l": level, "m": text}`.
+    pub log: Option<Bytes>,
+    /// When it ended.
+    pub at: Timestamp,
+    /// The edges of the run's plan.
+    pub graph: Arc<Graph>,
+    /// Which successors go on.
+    pub route: Route,
+    /// Claim the first step that becomes ready for this worker in the same commit.
+    pub claim: Option<WorkerId>,
+    /// The run's payload partition, from its header.
+    pub expires_at: Timestamp,
+}
+
+/// What became of a completion.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Completed {
+    /// The attempt had been fenced: another claim is newer, or the step has ended.
+    /// Nothing was stored.
+    Fenced,
+    /// The result is stored.
+    Stored {
+        /// The step that was claimed for the worker.
+        claimed: Option<(Ordinal, Token)>,
+        /// Ready steps that the caller must put on the queue.
+        ready: Vec<Ordinal>,
+        /// The state in which the run ended, if this was its last step.
+        ended: Option<RunState>,
+    },
+}
+
+/// A ready step, for the queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadyStep {
+    /// The step.
+    pub key: StepKey,
+    /// The queue of its run.
+    pub queue: Arc<str>,
+    /// The priority of its run.
+    pub priority: Priority,
+}
+
+/// The hot path of runs. Calls that wait at the same time share a commit.
+#[async_trait]
+pub trait Runs: Send + Sync + 'static {
+    /// The number of a set of pins (JSON: pack versions and component digests). The
+    /// same text has the same number.
+    async fn pin_set(&self, pins: &str) -> Result<i64>;
+
+    /// The text of a set of pins.
+    async fn pins(&self, set: i64) -> Result<Option<String>>;
+
+    /// Accepts a run: run, input and ready steps in one commit.
+    ///
+    /// # Errors
+    /// [`crate::Error::KeyReused`], [`crate::Error::Busy`].
+    async fn submit(&self, run: NewRun) -> Result<Submitted>;
+
+    /// Claims a ready step. `None` when it is not ready: somebody else has it, it has
+    /// ended, or its run was cancelled.
+    async fn claim(&self, claim: Claim) -> Result<Option<Claimed>>;
+
+    /// Stores the end of an attempt, everything that follows from it
+    /// ([`model::flow::advance`]) and the claim of the next step in one commit.
+    async fn complete(&self, completion: Completion) -> Result<Completed>;
+
+    /// Appends log lines (a JSON array as in [`Completion::log`]) of a running attempt.
+    async fn append_log(
+        &self,
+        key: StepKey,
+        token: Token,
+        expires_at: Timestamp,
+        lines: Bytes,
+    ) -> Result<()>;
+
+    /// Cancels a run: its waiting steps end as cancelled at once, and those that run
+    /// are fenced. Answers the steps that were running, with their workers; `None`
+    /// when there is no such run or it has ended.
+    async fn cancel(&self, run: RunId, at: Timestamp) -> Result<Option<Vec<(StepKey, WorkerId)>>>;
+
+    /// Makes steps ready again that are claimed by workers whose lease has ended.
+    /// Answers up to `limit` of them for the queue; call again until it is empty.
+    async fn reclaim(&self, now: Timestamp, limit: usize) -> Result<Vec<ReadyStep>>;
+
+    /// Ready steps in the order of acceptance, after `after`, at most `limit`: what
+    /// the reconciler puts on the queue.
+    async fn ready(&self, after: Option<StepKey>, limit: usize) -> Result<Vec<ReadyStep>>;
+
+    /// The outputs of these steps of a run, in the order asked for; `None` for a step
+    /// that has none.
+    async fn outputs(
+        &self,
+        run: RunId,
+        expires_at: Timestamp,
+        steps: &[Ordinal],
+    ) -> Result<Vec<Option<Bytes>>>;
+
+    /// Forgets runs that have ended and expired, at most `limit`, and drops payload
+    /// partitions that no run refers to. Answers how many runs were forgotten.
+    async fn expire(&self, now: Timestamp, limit: usize) -> Result<usize>;
+}
+
+/// A run as lists show it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunSummary {
+    /// Its number.
+    pub run: RunId,
+    /// Its name outside.
+    pub reference: RunRef,
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// The application's definition.
+    pub application: i64,
+    /// The application's name when the run was read.
+    pub application_name: String,
+    /// The revision that it is pinned to: its row, and its number as people see it.
+    pub application_revision: i64,
+    /// The application revision's number as people see it, from 1.
+    pub application_revision_number: i64,
+    /// The aligned configuration object's name.
+    pub configuration_name: Option<String>,
+    /// Its queue.
+    pub queue: String,
+    /// Its priority there.
+    pub priority: Priority,
+    /// Its log level.
+    pub log_level: u8,
+    /// Who or what started it.
+    pub trigger: String,
+    /// Where it stands.
+    pub state: RunState,
+    /// How many steps its plan has.
+    pub steps: u32,
+    /// How many of them have ended.
+    pub ended: u32,
+    /// The number of its last event.
+    pub seq: i64,
+    /// When it was accepted.
+    pub created_at: Timestamp,
+    /// When its first step started.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+    /// Its payload partition.
+    pub expires_at: Timestamp,
+}
+
+/// A step of a run as pages show it. Steps that nothing has reached yet have no row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StepSummary {
+    /// Its place in the plan.
+    pub step: Ordinal,
+    /// Where it stands.
+    pub state: StepState,
+    /// How often it was claimed.
+    pub attempts: i64,
+    /// Who executes or executed it.
+    pub worker: Option<WorkerId>,
+    /// The number of the run's event that changed it last.
+    pub seq: i64,
+    /// When it became ready.
+    pub ready_at: Option<Timestamp>,
+    /// When its newest attempt started.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+}
+
+/// What a list of runs is narrowed to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RunFilter {
+    /// Runs of this application's definition.
+    pub application: Option<i64>,
+    /// Runs on this queue.
+    pub queue: Option<String>,
+    /// Runs aligned with the configuration object of this name.
+    pub configuration: Option<String>,
+    /// Runs in one of these states; empty: any.
+    pub states: Vec<RunState>,
+}
+
+/// Log lines of one attempt, as they were stored together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogChunk {
+    /// Its place among all chunks: the `after` of the next call.
+    pub id: i64,
+    /// The step.
+    pub step: Ordinal,
+    /// The attempt.
+    pub token: Token,
+    /// A JSON array of `{"t": micros, "l": level, "m": text}`.
+    pub lines: Bytes,
+}
+
+/// What is read of runs. Never on the hot path.
+#[async_trait]
+pub trait History: Send + Sync + 'static {
+    /// The run of that name.
+    async fn run(&self, tenant: TenantId, reference: RunRef) -> Result<Option<RunSummary>>;
+
+    /// Runs, the newest first, after the run of number `after`.
+    async fn runs(
+        &self,
+        tenant: TenantId,
+        filter: &RunFilter,
+        after: Option<RunId>,
+        limit: usize,
+    ) -> Result<Page<RunSummary>>;
+
+    /// How many runs that have not ended there are.
+    async fn unfinished(&self, tenant: TenantId) -> Result<u64>;
+
+    /// The steps of a run that changed after its event `after_seq` (0: all), in the
+    /// order of the plan.
+    async fn steps(&self, run: RunId, after_seq: i64) -> Result<Vec<StepSummary>>;
+
+    /// The run's own parameters.
+    async fn input(&self, run: RunId, expires_at: Timestamp) -> Result<Option<Bytes>>;
+
+    /// Why a step failed, or its warning.
+    async fn error(
+        &self,
+        run: RunId,
+        expires_at: Timestamp,
+        step: Ordinal,
+    ) -> Result<Option<Bytes>>;
+
+    /// Stored log lines of a run or of one of its steps, after chunk `after`.
+    async fn log(
+        &self,
+        run: RunId,
+        expires_at: Timestamp,
+        step: Option<Ordinal>,
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<LogChunk>>;
+}

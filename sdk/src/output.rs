@@ -1,0 +1,111 @@
+//! What a step that did not fail returns.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::{
+    document::Json,
+    error::{Error, Result},
+};
+
+/// The result of a step.
+///
+/// ```
+/// use powerflow_sdk::{Output, json};
+///
+/// let output = Output::new(json!({ "number": "INC0010001" })).warning("the company is unknown");
+/// assert_eq!(output.data()?["number"], "INC0010001");
+/// # Ok::<(), powerflow_sdk::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Output(Body);
+
+#[derive(Clone, Debug, PartialEq)]
+enum Body {
+    Data { data: String, warning: Option<String> },
+    Children(String),
+}
+
+/// The same in the shape of the contract.
+pub(crate) enum Wire {
+    Data { data: String, attributes: Option<String> },
+    Children(String),
+}
+
+impl Output {
+    /// The value as the step's data, which later steps may read.
+    pub fn new(data: Value) -> Self {
+        Self::text(data.to_string())
+    }
+
+    /// Anything that serde can write as the step's data.
+    pub fn json(data: &impl Serialize) -> Result<Self> {
+        Ok(Self::text(serde_json::to_string(data)?))
+    }
+
+    /// No data: null.
+    pub fn empty() -> Self {
+        Self::text("null".to_owned())
+    }
+
+    /// Asks the host to start child applications and to wait for them. Only steps
+    /// of the kind `trigger` may do so.
+    pub fn start_children(request: &impl Serialize) -> Result<Self> {
+        Ok(Self(Body::Children(serde_json::to_string(request)?)))
+    }
+
+    /// Lets the step end in the state warning; its successors run all the same.
+    pub fn warning(mut self, text: impl Into<String>) -> Self {
+        if let Body::Data { warning, .. } = &mut self.0 {
+            *warning = Some(text.into());
+        }
+        self
+    }
+
+    /// The data, parsed: for tests.
+    pub fn data(&self) -> Result<Value> {
+        match &self.0 {
+            Body::Data { data, .. } | Body::Children(data) => Ok(serde_json::from_str(data)?),
+        }
+    }
+
+    /// The warning, if there is one.
+    pub fn warning_text(&self) -> Option<&str> {
+        match &self.0 {
+            Body::Data { warning, .. } => warning.as_deref(),
+            Body::Children(_) => None,
+        }
+    }
+
+    /// Whether it is a request to start children.
+    pub fn starts_children(&self) -> bool {
+        matches!(self.0, Body::Children(_))
+    }
+
+    fn text(data: String) -> Self {
+        Self(Body::Data { data, warning: None })
+    }
+
+    #[cfg_attr(not(target_arch = "wasm32"), expect(dead_code, reason = "only a component speaks the contract"))]
+    pub(crate) fn into_wire(self) -> Result<Wire> {
+        Ok(match self.0 {
+            Body::Data { data, warning: None } => Wire::Data { data, attributes: None },
+            Body::Data { data, warning: Some(warning) } => {
+                #[derive(Serialize)]
+                struct Attributes {
+                    warning: String,
+                }
+                let attributes = serde_json::to_string(&Attributes { warning }).map_err(Error::from)?;
+                Wire::Data { data, attributes: Some(attributes) }
+            }
+            Body::Children(request) => Wire::Children(request),
+        })
+    }
+}
+
+impl From<Json<'_>> for Output {
+    /// Passes a value on without parsing it.
+    fn from(json: Json<'_>) -> Self {
+        Self::text(json.text().to_owned())
+    }
+}
