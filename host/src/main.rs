@@ -1,1 +1,93 @@
-fn main() {}
+//! `powerflow`: arguments in, one role started, an exit code out. What a role does
+//! is in its own file; this one decides nothing but which.
+
+mod arguments;
+mod clock;
+mod serve;
+mod shutdown;
+mod telemetry;
+
+use std::{env, process::ExitCode};
+
+use anyhow::Context;
+use clap::Parser;
+use config::{Settings, reference};
+
+use crate::arguments::{Arguments, Command, ConfigCommand, Form, Sources};
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(arguments) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("powerflow: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    match arguments.command {
+        Command::Serve(sources) => {
+            let Some(settings) = load(&sources) else {
+                return Ok(ExitCode::from(2));
+            };
+            telemetry::start(&settings.log)?;
+            // Steps execute on threads of their own, so that what they do cannot starve
+            // the API.
+            let mut guests = tokio::runtime::Builder::new_multi_thread();
+            if let Some(threads) = settings.worker.threads {
+                guests.worker_threads(threads.get() as usize);
+            }
+            let guests = guests
+                .thread_name("powerflow-guest")
+                .enable_all()
+                .build()
+                .context("the threads for steps cannot be started")?;
+            let threads = tokio::runtime::Builder::new_multi_thread()
+                .thread_name("powerflow-api")
+                .enable_all()
+                .build()
+                .context("the threads for the API cannot be started")?;
+            let served = threads.block_on(serve::serve(settings, guests.handle().clone()));
+            guests.shutdown_background();
+            served?;
+        }
+        Command::Config {
+            command: ConfigCommand::Check(sources),
+        } => {
+            let Some(settings) = load(&sources) else {
+                return Ok(ExitCode::from(2));
+            };
+            print!("{}", settings.report());
+        }
+        Command::Config {
+            command: ConfigCommand::Reference { form },
+        } => match form {
+            Form::Markdown => print!("{}", reference::markdown()),
+            Form::Example => print!("{}", reference::example()),
+            Form::Schema => print!("{}", reference::schema()),
+        },
+        Command::Version => println!("powerflow {}", env!("CARGO_PKG_VERSION")),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The settings; `None` when the problems were printed instead.
+fn load(sources: &Sources) -> Option<Settings> {
+    let path = sources.file();
+    match Settings::load(path.as_deref(), env::vars_os(), &sources.settings) {
+        Ok(settings) => Some(settings),
+        Err(problems) => {
+            for problem in &problems {
+                eprintln!("{problem}");
+            }
+            let (count, noun) = match problems.len() {
+                1 => (1, "problem"),
+                count => (count, "problems"),
+            };
+            eprintln!("powerflow: {count} {noun} in the settings; nothing was started");
+            None
+        }
+    }
+}

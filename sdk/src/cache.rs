@@ -22,9 +22,15 @@ pub struct Cache(());
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
     Denied(String),
-    #[cfg_attr(not(target_arch = "wasm32"), expect(dead_code, reason = "the mock has no limits"))]
+    #[cfg_attr(
+        not(target_arch = "wasm32"),
+        expect(dead_code, reason = "the mock has no limits")
+    )]
     TooLarge(String),
-    #[cfg_attr(not(target_arch = "wasm32"), expect(dead_code, reason = "the mock's store always answers"))]
+    #[cfg_attr(
+        not(target_arch = "wasm32"),
+        expect(dead_code, reason = "the mock's store always answers")
+    )]
     Unavailable(String),
 }
 
@@ -36,7 +42,9 @@ impl Cache {
     /// The value saved under `key`, if there is one that has not expired.
     pub fn get<T: DeserializeOwned>(self, key: &str) -> Result<Option<T>> {
         match host::cache_get(key)? {
-            Some(text) => parse_as(&format!("the cached value of \"{key}\""), Json(&text)).map(Some),
+            Some(text) => {
+                parse_as(&format!("the cached value of \"{key}\""), Json(&text)).map(Some)
+            }
             None => Ok(None),
         }
     }
@@ -48,7 +56,11 @@ impl Cache {
 
     /// Saves `value` under `key` for a time, counted in whole seconds, at least one.
     pub fn put_for(self, key: &str, value: &impl Serialize, time: Duration) -> Result<()> {
-        Ok(host::cache_put(key, &serde_json::to_string(value)?, Some(time.as_secs().max(1)))?)
+        Ok(host::cache_put(
+            key,
+            &serde_json::to_string(value)?,
+            Some(time.as_secs().max(1)),
+        )?)
     }
 
     /// Deletes the record; says whether there was one.

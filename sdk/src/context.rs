@@ -1,6 +1,6 @@
 //! What a step may ask while it executes.
 
-use std::cell::{Cell, OnceCell};
+use std::cell::{OnceCell, RefCell};
 
 use serde::{Deserialize, de::DeserializeOwned};
 
@@ -15,7 +15,7 @@ use crate::{
 /// and the cache. What a step does not ask for is not parsed.
 #[derive(Debug)]
 pub struct Context {
-    data: Cell<String>,
+    data: RefCell<String>,
     inputs: OnceCell<Result<Document>>,
     run_text: String,
     run: OnceCell<Run>,
@@ -64,7 +64,12 @@ impl Default for Run {
 
 impl Context {
     pub(crate) fn new(data: String, run: String) -> Self {
-        Self { data: Cell::new(data), inputs: OnceCell::new(), run_text: run, run: OnceCell::new() }
+        Self {
+            data: RefCell::new(data),
+            inputs: OnceCell::new(),
+            run_text: run,
+            run: OnceCell::new(),
+        }
     }
 
     /// The data of the connected step called `step`.
@@ -80,8 +85,15 @@ impl Context {
         let inputs = self.inputs()?;
         inputs.get(step).ok_or_else(|| {
             let connected = quoted(inputs.names());
-            let connected = if connected.is_empty() { "none is".to_owned() } else { format!("connected: {connected}") };
-            Error::permanent(format!("no step \"{step}\" is connected to this one ({connected})")).with_code("input")
+            let connected = if connected.is_empty() {
+                "none is".to_owned()
+            } else {
+                format!("connected: {connected}")
+            };
+            Error::permanent(format!(
+                "no step \"{step}\" is connected to this one ({connected})"
+            ))
+            .with_code("input")
         })
     }
 
@@ -99,7 +111,10 @@ impl Context {
         let mut members = inputs.iter();
         match (members.next(), members.len()) {
             (Some((_, json)), 0) => Ok(json),
-            (None, _) => Err(Error::permanent("this step reads the data of an earlier one, and none is connected").with_code("input")),
+            (None, _) => Err(Error::permanent(
+                "this step reads the data of an earlier one, and none is connected",
+            )
+            .with_code("input")),
             (Some(_), _) => Err(Error::permanent(format!(
                 "this step reads the data of one step, and several are connected: {}",
                 quoted(inputs.names())
@@ -115,7 +130,8 @@ impl Context {
 
     /// The run that this execution belongs to.
     pub fn run(&self) -> &Run {
-        self.run.get_or_init(|| serde_json::from_str(&self.run_text).unwrap_or_default())
+        self.run
+            .get_or_init(|| serde_json::from_str(&self.run_text).unwrap_or_default())
     }
 
     /// The log of this step. The macros [`info!`](crate::info!) and its siblings format
@@ -130,7 +146,9 @@ impl Context {
     }
 
     fn inputs(&self) -> Result<&Document> {
-        let found = self.inputs.get_or_init(|| Document::new("data of earlier steps", self.data.take()));
+        let found = self
+            .inputs
+            .get_or_init(|| Document::new("data of earlier steps", self.data.take()));
         found.as_ref().map_err(Clone::clone)
     }
 }

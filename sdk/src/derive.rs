@@ -10,7 +10,10 @@ pub fn json(value: &impl Serialize) -> Option<Value> {
 
 /// The JSON of a list of choices.
 pub fn choices<T: Serialize, const N: usize>(values: &[T; N]) -> Option<Vec<Value>> {
-    values.iter().map(|value| serde_json::to_value(value).ok()).collect()
+    values
+        .iter()
+        .map(|value| serde_json::to_value(value).ok())
+        .collect()
 }
 
 /// The choices of a parameter that takes any value.

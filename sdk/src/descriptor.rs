@@ -50,7 +50,13 @@ pub struct ParameterDescriptor {
 
 impl StepDescriptor {
     /// A step without parameters; the derive fills in the rest.
-    pub fn new(name: &str, friendly_name: &str, description: &str, version: &str, kind: &str) -> Self {
+    pub fn new(
+        name: &str,
+        friendly_name: &str,
+        description: &str,
+        version: &str,
+        kind: &str,
+    ) -> Self {
         Self {
             name: name.to_owned(),
             friendly_name: friendly_name.to_owned(),
@@ -93,5 +99,8 @@ pub(crate) struct Sdk {
 }
 
 impl Sdk {
-    pub(crate) const THIS: Self = Self { name: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION") };
+    pub(crate) const THIS: Self = Self {
+        name: env!("CARGO_PKG_NAME"),
+        version: env!("CARGO_PKG_VERSION"),
+    };
 }

@@ -49,8 +49,12 @@ impl Document {
     /// Finds the members of `text`; `what` names the document in the error.
     pub(crate) fn new(what: &str, text: String) -> Result<Self> {
         let start = text.as_ptr() as usize;
-        let Members(found) = serde_json::from_str(&text)
-            .map_err(|error| Error::permanent(format!("the host gave {what} that are no JSON object: {error}")).with_code("contract"))?;
+        let Members(found) = serde_json::from_str(&text).map_err(|error| {
+            Error::permanent(format!(
+                "the host gave {what} that are no JSON object: {error}"
+            ))
+            .with_code("contract")
+        })?;
         let members = found
             .into_iter()
             .map(|(name, raw)| {
@@ -68,7 +72,12 @@ impl Document {
     }
 
     pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = (&str, Json<'_>)> {
-        self.members.iter().map(|(name, range)| (name.as_str(), Json(self.text.get(range.clone()).unwrap_or("null"))))
+        self.members.iter().map(|(name, range)| {
+            (
+                name.as_str(),
+                Json(self.text.get(range.clone()).unwrap_or("null")),
+            )
+        })
     }
 
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {

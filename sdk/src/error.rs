@@ -53,7 +53,12 @@ impl Error {
     }
 
     fn of(kind: ErrorKind, message: String) -> Self {
-        Self(Box::new(Inner { kind, code: Cow::Borrowed("step-failed"), message, detail: None }))
+        Self(Box::new(Inner {
+            kind,
+            code: Cow::Borrowed("step-failed"),
+            message,
+            detail: None,
+        }))
     }
 
     /// Sets the code: a short stable word that programs may compare, in lower case

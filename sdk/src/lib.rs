@@ -144,8 +144,8 @@ pub use powerflow_sdk_macros::Step;
 /// What a module with steps imports.
 pub mod prelude {
     pub use crate::{
-        Context, Error, ErrorKind, Execute, Output, Result, Secret, Step, Value, debug, error, flow, http, info, json,
-        warning,
+        Context, Error, ErrorKind, Execute, Output, Result, Secret, Step, Value, debug, error,
+        flow, http, info, json, warning,
     };
 }
 
@@ -178,12 +178,13 @@ macro_rules! export_component {
                 fn execute(
                     step: ::std::string::String,
                     invocation: $crate::bindings::Invocation,
-                ) -> ::core::result::Result<$crate::bindings::Outcome, $crate::bindings::Error> {
+                ) -> ::core::result::Result<$crate::bindings::Outcome, $crate::bindings::Error>
+                {
                     $crate::bindings::run(&SYNCPACK, &step, invocation)
                 }
             }
 
-            $crate::bindings::export!(Component with_types_in $crate::bindings);
+    $crate::bindings::export!(Component with_types_in $crate::bindings);
         };
     };
 }

@@ -3,10 +3,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::{
-    document::Json,
-    error::{Error, Result},
-};
+use crate::{document::Json, error::Result};
 
 /// The result of a step.
 ///
@@ -22,18 +19,29 @@ pub struct Output(Body);
 
 #[derive(Clone, Debug, PartialEq)]
 enum Body {
-    Data { data: String, warning: Option<String> },
+    Data {
+        data: String,
+        warning: Option<String>,
+    },
     Children(String),
 }
 
 /// The same in the shape of the contract.
+#[cfg(target_arch = "wasm32")]
 pub(crate) enum Wire {
-    Data { data: String, attributes: Option<String> },
+    Data {
+        data: String,
+        attributes: Option<String>,
+    },
     Children(String),
 }
 
 impl Output {
     /// The value as the step's data, which later steps may read.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "json!(…) is a value, and a reference would be noise in every step"
+    )]
     pub fn new(data: Value) -> Self {
         Self::text(data.to_string())
     }
@@ -83,20 +91,35 @@ impl Output {
     }
 
     fn text(data: String) -> Self {
-        Self(Body::Data { data, warning: None })
+        Self(Body::Data {
+            data,
+            warning: None,
+        })
     }
 
-    #[cfg_attr(not(target_arch = "wasm32"), expect(dead_code, reason = "only a component speaks the contract"))]
+    #[cfg(target_arch = "wasm32")]
     pub(crate) fn into_wire(self) -> Result<Wire> {
         Ok(match self.0 {
-            Body::Data { data, warning: None } => Wire::Data { data, attributes: None },
-            Body::Data { data, warning: Some(warning) } => {
+            Body::Data {
+                data,
+                warning: None,
+            } => Wire::Data {
+                data,
+                attributes: None,
+            },
+            Body::Data {
+                data,
+                warning: Some(warning),
+            } => {
                 #[derive(Serialize)]
                 struct Attributes {
                     warning: String,
                 }
-                let attributes = serde_json::to_string(&Attributes { warning }).map_err(Error::from)?;
-                Wire::Data { data, attributes: Some(attributes) }
+                let attributes = serde_json::to_string(&Attributes { warning })?;
+                Wire::Data {
+                    data,
+                    attributes: Some(attributes),
+                }
             }
             Body::Children(request) => Wire::Children(request),
         })

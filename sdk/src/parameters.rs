@@ -22,7 +22,10 @@ pub struct Parameters {
 impl Parameters {
     /// Takes the object that the host gave.
     pub(crate) fn new(text: String) -> Result<Self> {
-        Ok(Self { given: Document::new("parameters", text)?, problems: Vec::new() })
+        Ok(Self {
+            given: Document::new("parameters", text)?,
+            problems: Vec::new(),
+        })
     }
 
     /// Reads a required parameter. `None` means that it was refused; the reason is
@@ -34,7 +37,9 @@ impl Parameters {
         choices: &dyn Fn() -> Option<Vec<Value>>,
     ) -> Option<T> {
         let Some(json) = self.given.get(name) else {
-            self.problems.push(format!("parameter \"{name}\" ({kind}) is required and was not given"));
+            self.problems.push(format!(
+                "parameter \"{name}\" ({kind}) is required and was not given"
+            ));
             return None;
         };
         match read(name, kind, json, choices) {
@@ -75,14 +80,24 @@ fn read<T: DeserializeOwned>(
 ) -> Result<T, String> {
     let value = serde_json::from_str::<T>(json.text()).map_err(|error| {
         // A value of a secret parameter may be the secret itself.
-        let came = if kind == "secret" { format!("a value of type {}", json.kind()) } else { came(json) };
-        format!("parameter \"{name}\": expected {kind}, got {came} ({})", reason(&error))
+        let came = if kind == "secret" {
+            format!("a value of type {}", json.kind())
+        } else {
+            came(json)
+        };
+        format!(
+            "parameter \"{name}\": expected {kind}, got {came} ({})",
+            reason(&error)
+        )
     })?;
     if let Some(choices) = choices() {
         let given = serde_json::from_str::<Value>(json.text()).unwrap_or_default();
         if !choices.contains(&given) {
             let choices = Value::Array(choices);
-            return Err(format!("parameter \"{name}\": expected one of {choices}, got {}", came(json)));
+            return Err(format!(
+                "parameter \"{name}\": expected one of {choices}, got {}",
+                came(json)
+            ));
         }
     }
     Ok(value)

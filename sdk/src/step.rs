@@ -51,7 +51,18 @@ pub struct StepEntry {
 impl StepEntry {
     /// The entry of the step `S`.
     pub const fn of<S: Execute>() -> Self {
-        Self { name: S::NAME, descriptor: S::descriptor, execute: execute::<S> }
+        Self {
+            name: S::NAME,
+            descriptor: S::descriptor,
+            execute: execute::<S>,
+        }
+    }
+}
+
+impl StepEntry {
+    /// Executes the step once.
+    pub(crate) fn run(&self, invocation: Invocation) -> Result<Output> {
+        (self.execute)(invocation)
     }
 }
 
@@ -77,13 +88,17 @@ impl Pack {
     /// The document that the component's `describe` returns.
     pub fn describe(&self) -> String {
         let steps = self.steps.iter().map(|step| (step.descriptor)()).collect();
-        serde_json::to_string(&Description { steps, sdk: Sdk::THIS }).unwrap_or_default()
+        serde_json::to_string(&Description {
+            steps,
+            sdk: Sdk::THIS,
+        })
+        .unwrap_or_default()
     }
 
     /// Executes the step called `name`.
     pub fn execute(&self, name: &str, invocation: Invocation) -> Result<Output> {
         match self.steps.iter().find(|step| step.name == name) {
-            Some(step) => (step.execute)(invocation),
+            Some(step) => step.run(invocation),
             None => Err(Error::permanent(format!(
                 "this SyncPack has no step \"{name}\"; it has {}",
                 quoted(self.steps.iter().map(|step| step.name))

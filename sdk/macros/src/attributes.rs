@@ -2,6 +2,11 @@
 
 use syn::{Attribute, Expr, ExprLit, Lit, LitBool, LitStr, Meta, Token, parse::ParseStream};
 
+/// The types of parameters.
+const KINDS: [&str; 8] = [
+    "string", "integer", "number", "boolean", "array", "object", "any", "secret",
+];
+
 /// What `#[step(…)]` says.
 #[derive(Default)]
 pub(crate) struct StepOptions {
@@ -49,7 +54,10 @@ impl StepOptions {
         if let Some(kind) = &options.kind
             && !["standard", "aggregated", "trigger"].contains(&kind.value().as_str())
         {
-            return Err(syn::Error::new(kind.span(), "expected \"standard\", \"aggregated\" or \"trigger\""));
+            return Err(syn::Error::new(
+                kind.span(),
+                "expected \"standard\", \"aggregated\" or \"trigger\"",
+            ));
         }
         Ok(options)
     }
@@ -77,11 +85,13 @@ impl ParamOptions {
                 Ok(())
             })?;
         }
-        const KINDS: [&str; 8] = ["string", "integer", "number", "boolean", "array", "object", "any", "secret"];
         if let Some(kind) = &options.kind
             && !KINDS.contains(&kind.value().as_str())
         {
-            return Err(syn::Error::new(kind.span(), format!("expected one of {KINDS:?}")));
+            return Err(syn::Error::new(
+                kind.span(),
+                format!("expected one of {KINDS:?}"),
+            ));
         }
         Ok(options)
     }
@@ -101,12 +111,21 @@ pub(crate) fn doc_comment(attributes: &[Attribute]) -> String {
     let mut paragraphs: Vec<String> = Vec::new();
     let mut open = false;
     for attribute in attributes {
-        let Meta::NameValue(pair) = &attribute.meta else { continue };
-        let Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) = &pair.value else { continue };
+        let Meta::NameValue(pair) = &attribute.meta else {
+            continue;
+        };
+        let Expr::Lit(ExprLit {
+            lit: Lit::Str(text),
+            ..
+        }) = &pair.value
+        else {
+            continue;
+        };
         if !pair.path.is_ident("doc") {
             continue;
         }
-        for line in text.value().lines().map(str::trim) {
+        // Split rather than lines(): an empty comment line is one empty line.
+        for line in text.value().split('\n').map(str::trim) {
             match (line.is_empty(), open, paragraphs.last_mut()) {
                 (true, ..) => open = false,
                 (false, true, Some(paragraph)) => {

@@ -13,5 +13,7 @@ mod step;
 #[proc_macro_derive(Step, attributes(step, param))]
 pub fn derive_step(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
     let input = syn::parse_macro_input!(input as syn::DeriveInput);
-    step::expand(&input).unwrap_or_else(syn::Error::into_compile_error).into()
+    step::expand(&input)
+        .unwrap_or_else(syn::Error::into_compile_error)
+        .into()
 }

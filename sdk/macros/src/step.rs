@@ -19,23 +19,39 @@ struct Parameter {
 
 pub(crate) fn expand(input: &DeriveInput) -> syn::Result<TokenStream> {
     if !input.generics.params.is_empty() {
-        return Err(syn::Error::new_spanned(&input.generics, "a step has no generic parameters"));
+        return Err(syn::Error::new_spanned(
+            &input.generics,
+            "a step has no generic parameters",
+        ));
     }
     let Data::Struct(data) = &input.data else {
-        return Err(syn::Error::new_spanned(&input.ident, "a step is a struct; its fields are its parameters"));
+        return Err(syn::Error::new_spanned(
+            &input.ident,
+            "a step is a struct; its fields are its parameters",
+        ));
     };
     let parameters = match &data.fields {
-        Fields::Named(fields) => fields.named.iter().map(Parameter::read).collect::<syn::Result<Vec<_>>>()?,
+        Fields::Named(fields) => fields
+            .named
+            .iter()
+            .map(Parameter::read)
+            .collect::<syn::Result<Vec<_>>>()?,
         Fields::Unit => Vec::new(),
         Fields::Unnamed(fields) => {
-            return Err(syn::Error::new_spanned(fields, "name the fields: a field's name is the parameter's name"));
+            return Err(syn::Error::new_spanned(
+                fields,
+                "name the fields: a field's name is the parameter's name",
+            ));
         }
     };
     refuse_duplicates(&parameters)?;
 
     let options = StepOptions::read(&input.attrs)?;
     let ident = &input.ident;
-    let name = options.name.clone().unwrap_or_else(|| LitStr::new(&ident.unraw().to_string(), ident.span()));
+    let name = options
+        .name
+        .clone()
+        .unwrap_or_else(|| LitStr::new(&ident.unraw().to_string(), ident.span()));
     let descriptor = descriptor(&name, &options, &doc_comment(&input.attrs), &parameters);
     let reading = reading(&parameters);
     Ok(quote! {
@@ -55,10 +71,24 @@ pub(crate) fn expand(input: &DeriveInput) -> syn::Result<TokenStream> {
     })
 }
 
-fn descriptor(name: &LitStr, options: &StepOptions, description: &str, parameters: &[Parameter]) -> TokenStream {
-    let friendly_name = options.friendly_name.as_ref().map_or_else(|| spaced(&name.value()), LitStr::value);
-    let version = options.version.as_ref().map_or_else(|| "1.0.0".to_owned(), LitStr::value);
-    let kind = options.kind.as_ref().map_or_else(|| "standard".to_owned(), LitStr::value);
+fn descriptor(
+    name: &LitStr,
+    options: &StepOptions,
+    description: &str,
+    parameters: &[Parameter],
+) -> TokenStream {
+    let friendly_name = options
+        .friendly_name
+        .as_ref()
+        .map_or_else(|| spaced(&name.value()), LitStr::value);
+    let version = options
+        .version
+        .as_ref()
+        .map_or_else(|| "1.0.0".to_owned(), LitStr::value);
+    let kind = options
+        .kind
+        .as_ref()
+        .map_or_else(|| "standard".to_owned(), LitStr::value);
     let idempotent = options.idempotent.as_ref().is_none_or(|it| it.value);
     let schema = options.output_schema.as_ref().map(|expr| {
         quote! { step.output_schema = ::core::option::Option::Some(#expr); }
@@ -78,7 +108,9 @@ fn reading(parameters: &[Parameter]) -> TokenStream {
         return quote! { let _ = parameters; ::core::result::Result::Ok(Self {}) };
     }
     let fields: Vec<_> = parameters.iter().map(|it| &it.field).collect();
-    let locals: Vec<_> = (0..parameters.len()).map(|index| format_ident!("value_{index}")).collect();
+    let locals: Vec<_> = (0..parameters.len())
+        .map(|index| format_ident!("value_{index}"))
+        .collect();
     let reads = parameters.iter().zip(&locals).map(|(parameter, local)| {
         let read = parameter.reading();
         quote! { let #local = #read; }
@@ -100,14 +132,26 @@ impl Parameter {
         let options = ParamOptions::read(&field.attrs)?;
         let inner = argument_of(&field.ty, "Option");
         if let (Some(_), true) = (&inner, options.required) {
-            return Err(syn::Error::new_spanned(&field.ty, "an Option is never required: drop one of the two"));
+            return Err(syn::Error::new_spanned(
+                &field.ty,
+                "an Option is never required: drop one of the two",
+            ));
         }
         if let (Some(default), true) = (&options.default, options.required) {
-            return Err(syn::Error::new_spanned(default, "a parameter with a default is never required: drop one of the two"));
+            return Err(syn::Error::new_spanned(
+                default,
+                "a parameter with a default is never required: drop one of the two",
+            ));
         }
-        let kind = options.kind.as_ref().map_or_else(|| kind_of(inner.as_ref().unwrap_or(&field.ty)).to_owned(), LitStr::value);
+        let kind = options.kind.as_ref().map_or_else(
+            || kind_of(inner.as_ref().unwrap_or(&field.ty)).to_owned(),
+            LitStr::value,
+        );
         Ok(Self {
-            name: options.name.clone().unwrap_or_else(|| LitStr::new(&ident.unraw().to_string(), ident.span())),
+            name: options
+                .name
+                .clone()
+                .unwrap_or_else(|| LitStr::new(&ident.unraw().to_string(), ident.span())),
             ty: field.ty.clone(),
             optional: inner.is_some(),
             kind,
@@ -122,11 +166,21 @@ impl Parameter {
     fn default(&self) -> Option<TokenStream> {
         let default = self.options.default.as_ref()?;
         let literal = matches!(default, Expr::Lit(lit) if matches!(lit.lit, syn::Lit::Str(_)));
-        Some(if literal { quote! { ::core::convert::From::from(#default) } } else { quote! { #default } })
+        Some(if literal {
+            quote! { ::core::convert::From::from(#default) }
+        } else {
+            quote! { #default }
+        })
     }
 
     fn descriptor(&self) -> TokenStream {
-        let Self { name, ty, kind, description, .. } = self;
+        let Self {
+            name,
+            ty,
+            kind,
+            description,
+            ..
+        } = self;
         let required = !self.optional && self.options.default.is_none();
         let default = self.default().map(|expr| {
             quote! {{ let value: #ty = #expr; parameter.default = ::powerflow_sdk::derive::json(&value); }}
@@ -149,12 +203,14 @@ impl Parameter {
     /// An expression of type `Option<field type>`; `None` when refused.
     fn reading(&self) -> TokenStream {
         let Self { name, ty, kind, .. } = self;
-        let choices = match &self.options.choices {
-            Some(expr) => quote! { &|| ::powerflow_sdk::derive::choices(&#expr) },
-            None => quote! { &::powerflow_sdk::derive::any },
-        };
+        let choices = self.options.choices.as_ref().map_or_else(
+            || quote! { &::powerflow_sdk::derive::any },
+            |expr| quote! { &|| ::powerflow_sdk::derive::choices(&#expr) },
+        );
         match self.default() {
-            Some(default) => quote! { parameters.read_or::<#ty>(#name, #kind, #choices, || #default) },
+            Some(default) => {
+                quote! { parameters.read_or::<#ty>(#name, #kind, #choices, || #default) }
+            }
             None if self.optional => {
                 quote! { parameters.read_or::<#ty>(#name, #kind, #choices, || ::core::option::Option::None) }
             }
@@ -165,8 +221,14 @@ impl Parameter {
 
 fn refuse_duplicates(parameters: &[Parameter]) -> syn::Result<()> {
     for (index, parameter) in parameters.iter().enumerate() {
-        if parameters[..index].iter().any(|earlier| earlier.name.value() == parameter.name.value()) {
-            return Err(syn::Error::new(parameter.name.span(), "two parameters have this name"));
+        if parameters[..index]
+            .iter()
+            .any(|earlier| earlier.name.value() == parameter.name.value())
+        {
+            return Err(syn::Error::new(
+                parameter.name.span(),
+                "two parameters have this name",
+            ));
         }
     }
     Ok(())
@@ -174,11 +236,14 @@ fn refuse_duplicates(parameters: &[Parameter]) -> syn::Result<()> {
 
 /// The kind that a type's own name suggests; `#[param(kind = "…")]` overrides it.
 fn kind_of(ty: &Type) -> &'static str {
-    let Some(segment) = last_segment(ty) else { return "any" };
+    let Some(segment) = last_segment(ty) else {
+        return "any";
+    };
     match segment.ident.to_string().as_str() {
         "String" | "Cow" | "char" => "string",
         "bool" => "boolean",
-        "i8" | "i16" | "i32" | "i64" | "i128" | "isize" | "u8" | "u16" | "u32" | "u64" | "u128" | "usize" => "integer",
+        "i8" | "i16" | "i32" | "i64" | "i128" | "isize" | "u8" | "u16" | "u32" | "u64" | "u128"
+        | "usize" => "integer",
         "f32" | "f64" => "number",
         "Vec" | "VecDeque" | "HashSet" | "BTreeSet" => "array",
         "Value" | "RawValue" => "any",
@@ -193,7 +258,9 @@ fn argument_of(ty: &Type, wrapper: &str) -> Option<Type> {
     if segment.ident != Ident::new(wrapper, Span::call_site()) {
         return None;
     }
-    let syn::PathArguments::AngleBracketed(arguments) = &segment.arguments else { return None };
+    let syn::PathArguments::AngleBracketed(arguments) = &segment.arguments else {
+        return None;
+    };
     match arguments.args.first()? {
         syn::GenericArgument::Type(inner) => Some(inner.clone()),
         _ => None,

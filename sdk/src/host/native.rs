@@ -49,10 +49,13 @@ pub(crate) fn log(level: Level, message: &str) {
 }
 
 fn cache<T>(action: impl FnOnce(&mut BTreeMap<String, String>) -> T) -> Result<T, Refusal> {
-    let state = current().ok_or_else(|| Refusal::Denied("no host: run the step in a MockHost".to_owned()))?;
+    let state = current()
+        .ok_or_else(|| Refusal::Denied("no host: run the step in a MockHost".to_owned()))?;
     let mut state = state.borrow_mut();
     if state.cache_denied {
-        return Err(Refusal::Denied("the SyncPack holds no grant of kind \"cache\"".to_owned()));
+        return Err(Refusal::Denied(
+            "the SyncPack holds no grant of kind \"cache\"".to_owned(),
+        ));
     }
     Ok(action(&mut state.cache))
 }
@@ -73,13 +76,25 @@ pub(crate) fn cache_delete(key: &str) -> Result<bool, Refusal> {
 
 pub(crate) fn send(request: &Outgoing<'_>) -> Result<Incoming, Failure> {
     let Some(state) = current() else {
-        return Err(Failure::Denied("no host: run the step in a MockHost".to_owned()));
+        return Err(Failure::Denied(
+            "no host: run the step in a MockHost".to_owned(),
+        ));
     };
     // Taken out while it runs, so that the handler may look at the host.
     let Some(mut handler) = state.borrow_mut().handler.take() else {
-        return Err(Failure::Denied("this MockHost answers no HTTP: give it a handler with http(…)".to_owned()));
+        return Err(Failure::Denied(
+            "this MockHost answers no HTTP: give it a handler with http(…)".to_owned(),
+        ));
     };
     let answer = handler(request);
     state.borrow_mut().handler.get_or_insert(handler);
-    answer
+    answer.and_then(|answer| {
+        if answer.body.len() > request.limit {
+            Err(Failure::TooLarge {
+                limit: request.limit,
+            })
+        } else {
+            Ok(answer)
+        }
+    })
 }

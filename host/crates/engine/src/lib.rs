@@ -1,1 +1,247 @@
-//! (skeleton)
+//! What PowerFlow does: accepts runs, executes their steps, stores what follows, and
+//! keeps the documents and packs that runs are made of.
+//!
+//! The engine sees backends only through the traits of `store` and `queue`, and the
+//! sandbox only through `runtime`. It knows nothing of HTTP requests to the service,
+//! of SQL or of wasmtime. Work of several steps lives here, not in handlers.
+#![cfg_attr(
+    test,
+    expect(clippy::unwrap_used, reason = "a test may panic on what it did not expect")
+)]
+
+use std::{
+    sync::{Arc, atomic::AtomicI64},
+    time::Duration,
+};
+
+use model::{
+    clock::{Clock, Timestamp},
+    id::{TenantId, WorkerId},
+};
+use queue::Queue;
+use runtime::Runtime;
+use store::Store;
+use tokio::sync::Semaphore;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use vault::Vault;
+
+mod about;
+mod applications;
+mod attempt;
+mod cache;
+mod catalogue;
+mod configurations;
+mod definitions;
+mod error;
+mod grants;
+mod lease;
+mod log;
+mod packs;
+mod prepared;
+mod reconcile;
+mod running;
+mod steps;
+mod submit;
+mod tasks;
+mod view;
+mod wake;
+mod worker;
+
+pub use about::About;
+pub use cache::RunCache;
+pub use error::{Error, Fault, Result};
+pub use view::*;
+
+/// What an engine is made of.
+pub struct Parts {
+    /// The truth.
+    pub store: Arc<dyn Store>,
+    /// The way of ready steps to workers.
+    pub queue: Arc<dyn Queue>,
+    /// The sandbox.
+    pub runtime: Runtime,
+    /// The key that secrets are encrypted with.
+    pub vault: Arc<Vault>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Where guests execute, apart from what serves the API.
+    pub guests: tokio::runtime::Handle,
+}
+
+/// How an engine behaves.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How many steps this process executes at a time.
+    pub slots: u32,
+    /// The queues that it listens on; empty: all.
+    pub queues: Vec<String>,
+    /// How long a run that has ended is kept.
+    pub result_expires: Duration,
+    /// How long a step may take.
+    pub step_timeout: Duration,
+    /// After how many attempts whose worker was lost a step fails.
+    pub max_attempts: i64,
+    /// How many accepted runs may wait for their end; more are refused.
+    pub backlog: u64,
+    /// How much one attempt may write to its log.
+    pub log_limits: runtime::LogLimits,
+    /// How long each part of an outgoing request may take.
+    pub timeouts: connectors::http::Timeouts,
+    /// What one execution of a step may use.
+    pub limits: runtime::Limits,
+    /// How long the lease of a worker lasts without renewal. Where nobody else can take
+    /// over, a long one keeps an idle service from writing.
+    pub lease: Duration,
+    /// No other process opens the store: leases of earlier workers end at the start.
+    pub exclusive: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            slots: 512,
+            queues: Vec::new(),
+            result_expires: Duration::from_secs(7 * 86_400),
+            step_timeout: Duration::from_secs(3600),
+            max_attempts: 5,
+            backlog: 1_000_000,
+            log_limits: runtime::LogLimits::default(),
+            timeouts: connectors::http::Timeouts::default(),
+            limits: runtime::Limits::default(),
+            lease: Duration::from_secs(86_400),
+            exclusive: true,
+        }
+    }
+}
+
+/// The engine. A clone is the same engine.
+#[derive(Clone)]
+pub struct Engine {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    store: Arc<dyn Store>,
+    queue: Arc<dyn Queue>,
+    runtime: Runtime,
+    vault: Arc<Vault>,
+    clock: Arc<dyn Clock>,
+    guests: tokio::runtime::Handle,
+    settings: Settings,
+    limits: Arc<runtime::Limits>,
+    catalogue: catalogue::Catalogue,
+    prepared: prepared::Prepared,
+    wake: wake::Wake,
+    /// Accepted runs that have not ended, as far as this process knows.
+    backlog: AtomicI64,
+    running: running::Running,
+    worker: WorkerId,
+    /// A slot for each step that may execute at a time.
+    slots: Arc<Semaphore>,
+    /// Steps in execution, so that a drain can wait for them.
+    tasks: TaskTracker,
+    /// Nothing more is accepted or started.
+    draining: CancellationToken,
+    /// Everything stops now; what still runs is left to the next start.
+    stopped: CancellationToken,
+    started_at: Timestamp,
+}
+
+impl std::ops::Deref for Engine {
+    type Target = Inner;
+    fn deref(&self) -> &Inner {
+        &self.inner
+    }
+}
+
+impl Engine {
+    /// Registers this process as a worker, takes over what a process before it left
+    /// behind and loads the active packs. No step starts before [`Engine::work`].
+    pub async fn start(parts: Parts, settings: Settings) -> Result<Self> {
+        let started_at = parts.clock.now();
+        let worker = lease::register(&*parts.store, &settings, started_at).await?;
+        let backlog = parts.store.unfinished(TenantId::DEFAULT).await?;
+        let slots = Arc::new(Semaphore::new(settings.slots as usize));
+        let engine = Self {
+            inner: Arc::new(Inner {
+                catalogue: catalogue::Catalogue::default(),
+                prepared: prepared::Prepared::default(),
+                wake: wake::Wake::default(),
+                backlog: AtomicI64::new(backlog as i64),
+                running: running::Running::default(),
+                worker,
+                slots,
+                tasks: TaskTracker::new(),
+                draining: CancellationToken::new(),
+                stopped: CancellationToken::new(),
+                started_at,
+                store: parts.store,
+                queue: parts.queue,
+                runtime: parts.runtime,
+                vault: parts.vault,
+                clock: parts.clock,
+                guests: parts.guests,
+                limits: Arc::new(settings.limits.clone()),
+                settings,
+            }),
+        };
+        engine.reload_packs(TenantId::DEFAULT).await?;
+        engine.reconcile().await?;
+        Ok(engine)
+    }
+
+    /// Starts executing steps, on the guests' runtime.
+    pub fn work(&self) {
+        let engine = self.clone();
+        self.guests.spawn(async move { engine.dispatch().await });
+        let engine = self.clone();
+        self.guests.spawn(async move { engine.keep_lease().await });
+        let engine = self.clone();
+        self.guests.spawn(async move { engine.keep_house().await });
+    }
+
+    /// Accepts and starts nothing more, waits until the steps that execute have ended
+    /// or `at_most` has passed, and gives back the lease. What did not end is executed
+    /// again at the next start.
+    pub async fn drain(&self, at_most: Duration) {
+        self.draining.cancel();
+        self.queue.close();
+        self.tasks.close();
+        if tokio::time::timeout(at_most, self.tasks.wait()).await.is_err() {
+            tracing::warn!(steps = self.tasks.len(), "steps did not end in time and will be executed again");
+        }
+        self.stopped.cancel();
+        self.running.cancel_all();
+        if let Err(error) = self.store.release(self.worker).await {
+            tracing::warn!(%error, "the worker's lease could not be given back");
+        }
+    }
+
+    /// Whether the service can take requests.
+    ///
+    /// # Errors
+    /// [`Error::Draining`], or what the store answers.
+    pub async fn ready(&self) -> Result<()> {
+        if self.draining.is_cancelled() {
+            return Err(Error::Draining);
+        }
+        self.store.unfinished(TenantId::DEFAULT).await?;
+        Ok(())
+    }
+
+    /// The store, for what authentication keeps there.
+    pub fn store(&self) -> Arc<dyn Store> {
+        self.store.clone()
+    }
+
+    /// The current time.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    fn random(&self) -> Result<u128> {
+        let mut bytes = [0; 16];
+        getrandom::fill(&mut bytes).map_err(|error| Error::Internal(error.to_string()))?;
+        Ok(u128::from_le_bytes(bytes))
+    }
+}

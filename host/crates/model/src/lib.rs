@@ -3,6 +3,11 @@
 //!
 //! This crate does no I/O, reads no clock and draws no randomness: what it needs
 //! of either is handed to it. Whatever it says holds on every backend.
+//!
+//! From a document to a call: [`application::Application`] is checked against a
+//! [`validate::Registry`] and compiled once into a [`plan::Plan`]; a run is checked
+//! as a whole by [`plan::Plan::check`]; each step's parameters are then made by
+//! [`plan::PlannedStep::resolve`].
 #![cfg_attr(
     test,
     expect(
@@ -11,7 +16,20 @@
     )
 )]
 
+pub mod application;
 pub mod clock;
+pub mod configuration;
+pub mod descriptor;
 pub mod flow;
 pub mod id;
+pub mod log;
+pub mod mask;
+pub mod parameters;
+pub mod plan;
+pub mod reference;
+pub mod run_request;
 pub mod state;
+pub mod validate;
+
+mod compile;
+mod raw;

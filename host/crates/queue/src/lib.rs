@@ -6,12 +6,21 @@
 //! as soon as the claim is committed or refused, so leases are short. A delivery
 //! whose lease ends is given to another receiver; after too many deliveries it
 //! becomes a dead letter with a reason.
+#![cfg_attr(
+    test,
+    expect(
+        clippy::unwrap_used,
+        reason = "a test may panic on what it did not expect"
+    )
+)]
 
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use model::id::StepKey;
 
+#[cfg(feature = "contract")]
+pub mod contract;
 pub mod memory;
 
 /// The queue of what names none. It also answers to the predecessor's `celery`.

@@ -12,8 +12,6 @@ use bindings::powerflow::syncpack as host;
 pub mod bindings {
     use crate::{ErrorKind, Pack, output::Wire};
 
-    // Generated code calls the host by its ABI, which takes unsafe blocks.
-    #[expect(unsafe_code, reason = "generated")]
     mod generated {
         wit_bindgen::generate!({
             world: "syncpack",
@@ -24,14 +22,27 @@ pub mod bindings {
         });
     }
 
+    pub use generated::powerflow::syncpack::types::{
+        Error, ErrorKind as WireKind, Invocation, Outcome, Output,
+    };
     pub use generated::*;
-    pub use generated::powerflow::syncpack::types::{Error, ErrorKind as WireKind, Invocation, Outcome, Output};
 
     /// Executes a step of `pack` and puts what came of it into the contract's types.
     pub fn run(pack: &Pack, step: &str, invocation: Invocation) -> Result<Outcome, Error> {
-        let Invocation { parameters, data, context } = invocation;
+        let Invocation {
+            parameters,
+            data,
+            context,
+        } = invocation;
         let outcome = pack
-            .execute(step, crate::Invocation { parameters, data, context })
+            .execute(
+                step,
+                crate::Invocation {
+                    parameters,
+                    data,
+                    context,
+                },
+            )
             .and_then(crate::Output::into_wire);
         match outcome {
             Ok(Wire::Data { data, attributes }) => Ok(Outcome::Output(Output { data, attributes })),

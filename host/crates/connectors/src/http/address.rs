@@ -77,13 +77,15 @@ fn of_v4(address: Ipv4Addr) -> Class {
     }
 }
 
+#[expect(
+    clippy::unnested_or_patterns,
+    clippy::match_same_arms,
+    reason = "one row for each prefix of the registry reads best"
+)]
 fn of_v6(address: Ipv6Addr) -> Class {
-    let s = address.segments();
-    let embedded = |high: u16, low: u16| {
-        let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
-        of_v4(Ipv4Addr::new(a, b, c, d))
-    };
-    match s {
+    let embedded =
+        |high: u16, low: u16| of_v4(Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)));
+    match address.segments() {
         [0, 0, 0, 0, 0, 0, 0, 0] => Class::Unspecified,
         [0, 0, 0, 0, 0, 0, 0, 1] => Class::Loopback,
         // Compatible, mapped, translated (RFC 2765) and NAT64 with the well-known prefix.
@@ -111,7 +113,11 @@ fn of_v6(address: Ipv6Addr) -> Class {
 }
 
 fn worse(one: Class, other: Class) -> Class {
-    if other.is_forbidden() || one == Class::Public { other } else { one }
+    if other.is_forbidden() || one == Class::Public {
+        other
+    } else {
+        one
+    }
 }
 
 #[cfg(test)]

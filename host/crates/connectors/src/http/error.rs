@@ -78,7 +78,9 @@ pub enum Error {
         class: Class,
     },
     /// The name could not be resolved.
-    #[error("the name {host} cannot be resolved: {reason}; check the name and the DNS of this server")]
+    #[error(
+        "the name {host} cannot be resolved: {reason}; check the name and the DNS of this server"
+    )]
     Dns {
         /// Normalised host.
         host: String,
@@ -86,7 +88,9 @@ pub enum Error {
         reason: String,
     },
     /// No address of the host accepted a connection.
-    #[error("cannot connect to {host}:{port} at {address}: {source}; check that the server runs and is reachable from here")]
+    #[error(
+        "cannot connect to {host}:{port} at {address}: {source}; check that the server runs and is reachable from here"
+    )]
     Connect {
         /// Normalised host.
         host: String,
@@ -98,7 +102,9 @@ pub enum Error {
         source: std::io::Error,
     },
     /// The TLS session could not be set up.
-    #[error("TLS with {host}:{port} failed: {reason}; check the certificate of the server and the authorities trusted here")]
+    #[error(
+        "TLS with {host}:{port} failed: {reason}; check the certificate of the server and the authorities trusted here"
+    )]
     Tls {
         /// Normalised host.
         host: String,
@@ -166,7 +172,11 @@ pub enum Error {
 }
 
 fn received(maybe: bool) -> &'static str {
-    if maybe { "; the request may have been received, so it was not sent again" } else { "" }
+    if maybe {
+        "; the request may have been received, so it was not sent again"
+    } else {
+        ""
+    }
 }
 
 impl Error {
@@ -192,7 +202,9 @@ impl Error {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Dns { .. } | Self::Connect { .. } | Self::Busy { .. } => true,
-            Self::Timeout { maybe_received, .. } | Self::Closed { maybe_received, .. } => !maybe_received,
+            Self::Timeout { maybe_received, .. } | Self::Closed { maybe_received, .. } => {
+                !maybe_received
+            }
             _ => false,
         }
     }
@@ -200,7 +212,9 @@ impl Error {
     /// Whether the server may have acted on a request that must not be repeated blindly.
     pub fn may_have_been_received(&self) -> bool {
         match self {
-            Self::Timeout { maybe_received, .. } | Self::Closed { maybe_received, .. } => *maybe_received,
+            Self::Timeout { maybe_received, .. } | Self::Closed { maybe_received, .. } => {
+                *maybe_received
+            }
             _ => false,
         }
     }

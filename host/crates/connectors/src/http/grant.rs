@@ -57,11 +57,15 @@ impl Grant {
     }
 
     fn covers_port(&self, port: u16) -> bool {
-        self.ports.as_ref().is_none_or(|ports| ports.contains(&port))
+        self.ports
+            .as_ref()
+            .is_none_or(|ports| ports.contains(&port))
     }
 
     fn covers_method(&self, method: &Method) -> bool {
-        self.methods.as_ref().is_none_or(|methods| methods.contains(method))
+        self.methods
+            .as_ref()
+            .is_none_or(|methods| methods.contains(method))
     }
 }
 
@@ -114,9 +118,12 @@ impl Grants {
 mod tests {
     use super::*;
 
-    fn find(grants: &Grants, method: Method, host: &str, port: u16) -> Result<Arc<str>, String> {
+    fn find(grants: &Grants, method: &Method, host: &str, port: u16) -> Result<Arc<str>, String> {
         let host = Host::parse(host).unwrap();
-        grants.find(&method, &host, port).map(|grant| grant.id.clone()).map_err(|error| error.to_string())
+        grants
+            .find(method, &host, port)
+            .map(|grant| grant.id.clone())
+            .map_err(|error| error.to_string())
     }
 
     #[test]
@@ -126,20 +133,39 @@ mod tests {
                 .unwrap()
                 .with_methods(Some(vec![Method::GET, Method::POST])),
             Grant::parse("any", "*.example.com").unwrap(),
-            Grant::parse("inside", "a.example.com").unwrap().with_private_network(true),
+            Grant::parse("inside", "a.example.com")
+                .unwrap()
+                .with_private_network(true),
         ]);
-        assert_eq!(find(&grants, Method::POST, "DEV1.service-now.com.", 443).as_deref(), Ok("sn"));
-        assert_eq!(find(&grants, Method::DELETE, "b.example.com", 9000).as_deref(), Ok("any"));
-        assert_eq!(find(&grants, Method::GET, "a.example.com", 80).as_deref(), Ok("inside"));
+        assert_eq!(
+            find(&grants, &Method::POST, "DEV1.service-now.com.", 443).as_deref(),
+            Ok("sn")
+        );
+        assert_eq!(
+            find(&grants, &Method::DELETE, "b.example.com", 9000).as_deref(),
+            Ok("any")
+        );
+        assert_eq!(
+            find(&grants, &Method::GET, "a.example.com", 80).as_deref(),
+            Ok("inside")
+        );
 
-        let denied = find(&grants, Method::PATCH, "dev1.service-now.com", 443).unwrap_err();
+        let denied = find(&grants, &Method::PATCH, "dev1.service-now.com", 443).unwrap_err();
         assert_eq!(
             denied,
             r#"PATCH to dev1.service-now.com:443 is not granted: the grant for the host does not cover the method; the grant to request is {"kind": "http", "host": "dev1.service-now.com", "ports": [443], "methods": ["PATCH"]}"#
         );
-        assert!(find(&grants, Method::GET, "dev1.service-now.com", 80).unwrap_err().contains("the port"));
-        assert!(find(&grants, Method::GET, "example.com", 443).unwrap_err().contains("no grant names"));
-        assert!(find(&Grants::none(), Method::GET, "127.0.0.1", 80).is_err());
+        assert!(
+            find(&grants, &Method::GET, "dev1.service-now.com", 80)
+                .unwrap_err()
+                .contains("the port")
+        );
+        assert!(
+            find(&grants, &Method::GET, "example.com", 443)
+                .unwrap_err()
+                .contains("no grant names")
+        );
+        assert!(find(&Grants::none(), &Method::GET, "127.0.0.1", 80).is_err());
     }
 
     #[test]

@@ -21,7 +21,10 @@ pub enum Host {
 impl Host {
     /// Normalises a host; an IPv6 address may stand in brackets.
     pub fn parse(text: &str) -> Result<Self, Error> {
-        let unbracketed = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+        let unbracketed = text
+            .strip_prefix('[')
+            .and_then(|rest| rest.strip_suffix(']'))
+            .unwrap_or(text);
         if let Ok(address) = unbracketed.parse::<std::net::Ipv6Addr>() {
             return Ok(Self::Address(IpAddr::V6(address).to_canonical()));
         }
@@ -34,8 +37,14 @@ impl Host {
                     return Err(invalid(text, "a label is empty or the name is too long"));
                 }
                 // `url` admits characters here that belong to patterns and to nothing in DNS.
-                if !name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.')) {
-                    return Err(invalid(text, "it contains a character that no host name has"));
+                if !name
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+                {
+                    return Err(invalid(
+                        text,
+                        "it contains a character that no host name has",
+                    ));
                 }
                 Ok(Self::Name(name.into()))
             }
@@ -55,7 +64,9 @@ impl fmt::Display for Host {
 }
 
 fn invalid(text: &str, reason: &str) -> Error {
-    Error::Request { reason: format!("`{text}` is not a host: {reason}") }
+    Error::Request {
+        reason: format!("`{text}` is not a host: {reason}"),
+    }
 }
 
 /// The hosts that a grant covers.
@@ -83,7 +94,9 @@ impl Pattern {
     pub fn covers(&self, host: &Host) -> bool {
         match (self, host) {
             (Self::Exact(own), _) => own == host,
-            (Self::Below(suffix), Host::Name(name)) => name.len() > suffix.len() && name.ends_with(&**suffix),
+            (Self::Below(suffix), Host::Name(name)) => {
+                name.len() > suffix.len() && name.ends_with(&**suffix)
+            }
             (Self::Below(_), Host::Address(_)) => false,
         }
     }
@@ -117,8 +130,13 @@ impl Target {
             if !matches!(url.scheme(), "http" | "https") {
                 return Err(invalid(text, "only http and https URLs name a host here"));
             }
-            let host = url.host_str().ok_or_else(|| invalid(text, "the URL has no host"))?;
-            return Ok(Self { pattern: Pattern::parse(host)?, port: url.port_or_known_default() });
+            let host = url
+                .host_str()
+                .ok_or_else(|| invalid(text, "the URL has no host"))?;
+            return Ok(Self {
+                pattern: Pattern::parse(host)?,
+                port: url.port_or_known_default(),
+            });
         }
         let text = text.split('/').next().unwrap_or_default();
         // One colon separates a port; more of them belong to an IPv6 address without brackets.
@@ -127,10 +145,16 @@ impl Target {
             _ => (text, None),
         };
         let port = match port {
-            Some(port) => Some(port.parse().map_err(|_| invalid(text, "the port is not a number"))?),
+            Some(port) => Some(
+                port.parse()
+                    .map_err(|_| invalid(text, "the port is not a number"))?,
+            ),
             None => None,
         };
-        Ok(Self { pattern: Pattern::parse(host)?, port })
+        Ok(Self {
+            pattern: Pattern::parse(host)?,
+            port,
+        })
     }
 }
 
@@ -159,7 +183,19 @@ mod tests {
         for (text, expected) in table {
             assert_eq!(Host::parse(text).unwrap().to_string(), expected, "{text}");
         }
-        for text in ["", ".", "a..b", "example.com..", "a b", "a/b", "user@host", "*.a", "1.2.3.4.5", "[::1", "a,b"] {
+        for text in [
+            "",
+            ".",
+            "a..b",
+            "example.com..",
+            "a b",
+            "a/b",
+            "user@host",
+            "*.a",
+            "1.2.3.4.5",
+            "[::1",
+            "a,b",
+        ] {
             assert!(Host::parse(text).is_err(), "{text}");
         }
     }
@@ -187,8 +223,16 @@ mod tests {
     #[test]
     fn targets_are_hosts_or_urls() {
         for (text, host, port) in [
-            ("https://dev1.example.com:8443/x", "dev1.example.com", Some(8443)),
-            ("https://Dev1.example.com/api?q", "dev1.example.com", Some(443)),
+            (
+                "https://dev1.example.com:8443/x",
+                "dev1.example.com",
+                Some(8443),
+            ),
+            (
+                "https://Dev1.example.com/api?q",
+                "dev1.example.com",
+                Some(443),
+            ),
             ("http://[::1]:8080", "[::1]", Some(8080)),
             ("http://user:secret@10.0.0.5/", "10.0.0.5", Some(80)),
             ("dev1.example.com", "dev1.example.com", None),
@@ -199,7 +243,11 @@ mod tests {
             ("*.service-now.com", "*.service-now.com", None),
         ] {
             let target = Target::parse(text).unwrap();
-            assert_eq!((target.pattern.to_string().as_str(), target.port), (host, port), "{text}");
+            assert_eq!(
+                (target.pattern.to_string().as_str(), target.port),
+                (host, port),
+                "{text}"
+            );
         }
         for text in ["ftp://a.b/", "https://", "a:b", "a:70000", ""] {
             assert!(Target::parse(text).is_err(), "{text}");

@@ -16,14 +16,19 @@ pub struct Tls {
 
 impl std::fmt::Debug for Tls {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Tls").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("Tls")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
     }
 }
 
 impl Tls {
     /// The authorities that the operating system trusts; they are read at the first https request.
     pub fn system() -> Self {
-        Self { name: "system".into(), config: Arc::new(OnceLock::new()) }
+        Self {
+            name: "system".into(),
+            config: Arc::new(OnceLock::new()),
+        }
     }
 
     /// The given authorities only, and a client certificate if one is given. `name` tells identities
@@ -38,7 +43,10 @@ impl Tls {
             roots.add(authority)?;
         }
         let config = build(roots, client)?;
-        Ok(Self { name: name.into(), config: Arc::new(OnceLock::from(Ok(Arc::new(config)))) })
+        Ok(Self {
+            name: name.into(),
+            config: Arc::new(OnceLock::from(Ok(Arc::new(config)))),
+        })
     }
 
     /// What tells this identity from others.
@@ -69,7 +77,9 @@ fn load_system() -> Result<Arc<ClientConfig>, String> {
     if added == 0 {
         return Err("this machine has no trusted authorities: install its CA certificates or set SSL_CERT_FILE".into());
     }
-    build(roots, None).map(Arc::new).map_err(|error| error.to_string())
+    build(roots, None)
+        .map(Arc::new)
+        .map_err(|error| error.to_string())
 }
 
 fn build(
@@ -77,9 +87,10 @@ fn build(
     client: Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>,
 ) -> Result<ClientConfig, rustls::Error> {
     // The provider is named here, so that no other crate's choice of a process default matters.
-    let builder = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots);
+    let builder =
+        ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(roots);
     let mut config = match client {
         Some((chain, key)) => builder.with_client_auth_cert(chain, key)?,
         None => builder.with_no_client_auth(),

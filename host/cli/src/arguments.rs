@@ -1,0 +1,138 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::command::{application, cache, configuration, run, step, syncpack};
+
+const AFTER: &str = "\
+Exit codes:
+  0  done; a run ended well or with a warning
+  1  the run failed or was cancelled
+  2  the command line is wrong
+  3  there is nothing of that name
+  4  refused: invalid, in conflict, or a local file cannot be used
+  5  the service does not answer, is busy, or has a defect
+  6  name, password or role do not do
+  7  the run had not ended in time
+
+Where the service is and who you are comes from flags, then the environment
+(PFCTL_URL, PFCTL_USER, PFCTL_PASSWORD or PFCTL_PASSWORD_FILE), then the profile in
+~/.config/pfctl/config.toml:
+
+  default = \"lab\"
+  [profile.lab]
+  url = \"https://powerflow.example.com\"
+  user = \"isadmin\"
+  password_file = \"/home/me/.powerflow-password\"
+
+Example:
+  pfctl application upload apps/*.json
+  pfctl application run create_or_update_incident --param event_id=4711 --follow";
+
+/// Work with a PowerFlow service: applications, runs, configuration objects, SyncPacks.
+#[derive(Debug, Parser)]
+#[command(name = "pfctl", version, arg_required_else_help = true, after_long_help = AFTER,
+    after_help = "`pfctl --help` also shows exit codes, settings and an example.")]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What holds for every command.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Service")]
+pub(crate) struct Global {
+    /// The service's address [default: http://127.0.0.1:8080]
+    #[arg(long, global = true, env = "PFCTL_URL")]
+    pub(crate) url: Option<String>,
+    /// The account's name [default: isadmin]
+    #[arg(long, global = true, env = "PFCTL_USER")]
+    pub(crate) user: Option<String>,
+    /// A file whose first line is the password; or set PFCTL_PASSWORD
+    #[arg(long, global = true, env = "PFCTL_PASSWORD_FILE", value_name = "FILE")]
+    pub(crate) password_file: Option<PathBuf>,
+    /// A certificate authority of your own (PEM)
+    #[arg(long, global = true, env = "PFCTL_CA_FILE", value_name = "FILE")]
+    pub(crate) ca_file: Option<PathBuf>,
+    /// The profile of the profile file to use
+    #[arg(long, global = true, env = "PFCTL_PROFILE")]
+    pub(crate) profile: Option<String>,
+    /// Print JSON for programs; stable
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Applications: upload, check, run
+    #[command(subcommand, visible_alias = "app")]
+    Application(application::Command),
+    /// Runs: follow, read logs and data, replay, cancel
+    #[command(subcommand)]
+    Run(run::Command),
+    /// Configuration objects: what differs between customers
+    #[command(subcommand, visible_alias = "conf")]
+    Configuration(configuration::Command),
+    /// Steps that active SyncPacks offer
+    #[command(subcommand)]
+    Step(step::Command),
+    /// SyncPacks: write, build, upload, activate
+    #[command(subcommand, visible_alias = "pack")]
+    Syncpack(syncpack::Command),
+    /// Cache records, which outlive runs
+    #[command(subcommand)]
+    Cache(cache::Command),
+    /// Show the versions of the service and of pfctl
+    ///
+    /// Example: pfctl about
+    About,
+    /// Print a completion script for a shell
+    ///
+    /// Example: pfctl completions bash > ~/.local/share/bash-completion/completions/pfctl
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_has_an_example() {
+        fn walk(command: &clap::Command, path: &str) {
+            let path = format!("{path} {}", command.get_name());
+            if command.has_subcommands() {
+                for one in command.get_subcommands() {
+                    walk(one, &path);
+                }
+                return;
+            }
+            let text = command.get_long_about().map(ToString::to_string).unwrap_or_default();
+            assert!(text.contains("Example: pfctl "), "{path} has no example");
+        }
+        walk(&Arguments::command(), "");
+    }
+
+    #[test]
+    fn short_names_lead_to_the_same_commands() {
+        let of = |line: &str| Arguments::try_parse_from(line.split(' ')).unwrap().command;
+        assert!(matches!(of("pfctl app list"), Command::Application(_)));
+        assert!(matches!(of("pfctl conf list"), Command::Configuration(_)));
+        assert!(matches!(of("pfctl pack list --json"), Command::Syncpack(_)));
+        assert!(Arguments::try_parse_from(["pfctl", "app", "run"]).is_err());
+    }
+}

@@ -1,0 +1,141 @@
+//! What goes to stdout and stderr.
+
+use std::io::{self, Write as _};
+
+use serde_json::Value;
+
+/// How results are printed.
+#[derive(Clone, Copy)]
+pub(crate) struct Output {
+    pub(crate) json: bool,
+}
+
+impl Output {
+    /// A result: as JSON for programs, else as `human` writes it.
+    pub(crate) fn result(self, value: &Value, human: impl FnOnce(&Value) -> String) {
+        if self.json {
+            line(&serde_json::to_string_pretty(value).unwrap_or_default());
+        } else {
+            line(human(value).trim_end_matches('\n'));
+        }
+    }
+
+    /// A remark for a person; programs that asked for JSON do not see it.
+    pub(crate) fn remark(self, text: &str) {
+        if !self.json {
+            eprintln!("{text}");
+        }
+    }
+}
+
+/// A line on stdout. A reader that has gone away, such as `head`, ends us quietly.
+pub(crate) fn line(text: &str) {
+    if let Err(error) = writeln!(io::stdout(), "{text}")
+        && error.kind() == io::ErrorKind::BrokenPipe
+    {
+        std::process::exit(0);
+    }
+}
+
+/// A table: a heading and rows, columns as wide as they must be.
+pub(crate) fn table(heading: &[&str], rows: &[Vec<String>]) -> String {
+    if rows.is_empty() {
+        return "none\n".to_owned();
+    }
+    let mut widths: Vec<usize> = heading.iter().map(|cell| cell.chars().count()).collect();
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let mut text = String::new();
+    let heading = heading.iter().map(|cell| cell.to_uppercase()).collect();
+    for row in std::iter::once(&heading).chain(rows) {
+        let mut line = String::new();
+        for (cell, width) in row.iter().zip(&widths) {
+            line.push_str(cell);
+            let fill = width.saturating_sub(cell.chars().count()) + 2;
+            line.extend(std::iter::repeat_n(' ', fill));
+        }
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+/// Names and values under each other; empty values are left out.
+pub(crate) fn facts(pairs: &[(&str, String)]) -> String {
+    let width = pairs.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
+    pairs
+        .iter()
+        .filter(|(_, value)| !value.is_empty())
+        .map(|(name, value)| format!("{name:width$}  {value}\n"))
+        .collect()
+}
+
+/// A field as text: empty for `null` and what is not there.
+pub(crate) fn text(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        Value::Array(items) => items.iter().map(text).collect::<Vec<_>>().join(", "),
+        other => other.to_string(),
+    }
+}
+
+/// A time of an answer, to the second.
+pub(crate) fn time(value: &Value) -> String {
+    let text = value.as_str().unwrap_or_default();
+    text.get(..19).map_or_else(|| text.to_owned(), |time| format!("{}Z", time.replace('T', " ")))
+}
+
+/// How long it took from one time to another, to three digits; empty if one is missing.
+pub(crate) fn duration(from: &Value, to: &Value) -> String {
+    let parse = |value: &Value| value.as_str()?.parse::<jiff::Timestamp>().ok();
+    match (parse(from), parse(to)) {
+        (Some(from), Some(to)) => seconds(to.duration_since(from).as_secs_f64()),
+        _ => String::new(),
+    }
+}
+
+fn seconds(seconds: f64) -> String {
+    match seconds {
+        s if s < 0.9995 => format!("{:.3} s", s.max(0.0)),
+        s if s < 9.995 => format!("{s:.2} s"),
+        s if s < 99.95 => format!("{s:.1} s"),
+        s if s < 3600.0 => format!("{:.0} min {:02.0} s", (s / 60.0).floor(), (s % 60.0).floor()),
+        s => format!("{:.0} h {:02.0} min", (s / 3600.0).floor(), (s % 3600.0 / 60.0).floor()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn columns_are_as_wide_as_they_must_be() {
+        let rows = vec![vec!["größe".to_owned(), "1".to_owned()], vec!["a".to_owned(), "22".to_owned()]];
+        assert_eq!(table(&["name", "n"], &rows), "NAME   N\ngröße  1\na      22\n");
+        assert_eq!(table(&["name"], &[]), "none\n");
+    }
+
+    #[test]
+    fn times_and_durations() {
+        let from = json!("2027-01-15T08:00:00.5Z");
+        assert_eq!(time(&from), "2027-01-15 08:00:00Z");
+        assert_eq!(time(&json!(null)), "");
+        assert_eq!(duration(&from, &json!("2027-01-15T08:00:01.75Z")), "1.25 s");
+        assert_eq!(duration(&from, &json!(null)), "");
+        for (value, text) in [(0.0123, "0.012 s"), (59.94, "59.9 s"), (125.0, "2 min 05 s"), (7260.0, "2 h 01 min")] {
+            assert_eq!(seconds(value), text);
+        }
+    }
+
+    #[test]
+    fn facts_leave_out_what_is_empty() {
+        let pairs = [("name", "a".to_owned()), ("no", String::new()), ("version", "1".to_owned())];
+        assert_eq!(facts(&pairs), "name     a\nversion  1\n");
+    }
+}

@@ -1,0 +1,179 @@
+//! What every request passes: its id, its span, the limit of requests at a time, the
+//! net under panics, and the last touch on every answer.
+
+use std::{
+    panic::AssertUnwindSafe,
+    sync::{
+        LazyLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Instant,
+};
+
+use axum::{
+    body::Body,
+    extract::{Request, State},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header},
+    middleware::Next,
+    response::{IntoResponse as _, Response},
+};
+use futures::FutureExt as _;
+use tracing::Instrument as _;
+
+use crate::{body::Draining, code, problem::Problem, state::Shared};
+
+/// The header that carries the request's id, in both directions.
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// What pages may load: nothing from elsewhere.
+const CONTENT_POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'",
+);
+
+/// Passes a request on and finishes its answer.
+pub(crate) async fn pass(State(api): State<Shared>, request: Request, next: Next) -> Response {
+    let id = request_id(request.headers());
+    let uri = request.uri().clone();
+    let span = tracing::info_span!(
+        "request",
+        id,
+        method = %request.method(),
+        path = uri.path(),
+        user = tracing::field::Empty,
+    );
+    let started = Instant::now();
+    let response = async {
+        // A client that waits for "100 Continue" is better told no at once.
+        let request = if request.headers().contains_key(header::EXPECT) {
+            request
+        } else {
+            request.map(Draining::wrap)
+        };
+        let response = answer(&api, request, next).await;
+        note(&response, started);
+        response
+    }
+    .instrument(span)
+    .await;
+    finish(response, &uri, &id)
+}
+
+async fn answer(api: &Shared, request: Request, next: Next) -> Response {
+    let Ok(_permit) = api.requests.try_acquire() else {
+        return Problem::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            code::BUSY,
+            format!("{} requests are being worked on; try again shortly", api.limits.concurrent),
+        )
+        .retry_after(1)
+        .into_response();
+    };
+    match AssertUnwindSafe(next.run(request)).catch_unwind().await {
+        Ok(response) => response,
+        Err(panic) => {
+            let what = panic
+                .downcast_ref::<&str>()
+                .map(|text| (*text).to_owned())
+                .or_else(|| panic.downcast_ref::<String>().cloned());
+            Problem::internal(&format!("panic: {}", what.unwrap_or_default())).into_response()
+        }
+    }
+}
+
+fn note(response: &Response, started: Instant) {
+    let status = response.status().as_u16();
+    let micros = started.elapsed().as_micros() as u64;
+    let code = response.extensions().get::<Problem>().map(Problem::code);
+    if status >= 500 {
+        tracing::warn!(status, code, micros, "answered");
+    } else {
+        tracing::debug!(status, code, micros, "answered");
+    }
+}
+
+/// Writes the body of a refusal and the headers of every answer.
+fn finish(mut response: Response, uri: &Uri, id: &str) -> Response {
+    if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+        *response.body_mut() = Body::from(problem.document(uri.path(), id));
+        let headers = response.headers_mut();
+        headers.remove(header::CONTENT_LENGTH);
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
+    }
+    let headers = response.headers_mut();
+    if let Ok(id) = HeaderValue::from_str(id) {
+        headers.insert(REQUEST_ID, id);
+    }
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(header::CONTENT_SECURITY_POLICY, CONTENT_POLICY);
+    headers
+        .entry(header::CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
+    response
+}
+
+/// The caller's id for the request if it is one, else a new one.
+fn request_id(headers: &HeaderMap) -> String {
+    static PROCESS: LazyLock<u32> = LazyLock::new(|| {
+        let mut random = [0; 4];
+        // Without randomness ids of several processes may be equal: a nuisance in logs only.
+        let _ = getrandom::fill(&mut random);
+        u32::from_le_bytes(random)
+    });
+    static COUNT: AtomicU64 = AtomicU64::new(1);
+    let given = headers
+        .get(REQUEST_ID)
+        .and_then(|value| value.to_str().ok())
+        .filter(|id| (1..=64).contains(&id.len()))
+        .filter(|id| id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:".contains(&b)));
+    given.map_or_else(
+        || format!("{:08x}-{:x}", *PROCESS, COUNT.fetch_add(1, Ordering::Relaxed)),
+        str::to_owned,
+    )
+}
+
+/// The answer at an address that no route has.
+pub(crate) async fn no_route(uri: Uri) -> Problem {
+    let path = uri.path();
+    let hint = if path.starts_with("/api/v1") {
+        "the addresses are listed at /docs/api".to_owned()
+    } else {
+        format!("the API's addresses begin with /api/v1, such as /api/v1/applications; `{path}` is none")
+    };
+    Problem::new(
+        StatusCode::NOT_FOUND,
+        code::NO_ROUTE,
+        format!("there is no such address; {hint}"),
+    )
+}
+
+/// The answer to a method that an address does not take; axum adds the `Allow` header.
+pub(crate) async fn no_method(method: axum::http::Method, uri: Uri) -> Problem {
+    Problem::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        code::METHOD,
+        format!("{} does not take {method}; the Allow header lists what it takes", uri.path()),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_callers_id_is_kept_if_it_is_one() {
+        let id = |text: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(REQUEST_ID, HeaderValue::from_str(text).unwrap());
+            request_id(&headers)
+        };
+        assert_eq!(id("a-1.b:2"), "a-1.b:2");
+        for wrong in ["", "a b", "<x>", &"x".repeat(65)] {
+            assert_ne!(id(wrong), wrong);
+        }
+        assert_ne!(request_id(&HeaderMap::new()), request_id(&HeaderMap::new()));
+    }
+}

@@ -1,0 +1,38 @@
+//! `GET /api/v1/applications`
+
+use axum::{extract::State, http::Uri, response::Response};
+
+use crate::{
+    extract::{Args, Who},
+    paging::{self, Listing},
+    problem::Answer,
+    state::Shared,
+    view::definition::{DefinitionSummary, ListArgs},
+};
+
+/// List applications
+///
+/// In the order of their names, without the documents themselves.
+#[utoipa::path(
+    get, path = "/api/v1/applications", operation_id = "list_applications", tag = "applications",
+    params(ListArgs),
+    responses((status = 200, description = "A part of the list", body = Listing<DefinitionSummary>)),
+)]
+pub(crate) async fn list(
+    State(api): State<Shared>,
+    Who(caller): Who,
+    Args(args): Args<ListArgs>,
+    uri: Uri,
+) -> Answer<Response> {
+    let limit = paging::limit(args.limit)?;
+    let page = api
+        .engine
+        .applications(caller.tenant, &args.search, args.after.as_deref(), limit)
+        .await?;
+    let items = page
+        .items
+        .iter()
+        .map(|one| DefinitionSummary::new(super::COLLECTION, one))
+        .collect();
+    Ok(paging::answer(&uri, items, page.next))
+}

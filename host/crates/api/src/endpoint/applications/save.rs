@@ -1,0 +1,55 @@
+//! `POST /api/v1/applications`
+
+use axum::{extract::State, response::Response};
+
+use crate::{
+    etag::Expect,
+    extract::{Args, Document, Who},
+    problem::Answer,
+    refusal,
+    state::Shared,
+    view::definition::{self, SaveArgs, SavedDocument},
+};
+
+/// Add or overwrite an application
+///
+/// The body is the document. What was there before stays as a revision; a document equal
+/// to the newest revision makes no new one. All faults of a document are answered at once; nothing is stored then.
+#[utoipa::path(
+    post, path = "/api/v1/applications", operation_id = "save_application", tag = "applications",
+    params(
+        SaveArgs,
+        ("If-Match" = Option<String>, Header, description = "Overwrite only this revision (its ETag)", example = "\"3\""),
+        ("If-None-Match" = Option<String>, Header, description = "`*`: save only if there is none of that name", example = "*"),
+    ),
+    request_body(content = Object, description = "The document, kept as it is", content_type = "application/json", example = json!({
+        "friendly_name": "Create or Update Incident",
+        "version": "1.0.0",
+        "configuration": "acme",
+        "app_variables": [{"name": "table", "value": "incident"}],
+        "steps": [
+            {"name": "read event", "file": "ReadEvent", "syncpack": "servicenow_example", "output_to": ["create incident"]},
+            {"name": "create incident", "file": "CreateOrUpdateIncident", "syncpack": "servicenow_example", "sn_url": "${config.sn_url}"},
+        ],
+    })),
+    responses(
+        (status = 200, description = "Saved", body = SavedDocument),
+        (status = 201, description = "Saved; there was none of that name before", body = SavedDocument),
+        (status = 412, description = "It was changed in the meantime (PF-0412)"),
+        (status = 422, description = "The document has faults (PF-1001); `errors` lists all"),
+    ),
+)]
+pub(crate) async fn save(
+    State(api): State<Shared>,
+    Who(caller): Who,
+    Args(args): Args<SaveArgs>,
+    expect: Expect,
+    Document(document): Document,
+) -> Answer<Response> {
+    let saved = api
+        .engine
+        .save_application(&caller, args.name.as_deref(), &document, expect.revision())
+        .await
+        .map_err(|error| refusal::conditional(error, expect != Expect::Anything))?;
+    Ok(definition::saved(super::COLLECTION, saved))
+}

@@ -1,0 +1,64 @@
+//! `PUT /api/v1/configurations/{name}`
+
+use axum::{extract::State, response::Response};
+
+use crate::{
+    etag::{self, Expect},
+    extract::{Document, Name, Who},
+    problem::Answer,
+    refusal,
+    state::Shared,
+    view::definition::{self, SavedDocument},
+};
+
+/// Replace a configuration object knowingly
+///
+/// As `POST /api/v1/configurations`, but the caller must say what is replaced, so that nobody's work is
+/// overwritten unseen: `If-Match` with the ETag that was read, `If-Match: *` for whatever
+/// there is, or `If-None-Match: *` if there should be none.
+#[utoipa::path(
+    put, path = "/api/v1/configurations/{name}", operation_id = "put_configuration", tag = "configurations",
+    params(
+        ("name" = String, Path, description = "The configuration object's name", example = "acme"),
+        ("If-Match" = Option<String>, Header, description = "The ETag of the revision that is replaced, or `*`", example = "\"3\""),
+        ("If-None-Match" = Option<String>, Header, description = "`*`: save only if there is none of that name", example = "*"),
+    ),
+    request_body(content = Object, description = "The document, kept as it is", content_type = "application/json", example = json!({
+        "name": "acme",
+        "friendly_name": "Acme",
+        "version": "1.0.0",
+        "configuration_data": [
+            {"name": "sn_url", "value": "https://acme.service-now.com"},
+            {"name": "sn_password", "value": "to be encrypted", "encrypted": true},
+        ],
+    })),
+    responses(
+        (status = 200, description = "Saved", body = SavedDocument),
+        (status = 201, description = "Saved; there was none of that name before", body = SavedDocument),
+        (status = 412, description = "It was changed in the meantime (PF-0412)"),
+        (status = 422, description = "The document has faults (PF-1001); `errors` lists all"),
+        (status = 428, description = "Neither `If-Match` nor `If-None-Match` was sent (PF-0428)"),
+    ),
+)]
+pub(crate) async fn put(
+    State(api): State<Shared>,
+    Who(caller): Who,
+    Name(name): Name<String>,
+    expect: Expect,
+    Document(document): Document,
+) -> Answer<Response> {
+    let expect = expect.needed()?;
+    if expect == Expect::Present {
+        match api.engine.configuration(caller.tenant, &name).await {
+            Ok(_) => {}
+            Err(engine::Error::NotFound { .. }) => return Err(etag::absent("configuration object", &name)),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let saved = api
+        .engine
+        .save_configuration(&caller, Some(&name), &document, expect.revision())
+        .await
+        .map_err(|error| refusal::conditional(error, true))?;
+    Ok(definition::saved(super::COLLECTION, saved))
+}

@@ -1,0 +1,25 @@
+//! One file per endpoint.
+
+pub(crate) mod applications;
+pub(crate) mod cache;
+pub(crate) mod configurations;
+pub(crate) mod runs;
+pub(crate) mod service;
+pub(crate) mod steps;
+pub(crate) mod syncpacks;
+pub(crate) mod tasks;
+
+use std::future::Future;
+
+use crate::problem::{Answer, Problem};
+
+/// Brings work to its end even when the caller goes away in the middle of it.
+async fn to_its_end<T: Send + 'static>(
+    work: impl Future<Output = Answer<T>> + Send + 'static,
+) -> Answer<T> {
+    use tracing::Instrument as _;
+    match tokio::spawn(work.in_current_span()).await {
+        Ok(answer) => answer,
+        Err(error) => Err(Problem::internal(&error.to_string())),
+    }
+}

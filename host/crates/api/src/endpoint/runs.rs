@@ -1,0 +1,4 @@
+//! Runs: starting them, waiting for them, listing them.
+
+pub(crate) mod list;
+pub(crate) mod start;

@@ -1,0 +1,8 @@
+//! The service itself: versions, health, and its pages.
+
+pub(crate) mod about;
+pub(crate) mod document;
+pub(crate) mod errors;
+pub(crate) mod health;
+pub(crate) mod home;
+pub(crate) mod ready;

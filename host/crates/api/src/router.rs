@@ -1,0 +1,149 @@
+//! Every route with its permission.
+
+use std::time::Duration;
+
+use axum::{Router, middleware, routing::MethodRouter};
+use utoipa::openapi::{OpenApi, RefOr, Schema, path::Paths};
+use utoipa_axum::{router::OpenApiRouter, routes};
+use utoipa_swagger_ui::{Config, SwaggerUi};
+
+use crate::{
+    auth::guard::{self, Access, Guard},
+    edge,
+    endpoint::{applications, cache, configurations, runs, service, steps, syncpacks, tasks},
+    openapi,
+    permission::Permission::{Administrator, Configuration, Developer, Execute, View},
+    state::{Shared, State},
+};
+
+/// The routes.
+#[rustfmt::skip]
+fn table(routes: Routes) -> Routes {
+    routes
+        .open(routes!(service::home::home))
+        .open(routes!(service::health::health))
+        .open(routes!(service::ready::ready))
+        .open(routes!(service::document::document))
+        .open(routes!(service::errors::all))
+        .open(routes!(service::errors::one))
+
+        .needs(View, routes!(service::about::about))
+
+        .needs(View,          routes!(applications::list::list))
+        .needs(Developer,     routes!(applications::save::save))
+        .needs(View,          routes!(applications::get::get))
+        .needs(Developer,     routes!(applications::put::put))
+        .needs(Administrator, routes!(applications::delete::delete))
+        .needs(Developer,     routes!(applications::validate::validate))
+        .needs(Execute,       routes!(applications::run::run))
+        .needs(Execute,       routes!(applications::run_named::run_named))
+        .needs(View,          routes!(applications::logs::logs))
+
+        .needs(View,          routes!(configurations::list::list))
+        .needs(Configuration, routes!(configurations::save::save))
+        .needs(View,          routes!(configurations::get::get))
+        .needs(Configuration, routes!(configurations::put::put))
+        .needs(Administrator, routes!(configurations::delete::delete))
+
+        .needs(View,    routes!(steps::list::list))
+        .needs(View,    routes!(steps::get::get))
+        .needs(Execute, routes!(steps::run::run))
+
+        .needs(View, routes!(syncpacks::list::list))
+        .needs(View, routes!(syncpacks::get::get))
+        .long(Developer,     routes!(syncpacks::upload::upload))
+        .long(Administrator, routes!(syncpacks::install::install))
+        .long(Administrator, routes!(syncpacks::activate::activate))
+        .long(Administrator, routes!(syncpacks::deactivate::deactivate))
+        .long(Administrator, routes!(syncpacks::delete::delete))
+
+        .needs(View,    routes!(runs::list::list))
+        .needs(View,    routes!(tasks::get::get))
+        .needs(View,    routes!(tasks::logs::logs))
+        .needs(View,    routes!(tasks::data::data))
+        .needs(Execute, routes!(tasks::cancel::cancel))
+        .needs(Execute, routes!(tasks::revoke::revoke))
+        .needs(Execute, routes!(tasks::replay::replay))
+
+        .needs(View,          routes!(cache::list::list))
+        .needs(View,          routes!(cache::get::get))
+        .needs(Administrator, routes!(cache::delete::delete))
+        .needs(Administrator, routes!(cache::clear::clear))
+}
+
+/// What [`utoipa_axum::routes`] makes of handlers.
+type Handlers = (Vec<(String, RefOr<Schema>)>, Paths, MethodRouter<Shared>);
+
+/// Routes under construction. There is no way to add one without saying who may call
+/// it. `None` for the state makes the document only.
+struct Routes {
+    api: Option<Shared>,
+    router: OpenApiRouter<Shared>,
+}
+
+impl Routes {
+    fn new(api: Option<Shared>) -> Self {
+        Self {
+            api,
+            router: OpenApiRouter::with_openapi(openapi::frame()),
+        }
+    }
+
+    /// A route for everybody.
+    fn open(self, handlers: Handlers) -> Self {
+        let timeout = self.timeout(|limits| limits.timeout);
+        self.add(Access::Public, timeout, handlers)
+    }
+
+    /// A route for callers with the permission.
+    fn needs(self, permission: crate::Permission, handlers: Handlers) -> Self {
+        let timeout = self.timeout(|limits| limits.timeout);
+        self.add(Access::Needs(permission), timeout, handlers)
+    }
+
+    /// The same for one that may take long.
+    fn long(self, permission: crate::Permission, handlers: Handlers) -> Self {
+        let timeout = self.timeout(|limits| limits.pack_timeout);
+        self.add(Access::Needs(permission), timeout, handlers)
+    }
+
+    fn timeout(&self, of: impl Fn(&crate::Limits) -> Duration) -> Duration {
+        self.api.as_ref().map(|api| of(&api.limits)).unwrap_or_default()
+    }
+
+    fn add(mut self, access: Access, timeout: Duration, handlers: Handlers) -> Self {
+        let (schemas, mut paths, mut methods) = handlers;
+        for item in paths.paths.values_mut() {
+            let all = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch];
+            for operation in all.into_iter().flatten() {
+                openapi::stamp(operation, access);
+            }
+        }
+        if let Some(api) = &self.api {
+            let guard = Guard { api: api.clone(), access, timeout };
+            methods = methods.route_layer(middleware::from_fn_with_state(guard, guard::check));
+        }
+        self.router = self.router.routes((schemas, paths, methods));
+        self
+    }
+}
+
+/// The whole API as a router. Nothing of it is reachable without a permission but what
+/// the table above calls open, and the page that shows the OpenAPI document.
+pub fn router(state: State) -> Router {
+    let api = Shared::new(state);
+    let (routes, _) = table(Routes::new(Some(api.clone()))).router.split_for_parts();
+    let config = Config::from("/openapi.json").validator_url("none").show_extensions(true);
+    let page: Router<Shared> = SwaggerUi::new("/docs/api").config(config).into();
+    routes
+        .merge(page)
+        .fallback(edge::no_route)
+        .method_not_allowed_fallback(edge::no_method)
+        .layer(middleware::from_fn_with_state(api.clone(), edge::pass))
+        .with_state(api)
+}
+
+/// The OpenAPI document of the table.
+pub(crate) fn document() -> OpenApi {
+    table(Routes::new(None)).router.split_for_parts().1
+}

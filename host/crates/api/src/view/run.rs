@@ -1,0 +1,254 @@
+//! Runs and their steps.
+
+use engine::{RunDetail, StepDetail};
+use model::{
+    id::RunRef,
+    state::{RunState, StepState},
+};
+use serde::Serialize;
+use serde_json::Value;
+use store::runs::{Priority, RunSummary};
+use utoipa::ToSchema;
+
+use super::{maybe_time, part, time};
+
+/// Where a task is.
+pub(crate) fn href(task: impl std::fmt::Display) -> String {
+    format!("/api/v1/tasks/{task}")
+}
+
+/// An accepted run.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Accepted {
+    /// The run's id.
+    #[schema(example = "isapp-01890a5d-ac96-774b-bcce-b30200000000")]
+    task_id: String,
+    /// Where it can be followed.
+    #[schema(example = "/api/v1/tasks/isapp-01890a5d-ac96-774b-bcce-b30200000000")]
+    href: String,
+    /// `queued`: accepted and stored. The task's own answer says how it goes on.
+    #[schema(example = "queued")]
+    state: &'static str,
+}
+
+impl Accepted {
+    pub(crate) fn new(run: RunRef) -> Self {
+        let task_id = run.to_string();
+        Self {
+            href: href(&task_id),
+            task_id,
+            state: RunState::Queued.word(),
+        }
+    }
+}
+
+/// A run.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Run {
+    /// The run's id.
+    #[schema(example = "isapp-01890a5d-ac96-774b-bcce-b30200000000")]
+    task_id: String,
+    /// Where it is.
+    #[schema(example = "/api/v1/tasks/isapp-01890a5d-ac96-774b-bcce-b30200000000")]
+    href: String,
+    /// The application's name.
+    #[schema(example = "create_or_update_incident")]
+    application: String,
+    /// Where the application is.
+    #[schema(example = "/api/v1/applications/create_or_update_incident")]
+    application_href: String,
+    /// The revision of the application that it runs.
+    #[schema(example = 3)]
+    application_revision: i64,
+    /// The configuration object that it is aligned with.
+    #[schema(example = "acme")]
+    configuration: Option<String>,
+    /// The queue of its steps.
+    #[schema(example = "default")]
+    queue: String,
+    /// `normal` or `high`.
+    #[schema(example = "normal")]
+    priority: &'static str,
+    /// The level of log lines that are kept: 10, 20, 30 or 40.
+    #[schema(example = 30)]
+    log_level: u8,
+    /// Who or what started it.
+    #[schema(example = "api:isadmin")]
+    trigger: String,
+    /// `queued`, `running`, `success`, `warning`, `failed` or `cancelled`.
+    #[schema(example = "success")]
+    state: &'static str,
+    /// Whether it has ended.
+    #[schema(example = true)]
+    ended: bool,
+    /// How many steps it has.
+    #[schema(example = 3)]
+    steps_total: u32,
+    /// How many of them have ended.
+    #[schema(example = 3)]
+    steps_ended: u32,
+    /// When it was accepted.
+    #[schema(format = DateTime, example = "2027-01-15T08:00:00.123456Z")]
+    created_at: String,
+    /// When its first step started.
+    #[schema(format = DateTime, example = "2027-01-15T08:00:00.2Z")]
+    started_at: Option<String>,
+    /// When it ended.
+    #[schema(format = DateTime, example = "2027-01-15T08:00:01.5Z")]
+    finished_at: Option<String>,
+    /// Where its log is.
+    #[schema(example = "/api/v1/tasks/isapp-01890a5d-ac96-774b-bcce-b30200000000/logs")]
+    logs: String,
+    /// Where its data is.
+    #[schema(example = "/api/v1/tasks/isapp-01890a5d-ac96-774b-bcce-b30200000000/data")]
+    data: String,
+}
+
+/// A run with its steps.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct RunWithSteps {
+    #[serde(flatten)]
+    run: Run,
+    /// Its steps in the order of the plan.
+    steps: Vec<Step>,
+}
+
+/// A step of a run.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Step {
+    /// The step's id in this run.
+    #[schema(example = "istask-01890a5d-ac96-774b-bcce-b30200000001")]
+    task_id: String,
+    /// Where it is.
+    #[schema(example = "/api/v1/tasks/istask-01890a5d-ac96-774b-bcce-b30200000001")]
+    href: String,
+    /// Its name in the application.
+    #[schema(example = "create incident")]
+    name: String,
+    /// Its id in the SyncPack.
+    #[schema(example = "CreateOrUpdateIncident")]
+    file: String,
+    /// The SyncPack.
+    #[schema(example = "servicenow_example")]
+    syncpack: String,
+    /// `pending`, `ready`, `running`, `waiting`, `success`, `warning`, `failed`,
+    /// `skipped` or `cancelled`.
+    #[schema(example = "success")]
+    state: &'static str,
+    /// How often it was started.
+    #[schema(example = 1)]
+    attempts: i64,
+    /// When it became ready.
+    #[schema(format = DateTime, example = "2027-01-15T08:00:00.123456Z")]
+    ready_at: Option<String>,
+    /// When its newest attempt started.
+    #[schema(format = DateTime, example = "2027-01-15T08:00:00.2Z")]
+    started_at: Option<String>,
+    /// When it ended.
+    #[schema(format = DateTime, example = "2027-01-15T08:00:00.9Z")]
+    finished_at: Option<String>,
+    /// Why it failed, or its warning: `{kind, code, message, detail}`.
+    #[schema(value_type = Option<Object>, example = json!(null))]
+    error: Option<Value>,
+    /// Where its log is.
+    #[schema(example = "/api/v1/tasks/istask-01890a5d-ac96-774b-bcce-b30200000001/logs")]
+    logs: String,
+    /// Where its data is.
+    #[schema(example = "/api/v1/tasks/istask-01890a5d-ac96-774b-bcce-b30200000001/data")]
+    data: String,
+}
+
+/// A step with the run that it belongs to.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct StepWithRun {
+    #[serde(flatten)]
+    step: Step,
+    /// The run.
+    run: Run,
+}
+
+/// What `GET /tasks/{id}` answers.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub(crate) enum Task {
+    /// For `isapp-…`.
+    Run(RunWithSteps),
+    /// For `istask-…`.
+    Step(StepWithRun),
+}
+
+impl Run {
+    pub(crate) fn new(run: RunSummary) -> Self {
+        let task_id = run.reference.to_string();
+        let href = href(&task_id);
+        Self {
+            logs: format!("{href}/logs"),
+            data: format!("{href}/data"),
+            href,
+            task_id,
+            application_href: format!("/api/v1/applications/{}", part(&run.application_name)),
+            application: run.application_name,
+            application_revision: run.application_revision_number,
+            configuration: run.configuration_name,
+            queue: run.queue,
+            priority: match run.priority {
+                Priority::Normal => "normal",
+                Priority::High => "high",
+            },
+            log_level: run.log_level,
+            trigger: run.trigger,
+            state: run.state.word(),
+            ended: run.state.is_final(),
+            steps_total: run.steps,
+            steps_ended: run.ended,
+            created_at: time(run.created_at),
+            started_at: maybe_time(run.started_at),
+            finished_at: maybe_time(run.finished_at),
+        }
+    }
+}
+
+impl RunWithSteps {
+    pub(crate) fn new(detail: RunDetail) -> Self {
+        Self {
+            run: Run::new(detail.run),
+            steps: detail.steps.into_iter().map(Step::new).collect(),
+        }
+    }
+
+    /// Whether the run has ended.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.run.ended
+    }
+}
+
+impl Step {
+    fn new(step: StepDetail) -> Self {
+        let task_id = step.task.to_string();
+        let href = href(&task_id);
+        Self {
+            logs: format!("{href}/logs"),
+            data: format!("{href}/data"),
+            href,
+            task_id,
+            name: step.name,
+            file: step.file,
+            syncpack: step.syncpack,
+            state: StepState::word(step.state),
+            attempts: step.attempts,
+            ready_at: maybe_time(step.ready_at),
+            started_at: maybe_time(step.started_at),
+            finished_at: maybe_time(step.finished_at),
+            error: step.error,
+        }
+    }
+}
+
+impl StepWithRun {
+    pub(crate) fn new(run: RunSummary, step: StepDetail) -> Self {
+        Self {
+            step: Step::new(step),
+            run: Run::new(run),
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! Nobody gets anywhere without the permission that the OpenAPI document names.
+
+use api::Permission;
+use axum::http::StatusCode;
+use serde_json::Value;
+
+use crate::service::{Service, request};
+
+/// Every operation as the document has it: method, address, permission.
+fn operations() -> Vec<(String, String, String)> {
+    let document = serde_json::to_value(api::openapi()).unwrap();
+    let mut all = Vec::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let permission = operation["x-permission"].as_str().unwrap().to_owned();
+            let path = path
+                .replace("{id}", "isapp-01890a5d-ac96-774b-bcce-b30200000000")
+                .replace("{code}", "PF-0404")
+                .replace("{name}", "nothing")
+                .replace("{app}", "nothing")
+                .replace("{key}", "nothing");
+            assert!(!path.contains('{'), "{path} has a name that this test does not know");
+            all.push((method.to_uppercase(), path, permission));
+        }
+    }
+    all
+}
+
+#[tokio::test]
+async fn every_operation_asks_who_calls() {
+    let service = Service::new().await;
+    let mut closed = 0;
+    for (method, path, permission) in operations() {
+        let reply = service.send(request(&method, &path)).await;
+        if permission == "Public" {
+            assert_eq!(reply.status, StatusCode::OK, "{method} {path}: {}", reply.text);
+            continue;
+        }
+        closed += 1;
+        assert_eq!(reply.status, StatusCode::UNAUTHORIZED, "{method} {path}");
+        assert_eq!(reply.problem(), "PF-0401");
+        let challenge = reply.headers["www-authenticate"].to_str().unwrap();
+        assert_eq!(challenge, "Basic realm=\"PowerFlow\", charset=\"UTF-8\"");
+    }
+    assert!(closed > 30);
+}
+
+#[tokio::test]
+async fn every_operation_asks_for_its_permission_and_for_no_more() {
+    let service = Service::new().await;
+    let mut refused = 0;
+    for (method, path, permission) in operations() {
+        let Some(needed) = Permission::of_role(&permission) else {
+            continue;
+        };
+        let below = Permission::ALL.into_iter().rev().find(|role| *role < needed);
+        if let Some(below) = below {
+            refused += 1;
+            let reply = service.ask(below, request(&method, &path)).await;
+            assert_eq!(reply.status, StatusCode::FORBIDDEN, "{method} {path} as {below}");
+            assert_eq!(reply.problem(), "PF-0403");
+            let detail = reply.json()["detail"].to_string();
+            assert!(detail.contains(needed.name()), "{detail}");
+        }
+        let reply = service.ask(needed, request(&method, &path)).await;
+        let turned_away = [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN].contains(&reply.status);
+        assert!(!turned_away && !reply.status.is_server_error(), "{method} {path}: {}", reply.text);
+    }
+    assert!(refused > 15);
+}
+
+#[tokio::test]
+async fn the_pages_for_everybody_need_nothing_from_elsewhere() {
+    let service = Service::new().await;
+    for path in ["/", "/docs/api/", "/docs/errors", "/docs/errors/PF-1002", "/docs/api/swagger-ui.css"] {
+        let reply = service.send(request("GET", path)).await;
+        assert_eq!(reply.status, StatusCode::OK, "{path}");
+        assert!(reply.headers.contains_key("content-security-policy"));
+        for elsewhere in ["src=\"http", "href=\"http", "src=\"//", "href=\"//"] {
+            assert!(!reply.text.contains(elsewhere), "{path} loads {elsewhere}");
+        }
+    }
+    let served: Value = service.send(request("GET", "/openapi.json")).await.json();
+    assert_eq!(served, serde_json::to_value(api::openapi()).unwrap());
+}

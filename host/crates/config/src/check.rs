@@ -1,0 +1,101 @@
+//! Settings that are well formed one by one and contradict each other, or cannot work.
+
+use std::time::Duration;
+
+use crate::{Effective, Origin, Problem, Settings};
+
+pub(crate) fn contradictions(settings: &Settings, effective: &[Effective]) -> Vec<Problem> {
+    let mut found: Vec<(&str, &str, String)> = Vec::new();
+    let timeouts = [
+        ("server", "request_timeout", settings.server.request_timeout),
+        ("store", "result_expires", settings.store.result_expires),
+        ("queue", "lease", settings.queue.lease),
+        ("worker", "step_timeout", settings.worker.step_timeout),
+        ("http", "connect_timeout", settings.http.connect_timeout),
+        (
+            "http",
+            "first_byte_timeout",
+            settings.http.first_byte_timeout,
+        ),
+        (
+            "http",
+            "between_bytes_timeout",
+            settings.http.between_bytes_timeout,
+        ),
+    ];
+    for (section, field, timeout) in timeouts {
+        if timeout == Duration::ZERO {
+            found.push((section, field, "it must be longer than nothing".to_owned()));
+        }
+    }
+    let sizes = [
+        ("server", "body_limit", settings.server.body_limit),
+        ("server", "upload_limit", settings.server.upload_limit),
+        ("runtime", "memory", settings.runtime.memory),
+        ("runtime", "output_limit", settings.runtime.output_limit),
+    ];
+    for (section, field, size) in sizes {
+        if size.0 < 64 << 10 {
+            found.push((section, field, "it must be at least 64KiB".to_owned()));
+        }
+    }
+    if settings.runtime.memory.0 > 4 << 30 {
+        let message = "a WebAssembly memory ends at 4GiB".to_owned();
+        found.push(("runtime", "memory", message));
+    }
+    if settings.worker.step_timeout > settings.worker.step_timeout_max {
+        let message = "it is longer than worker.step_timeout_max".to_owned();
+        found.push(("worker", "step_timeout", message));
+    }
+    if settings.limits.run_wait >= settings.server.request_timeout {
+        let message = "it must be shorter than server.request_timeout, which ends the request";
+        found.push(("limits", "run_wait", message.to_owned()));
+    }
+    let urls = [
+        (
+            "store",
+            "database_url",
+            &settings.store.database_url,
+            ["postgres", "postgresql"],
+        ),
+        (
+            "queue",
+            "redis_url",
+            &settings.queue.redis_url,
+            ["redis", "rediss"],
+        ),
+    ];
+    for (section, field, url, schemes) in urls {
+        if let Some(url) = url
+            && !schemes.contains(&url.scheme())
+        {
+            let message = format!("it must begin with {}://", schemes[0]);
+            found.push((section, field, message));
+        }
+    }
+    if let Some(url) = &settings.server.external_url
+        && !(url.starts_with("https://") || url.starts_with("http://"))
+    {
+        let message = "it must begin with https:// or http://".to_owned();
+        found.push(("server", "external_url", message));
+    }
+    if settings.auth.admin.is_empty() || settings.auth.admin.contains(':') {
+        let message = "it must not be empty and hold no colon".to_owned();
+        found.push(("auth", "admin", message));
+    }
+    let problem = |(section, field, message)| {
+        let origin = effective
+            .iter()
+            .find(|entry| entry.section == section && entry.field == field)
+            .map(|entry| &entry.origin);
+        match origin {
+            Some(Origin::File(place)) => Problem::new(place, format_args!("{field}: {message}")),
+            Some(Origin::Variable(name)) => Problem::new(name, message),
+            Some(Origin::Argument) => {
+                Problem::new(format_args!("--set {section}.{field}"), message)
+            }
+            _ => Problem::new(format_args!("default of {section}.{field}"), message),
+        }
+    };
+    found.into_iter().map(problem).collect()
+}

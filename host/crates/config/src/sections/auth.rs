@@ -1,0 +1,17 @@
+use std::{path::PathBuf, time::Duration};
+
+use super::section;
+
+section! {
+    /// Who may use the service.
+    Auth = "auth" {
+        /// The administrator's account, made at the first start.
+        admin: String = "isadmin";
+        /// A file with that account's first password. Where it is not set, a password is
+        /// generated and shown once.
+        admin_password_file: Option<PathBuf> = "";
+        /// How long a password that was verified is not verified again. Verifying
+        /// takes tens of milliseconds of CPU on purpose. `0s` verifies each request.
+        credential_cache: Duration = "60s";
+    }
+}

@@ -1,0 +1,105 @@
+//! Saving, reading and checking applications.
+
+use model::{
+    application::Application,
+    id::TenantId,
+    validate::{Severity, validate},
+};
+use store::{
+    Page,
+    definitions::{Definition, Kind},
+};
+
+use crate::{
+    Engine,
+    definitions::{MAX_DOCUMENT, agreed_name, faults, unreadable},
+    error::{Error, Fault, Result},
+    view::{Caller, Saved},
+};
+
+const WHAT: &str = "application";
+
+/// Codes of problems that keep an application from being stored at all. The others,
+/// such as a step whose pack is not active yet, are told and keep it from running.
+const REFUSED: [&str; 9] = [
+    model::validate::code::WRONG_TYPE,
+    model::validate::code::NAME_MISSING,
+    model::validate::code::NAME_LONG,
+    model::validate::code::DUPLICATE_STEP,
+    model::validate::code::DANGLING,
+    model::validate::code::SELF_EDGE,
+    model::validate::code::CYCLE,
+    model::validate::code::VARIABLE_CYCLE,
+    model::validate::code::TOO_MANY,
+];
+
+fn parse(document: &str) -> Result<Application> {
+    if document.len() > MAX_DOCUMENT {
+        return Err(unreadable(WHAT, "PF-A001", &format!("the document is longer than {MAX_DOCUMENT} bytes")));
+    }
+    Application::parse(document).map_err(|error| unreadable(WHAT, "PF-A001", &error))
+}
+
+impl Engine {
+    /// Saves an application under `name`, or under the document's own.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with every fault of its structure, [`Error::Conflict`] when
+    /// `expected` is not the newest revision. What keeps it only from running, such as
+    /// a step whose pack is not active, comes as a warning.
+    pub async fn save_application(&self, caller: &Caller, name: Option<&str>, document: &str, expected: Option<i64>) -> Result<Saved> {
+        let mut application = parse(document)?;
+        let name = agreed_name(WHAT, name, application.name_or_derived(None))?;
+        let named = application.name() == Some(name.as_str());
+        if !named {
+            application.set_name(&name);
+        }
+        let problems = validate(&application, &*self.catalogue.active(caller.tenant));
+        let (refused, told): (Vec<_>, Vec<_>) = problems
+            .into_iter()
+            .partition(|problem| problem.severity == Severity::Error && REFUSED.contains(&problem.code));
+        if !refused.is_empty() {
+            return Err(Error::Invalid {
+                what: WHAT,
+                faults: refused.iter().map(Fault::from).collect(),
+            });
+        }
+        let friendly_name = application.friendly_name().unwrap_or(&name).to_owned();
+        let document = if named { document.to_owned() } else { application.to_json() };
+        let warnings = told.iter().map(Fault::from).collect();
+        self.save_definition(caller, Kind::Application, name, friendly_name, document, expected, warnings)
+            .await
+    }
+
+    /// One application.
+    pub async fn application(&self, tenant: TenantId, name: &str) -> Result<Definition> {
+        self.find(tenant, Kind::Application, name).await
+    }
+
+    /// Applications by name.
+    pub async fn applications(&self, tenant: TenantId, search: &str, after: Option<&str>, limit: usize) -> Result<Page<Definition>> {
+        Ok(self
+            .store
+            .definitions(tenant, Kind::Application, search, after, limit.clamp(1, 200))
+            .await?)
+    }
+
+    /// Deletes an application; its past runs stay.
+    pub async fn delete_application(&self, caller: &Caller, name: &str, expected: Option<i64>) -> Result<()> {
+        self.delete_by_name(caller, Kind::Application, name, expected).await
+    }
+
+    /// Everything that is wrong or odd about a document, errors first.
+    pub async fn validate_application(&self, tenant: TenantId, document: &str) -> Result<Vec<Fault>> {
+        let mut application = parse(document)?;
+        if application.name().is_none()
+            && let Some(name) = application.name_or_derived(None)
+        {
+            application.set_name(&name);
+        }
+        let problems = validate(&application, &*self.catalogue.active(tenant));
+        let mut all = faults(&problems, Severity::Error);
+        all.extend(faults(&problems, Severity::Warning));
+        Ok(all)
+    }
+}

@@ -1,0 +1,394 @@
+//! One attempt of one step: from its claim to the completion that the store will be given.
+
+use std::{
+    collections::HashMap,
+    fmt::Write as _,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use model::{
+    flow::Route,
+    id::{Ordinal, Token},
+    mask::Masker,
+    plan::{PlannedStep, Scope, SecretHandles},
+    state::StepState,
+};
+use serde::Serialize;
+use store::runs::Completion;
+
+use crate::{Engine, catalogue::Pack, error::Result, log::Stored, worker::Chain};
+
+/// How long a step executes before its log is first stored while it goes on.
+const FLUSH: Duration = Duration::from_secs(1);
+
+/// Why a step failed, or its warning, as it is stored.
+#[derive(Serialize)]
+pub(crate) struct Problem {
+    kind: &'static str,
+    code: String,
+    message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<serde_json::Value>,
+}
+
+impl Problem {
+    pub(crate) fn permanent(code: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            kind: "permanent",
+            code: code.into(),
+            message: message.into(),
+            detail: None,
+        }
+    }
+
+    fn to_json(&self, masker: &Masker) -> Bytes {
+        let text = serde_json::to_string(self).unwrap_or_default();
+        Bytes::from(masker.mask_json(&text).into_owned())
+    }
+}
+
+impl From<runtime::Failure> for Problem {
+    fn from(failure: runtime::Failure) -> Self {
+        Self {
+            kind: match failure.kind {
+                runtime::Kind::Retryable => "retryable",
+                runtime::Kind::Permanent => "permanent",
+            },
+            code: failure.code,
+            message: failure.message,
+            detail: failure.detail.and_then(|text| serde_json::from_str(&text).ok()),
+        }
+    }
+}
+
+/// Turning a completion into a failure.
+pub(crate) trait Fail {
+    /// The same attempt, ended in `problem`, without its output and log.
+    fn failed(&self, problem: &Problem) -> Self;
+}
+
+impl Fail for Completion {
+    fn failed(&self, problem: &Problem) -> Self {
+        Self {
+            state: StepState::Failed,
+            output: None,
+            error: Some(problem.to_json(&Masker::none())),
+            log: None,
+            ..self.clone()
+        }
+    }
+}
+
+/// Hands out handles for the secrets of one execution.
+struct Handles {
+    /// Value to id.
+    given: Mutex<HashMap<String, String>>,
+    seed: u128,
+}
+
+impl SecretHandles for Handles {
+    fn handle(&self, value: &str) -> String {
+        let mut given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = given.len() as u128;
+        let id = given
+            .entry(value.to_owned())
+            .or_insert_with(|| format!("{:032x}", self.seed.wrapping_add(next)));
+        format!("{}{id}", runtime::HANDLE_PREFIX)
+    }
+}
+
+impl Handles {
+    fn into_runtime(self) -> runtime::SecretHandles {
+        let given = self.given.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if given.is_empty() {
+            return runtime::SecretHandles::default();
+        }
+        runtime::SecretHandles::new(given.into_iter().map(|(value, id)| (id, value)))
+    }
+}
+
+/// What the guest learns about its run.
+#[derive(Serialize)]
+struct Context<'a> {
+    run_id: String,
+    task_id: &'a str,
+    application: &'a str,
+    step: &'a str,
+    configuration: Option<&'a str>,
+    attempt: i64,
+    idempotency_key: &'a str,
+    log_level: u8,
+    tenant: i64,
+}
+
+/// What an attempt is called with.
+struct Prepared {
+    call: runtime::Call,
+    program: Arc<runtime::Program>,
+}
+
+impl Engine {
+    /// Executes a claimed step. `None`: the attempt was stopped from outside and there is
+    /// nothing to store; whoever stopped it has seen to the store.
+    pub(crate) async fn attempt(&self, chain: &mut Chain, step: Ordinal, token: Token) -> Option<Completion> {
+        let entry = self.running.begin(chain.key(step));
+        let prepared = match self.prepare(chain, step, token, entry.cancel.clone()).await {
+            Ok(prepared) => prepared,
+            Err(Refused::Failed(problem)) => return Some(self.completion(chain, step, token, Err(problem), Vec::new())),
+            Err(Refused::Later(error)) => {
+                tracing::warn!(%error, run = %chain.header.reference, "a step could not be prepared; it will be executed at the next start");
+                return None;
+            }
+        };
+        let log = prepared.call.log.clone();
+        let execution = self.execute(chain, step, token, prepared).await;
+        if entry.cancel.is_cancelled() {
+            return None;
+        }
+        let result = execution.result.map_err(Problem::from);
+        Some(self.completion(chain, step, token, result, log.take()))
+    }
+
+    /// Executes, storing the log of a step that takes long while it goes on.
+    async fn execute(&self, chain: &Chain, step: Ordinal, token: Token, prepared: Prepared) -> runtime::Execution {
+        let log = prepared.call.log.clone();
+        let execution = self.runtime.execute(&prepared.program, prepared.call);
+        tokio::pin!(execution);
+        loop {
+            if let Ok(execution) = tokio::time::timeout(FLUSH, execution.as_mut()).await {
+                return execution;
+            }
+            let Some(lines) = stored_lines(log.take(), chain.masker()) else {
+                continue;
+            };
+            let expires_at = chain.header.expires_at;
+            if let Err(error) = self.store.append_log(chain.key(step), token, expires_at, lines).await {
+                tracing::warn!(%error, run = %chain.header.reference, "log lines of a running step could not be stored");
+            }
+        }
+    }
+
+    async fn prepare(&self, chain: &mut Chain, step: Ordinal, token: Token, cancel: tokio_util::sync::CancellationToken) -> Result<Prepared, Refused> {
+        let runnable = chain.runnable.clone();
+        let (Some(planned), Some(pack)) = (runnable.plan.step(step), runnable.packs.get(step.index())) else {
+            return Err(Refused::Failed(Problem::permanent("no-such-step", "the plan has no such step")));
+        };
+        self.check_attempt(planned, token)?;
+        self.load_outputs(chain, planned).await?;
+        let program = self.program(pack).await.map_err(Refused::from)?;
+        let handles = Handles {
+            given: Mutex::default(),
+            seed: self.random().map_err(Refused::from)?,
+        };
+        let parameters = planned
+            .resolve(&Scope {
+                run: &chain.parameters,
+                configuration: chain.configured.as_deref().map(|one| &one.resolved),
+                outputs: chain,
+                secrets: &handles,
+                limit: Scope::LIMIT,
+            })
+            .map_err(|error| Refused::Failed(Problem::permanent(error.code(), error.to_string())))?;
+        let call = self.call(chain, planned, pack, token, parameters.json, handles, cancel);
+        Ok(Prepared { call, program })
+    }
+
+    /// Refuses an attempt too many: after lost workers, or where a second is not allowed.
+    fn check_attempt(&self, planned: &PlannedStep, token: Token) -> Result<(), Refused> {
+        let lost = token.0 - 1;
+        if lost > 0 && !planned.descriptor.idempotent {
+            return Err(Refused::Failed(Problem::permanent(
+                "worker-lost",
+                "the worker was lost while it executed this step, which is declared not idempotent, so it is not executed again: check what it did, then replay the run",
+            )));
+        }
+        if lost >= self.settings.max_attempts {
+            return Err(Refused::Failed(Problem::permanent(
+                "dead-letter",
+                format!("the worker was lost during each of {lost} attempts; the step may bring it down: check the worker's log, then replay the run"),
+            )));
+        }
+        Ok(())
+    }
+
+    /// Loads the data of earlier steps that this worker does not hold.
+    async fn load_outputs(&self, chain: &mut Chain, planned: &PlannedStep) -> Result<(), Refused> {
+        let missing: Vec<Ordinal> = planned
+            .data_from
+            .iter()
+            .copied()
+            .filter(|step| !chain.outputs.contains_key(step))
+            .collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let outputs = self
+            .store
+            .outputs(chain.header.run, chain.header.expires_at, &missing)
+            .await
+            .map_err(|error| Refused::from(crate::Error::from(error)))?;
+        chain.outputs.extend(missing.into_iter().zip(outputs));
+        Ok(())
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "all that a call is made of")]
+    fn call(
+        &self,
+        chain: &Chain,
+        planned: &PlannedStep,
+        pack: &Pack,
+        token: Token,
+        parameters: String,
+        handles: Handles,
+        cancel: tokio_util::sync::CancellationToken,
+    ) -> runtime::Call {
+        let header = &chain.header;
+        let task = header.reference.task(planned.ordinal).to_string();
+        let context = Context {
+            run_id: header.reference.to_string(),
+            task_id: &task,
+            application: &chain.runnable.name,
+            step: &planned.name,
+            configuration: chain.configured.as_deref().map(|one| &*one.name),
+            attempt: token.0,
+            idempotency_key: &task,
+            log_level: header.log_level,
+            tenant: header.tenant.0,
+        };
+        let log = Arc::new(runtime::LogBuffer::new(
+            self.clock.clone(),
+            runtime::Level::at_least(header.log_level),
+            self.settings.log_limits,
+        ));
+        log.append(runtime::Level::Debug, &format!("parameters {parameters}"));
+        runtime::Call {
+            step: planned.file.as_str().into(),
+            pack: pack.name.as_str().into(),
+            data: chain.data_of(planned),
+            context: serde_json::to_string(&context).unwrap_or_default(),
+            parameters,
+            tenant: header.tenant,
+            log,
+            http: Some(pack.access(header.tenant.0, chain.configured.as_deref(), self.settings.timeouts)),
+            cache: pack.may_cache(),
+            secrets: handles.into_runtime(),
+            limits: self.limits.clone(),
+            deadline: self.settings.step_timeout,
+            cancel,
+        }
+    }
+
+    fn completion(
+        &self,
+        chain: &Chain,
+        step: Ordinal,
+        token: Token,
+        result: Result<runtime::Outcome, Problem>,
+        lines: Vec<runtime::Line>,
+    ) -> Completion {
+        let masker = chain.masker();
+        let (state, output, error) = match result {
+            Ok(runtime::Outcome::Output { data, warning, .. }) => {
+                let output = match masker.mask_json(&data) {
+                    std::borrow::Cow::Borrowed(_) => Bytes::from(data),
+                    std::borrow::Cow::Owned(masked) => Bytes::from(masked),
+                };
+                match warning {
+                    None => (StepState::Success, Some(output), None),
+                    Some(text) => {
+                        let problem = Problem {
+                            kind: "warning",
+                            ..Problem::permanent("warning", text)
+                        };
+                        (StepState::Warning, Some(output), Some(problem.to_json(masker)))
+                    }
+                }
+            }
+            Ok(runtime::Outcome::StartChildren(_)) => {
+                let problem = Problem::permanent(
+                    "children-not-supported",
+                    "the step asks for child applications, which this version of PowerFlow cannot start",
+                );
+                (StepState::Failed, None, Some(problem.to_json(masker)))
+            }
+            Err(problem) => (StepState::Failed, None, Some(problem.to_json(masker))),
+        };
+        Completion {
+            key: chain.key(step),
+            token,
+            state,
+            output,
+            error,
+            log: stored_lines(lines, masker),
+            at: self.clock.now(),
+            graph: chain.runnable.plan.graph.clone(),
+            route: Route::All,
+            claim: (!self.draining.is_cancelled()).then_some(self.worker),
+            expires_at: chain.header.expires_at,
+        }
+    }
+}
+
+/// Why an attempt does not execute.
+pub(crate) enum Refused {
+    /// The step fails.
+    Failed(Problem),
+    /// Something that may pass.
+    Later(crate::Error),
+}
+
+impl From<crate::Error> for Refused {
+    fn from(error: crate::Error) -> Self {
+        if error.is_retryable() {
+            Self::Later(error)
+        } else {
+            Self::Failed(Problem::permanent(error.code(), error.to_string()))
+        }
+    }
+}
+
+fn stored_lines(lines: Vec<runtime::Line>, masker: &Masker) -> Option<Bytes> {
+    if lines.is_empty() {
+        return None;
+    }
+    let lines: Vec<Stored> = lines
+        .into_iter()
+        .map(|line| Stored {
+            time: line.at,
+            level: line.level as u8,
+            message: masker.mask(&line.message).into_owned(),
+        })
+        .collect();
+    serde_json::to_vec(&lines).ok().map(Bytes::from)
+}
+
+impl Chain {
+    fn masker(&self) -> &Masker {
+        const NONE: Masker = Masker::none();
+        static NO_SECRETS: Masker = NONE;
+        self.configured.as_deref().map_or(&NO_SECRETS, |one| &one.masker)
+    }
+
+    /// The data of the connected earlier steps by step name: a JSON object, put together
+    /// without reading what the steps made.
+    fn data_of(&self, planned: &PlannedStep) -> String {
+        let connected = planned.data_from.iter().take(planned.connected);
+        let mut data = String::from("{");
+        for &step in connected {
+            let (Some(earlier), Some(Some(output))) = (self.runnable.plan.step(step), self.outputs.get(&step)) else {
+                continue;
+            };
+            let Ok(output) = std::str::from_utf8(output) else { continue };
+            if data.len() > 1 {
+                data.push(',');
+            }
+            let name = serde_json::Value::from(earlier.name.as_str());
+            // Writing to a String does not fail.
+            let _ = write!(data, "{name}:{output}");
+        }
+        data.push('}');
+        data
+    }
+}

@@ -1,0 +1,212 @@
+//! The packs that steps come from: the active ones, and those that runs are pinned to.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+use model::{
+    descriptor::{GrantRequest, StepDescriptor},
+    id::TenantId,
+    validate::{Lookup, Registry},
+};
+use parking_lot::RwLock;
+use serde::Deserialize;
+use serde_json::Value;
+use store::packs::{PackState, PackVersion};
+
+use crate::{
+    Engine,
+    error::{Error, Result},
+    grants::Given,
+    view::GrantDecision,
+};
+
+/// One version of a pack, ready to execute.
+pub(crate) struct Pack {
+    pub(crate) id: i64,
+    pub(crate) name: String,
+    pub(crate) version: String,
+    pub(crate) digest: String,
+    pub(crate) author: String,
+    pub(crate) steps: BTreeMap<String, Step>,
+    pub(crate) requested: Vec<GrantRequest>,
+    pub(crate) given: Given,
+    pub(crate) program: tokio::sync::OnceCell<Arc<runtime::Program>>,
+}
+
+/// A step of a pack.
+pub(crate) struct Step {
+    pub(crate) descriptor: Arc<StepDescriptor>,
+    /// The descriptor as the manifest has it.
+    pub(crate) document: Value,
+}
+
+/// What the engine reads of a manifest.
+#[derive(Deserialize)]
+pub(crate) struct Manifest {
+    #[serde(default)]
+    pub(crate) author: String,
+    #[serde(default)]
+    steps: Vec<Value>,
+    #[serde(default)]
+    pub(crate) grants: Vec<GrantRequest>,
+    #[serde(default)]
+    pub(crate) requires_platform: Option<String>,
+}
+
+impl Manifest {
+    pub(crate) fn parse(text: &str) -> Result<Self> {
+        serde_json::from_str(text).map_err(|error| Error::Internal(format!("a stored manifest cannot be read: {error}")))
+    }
+}
+
+impl Pack {
+    /// The pack of a stored version.
+    pub(crate) fn load(stored: &PackVersion) -> Result<Self> {
+        let manifest = Manifest::parse(&stored.manifest)?;
+        let mut steps = BTreeMap::new();
+        for document in manifest.steps {
+            let descriptor: StepDescriptor = serde_json::from_value(document.clone())
+                .map_err(|error| Error::Internal(format!("a step of `{}` cannot be read: {error}", stored.name)))?;
+            let name = descriptor.name.clone();
+            let descriptor = Arc::new(descriptor);
+            steps.insert(name, Step { descriptor, document });
+        }
+        let given: Vec<GrantDecision> = serde_json::from_str(&stored.grants)
+            .map_err(|error| Error::Internal(format!("the grants of `{}` cannot be read: {error}", stored.name)))?;
+        Ok(Self {
+            id: stored.id,
+            name: stored.name.clone(),
+            version: stored.version.clone(),
+            digest: stored.digest.clone(),
+            author: manifest.author,
+            steps,
+            requested: manifest.grants,
+            given: Given::new(given),
+            program: tokio::sync::OnceCell::new(),
+        })
+    }
+}
+
+/// Packs by name, one version of each.
+#[derive(Default)]
+pub(crate) struct Snapshot {
+    packs: BTreeMap<String, Arc<Pack>>,
+}
+
+impl Snapshot {
+    pub(crate) fn new(packs: impl IntoIterator<Item = Arc<Pack>>) -> Self {
+        Self {
+            packs: packs.into_iter().map(|pack| (pack.name.clone(), pack)).collect(),
+        }
+    }
+
+    pub(crate) fn pack(&self, name: &str) -> Option<&Arc<Pack>> {
+        self.packs.get(name)
+    }
+
+    pub(crate) fn packs(&self) -> impl Iterator<Item = &Arc<Pack>> {
+        self.packs.values()
+    }
+}
+
+impl Registry for Snapshot {
+    fn step(&self, syncpack: Option<&str>, file: &str) -> Lookup {
+        let found = |pack: &Arc<Pack>| {
+            pack.steps.get(file).map(|step| Lookup::Found {
+                syncpack: pack.name.clone(),
+                descriptor: step.descriptor.clone(),
+            })
+        };
+        if let Some(name) = syncpack {
+            return match self.packs.get(name) {
+                None => Lookup::UnknownPack,
+                Some(pack) => found(pack).unwrap_or(Lookup::UnknownStep),
+            };
+        }
+        let having: Vec<&Arc<Pack>> = self.packs.values().filter(|pack| pack.steps.contains_key(file)).collect();
+        match having.as_slice() {
+            [] => Lookup::UnknownStep,
+            [pack] => found(pack).unwrap_or(Lookup::UnknownStep),
+            several => Lookup::Ambiguous(several.iter().map(|pack| pack.name.clone()).collect()),
+        }
+    }
+}
+
+/// The active packs of each tenant, and every version that was needed so far.
+#[derive(Default)]
+pub(crate) struct Catalogue {
+    active: RwLock<HashMap<TenantId, Arc<Snapshot>>>,
+    versions: RwLock<HashMap<i64, Arc<Pack>>>,
+}
+
+impl Catalogue {
+    /// The active packs.
+    pub(crate) fn active(&self, tenant: TenantId) -> Arc<Snapshot> {
+        self.active.read().get(&tenant).cloned().unwrap_or_default()
+    }
+
+    /// The pack of a stored version; its grants are brought up to date.
+    pub(crate) fn version(&self, stored: &PackVersion) -> Result<Arc<Pack>> {
+        let known = self.versions.read().get(&stored.id).cloned();
+        let fresh = Pack::load(stored)?;
+        if let Some(known) = known
+            && known.digest == fresh.digest
+        {
+            known.given.replace(fresh.given);
+            return Ok(known);
+        }
+        let fresh = Arc::new(fresh);
+        self.versions.write().insert(stored.id, fresh.clone());
+        Ok(fresh)
+    }
+
+    pub(crate) fn forget(&self, id: i64) {
+        self.versions.write().remove(&id);
+    }
+}
+
+impl Engine {
+    /// Reads again which packs are active.
+    pub(crate) async fn reload_packs(&self, tenant: TenantId) -> Result<()> {
+        let mut packs = Vec::new();
+        for stored in self.store.packs(tenant).await? {
+            if stored.active && stored.state == PackState::Installed {
+                packs.push(self.catalogue.version(&stored)?);
+            }
+        }
+        self.catalogue
+            .active
+            .write()
+            .insert(tenant, Arc::new(Snapshot::new(packs)));
+        self.prepared.forget_applications();
+        Ok(())
+    }
+
+    /// The compiled component of a pack: mapped, or compiled again where the artefact
+    /// is missing, is of another version of the platform, or was tampered with.
+    pub(crate) async fn program(&self, pack: &Pack) -> Result<Arc<runtime::Program>> {
+        pack.program
+            .get_or_try_init(|| async {
+                let failed = |error: &dyn std::fmt::Display| {
+                    Error::PackState(format!("`{}` {} cannot be loaded: {error}", pack.name, pack.version))
+                };
+                if let Some(program) = self.runtime.load(&pack.digest).map_err(|error| failed(&error))? {
+                    return Ok(program);
+                }
+                let file = self
+                    .store
+                    .component(&pack.digest)
+                    .await?
+                    .ok_or_else(|| failed(&"its file is gone; upload it again"))?;
+                self.runtime.install(&pack.digest, file).await.map_err(|error| failed(&error))?;
+                self.runtime
+                    .load(&pack.digest)
+                    .map_err(|error| failed(&error))?
+                    .ok_or_else(|| failed(&"the artefact vanished"))
+            })
+            .await
+            .cloned()
+    }
+}

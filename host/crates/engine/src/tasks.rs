@@ -1,0 +1,195 @@
+//! What is seen of runs and of their steps.
+
+use model::{
+    application::Application,
+    id::{AnyRef, Ordinal, RunRef, TaskRef, TenantId},
+    state::{RunState, StepState},
+};
+use store::{
+    Page,
+    definitions::Kind,
+    runs::{RunFilter, RunSummary, StepSummary},
+};
+
+use crate::{
+    Engine,
+    error::{Error, Fault, Result},
+    view::{RunData, RunDetail, RunsQuery, StepDetail},
+};
+
+impl Engine {
+    pub(crate) async fn summary(&self, tenant: TenantId, run: RunRef) -> Result<RunSummary> {
+        self.store
+            .run(tenant, run)
+            .await?
+            .ok_or_else(|| Error::not_found("run", run.to_string()))
+    }
+
+    /// The run, and the step in it if a step is named.
+    #[expect(clippy::unused_self, reason = "reads like the other look-ups")]
+    pub(crate) fn split(&self, of: AnyRef) -> Result<(RunRef, Option<Ordinal>)> {
+        match of {
+            AnyRef::Run(run) => Ok((run, None)),
+            AnyRef::Task(task) => {
+                let (run, step) = task
+                    .split()
+                    .ok_or_else(|| Error::not_found("task", task.to_string()))?;
+                Ok((run, Some(step)))
+            }
+        }
+    }
+
+    /// The application that a run ran.
+    async fn application_of(&self, run: &RunSummary) -> Result<Application> {
+        let broken = |error: &dyn std::fmt::Display| Error::Internal(format!("the revision of {} cannot be read: {error}", run.reference));
+        let revision = self
+            .store
+            .revision(run.application_revision)
+            .await?
+            .ok_or_else(|| broken(&"it is gone"))?;
+        Application::parse(&revision.document).map_err(|error| broken(&error))
+    }
+
+    /// The names of a run's steps, by ordinal.
+    pub(crate) async fn step_names(&self, run: &RunSummary) -> Result<Vec<String>> {
+        Ok(self
+            .application_of(run)
+            .await?
+            .steps()
+            .map(|step| step.name().unwrap_or_default().to_owned())
+            .collect())
+    }
+
+    pub(crate) async fn input(&self, run: &RunSummary) -> Result<String> {
+        let bytes = self.store.input(run.run, run.expires_at).await?;
+        Ok(bytes.map_or_else(|| "{}".to_owned(), |bytes| String::from_utf8_lossy(&bytes).into_owned()))
+    }
+
+    /// A run with every step of its plan.
+    pub async fn run_detail(&self, tenant: TenantId, run: RunRef) -> Result<RunDetail> {
+        let summary = self.summary(tenant, run).await?;
+        self.detail(summary).await
+    }
+
+    pub(crate) async fn detail(&self, run: RunSummary) -> Result<RunDetail> {
+        let application = self.application_of(&run).await?;
+        let rows = self.store.steps(run.run, 0).await?;
+        let mut steps: Vec<StepDetail> = application
+            .steps()
+            .enumerate()
+            .map(|(index, step)| StepDetail {
+                task: run.reference.task(Ordinal(index as u32)),
+                name: step.name().unwrap_or_default().to_owned(),
+                file: step.file().unwrap_or_default().to_owned(),
+                syncpack: step.syncpack().unwrap_or_default().to_owned(),
+                state: unreached(run.state),
+                attempts: 0,
+                ready_at: None,
+                started_at: None,
+                finished_at: None,
+                error: None,
+            })
+            .collect();
+        for row in rows {
+            let error = self.step_error(&run, &row).await?;
+            if let Some(step) = steps.get_mut(row.step.index()) {
+                step.state = row.state;
+                step.attempts = row.attempts;
+                step.ready_at = row.ready_at;
+                step.started_at = row.started_at;
+                step.finished_at = row.finished_at;
+                step.error = error;
+            }
+        }
+        Ok(RunDetail { run, steps })
+    }
+
+    async fn step_error(&self, run: &RunSummary, row: &StepSummary) -> Result<Option<serde_json::Value>> {
+        if !matches!(row.state, StepState::Failed | StepState::Warning) {
+            return Ok(None);
+        }
+        let bytes = self.store.error(run.run, run.expires_at, row.step).await?;
+        Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
+    }
+
+    /// One step of a run.
+    pub async fn task_detail(&self, tenant: TenantId, task: TaskRef) -> Result<(RunSummary, StepDetail)> {
+        let missing = || Error::not_found("task", task.to_string());
+        let (run, step) = task.split().ok_or_else(missing)?;
+        let mut detail = self.run_detail(tenant, run).await?;
+        if step.index() >= detail.steps.len() {
+            return Err(missing());
+        }
+        Ok((detail.run, detail.steps.swap_remove(step.index())))
+    }
+
+    /// Runs, the newest first.
+    pub async fn runs(&self, tenant: TenantId, query: &RunsQuery) -> Result<Page<RunSummary>> {
+        let application = match &query.application {
+            Some(name) => Some(self.find(tenant, Kind::Application, name).await?.id),
+            None => None,
+        };
+        let mut states = Vec::new();
+        for word in &query.states {
+            states.push(RunState::from_word(word).ok_or_else(|| unknown_state(word))?);
+        }
+        let after = match &query.after {
+            Some(text) => Some(model::id::RunId(text.parse().map_err(|_| Error::not_found("list position", text.as_str()))?)),
+            None => None,
+        };
+        let filter = RunFilter {
+            application,
+            queue: query.queue.as_deref().map(|name| queue::canonical(name).to_owned()),
+            configuration: query.configuration.clone(),
+            states,
+        };
+        Ok(self.store.runs(tenant, &filter, after, query.limit.clamp(1, 200)).await?)
+    }
+
+    /// What a run or one of its steps was given and made.
+    pub async fn data(&self, tenant: TenantId, of: AnyRef) -> Result<RunData> {
+        let (reference, step) = self.split(of)?;
+        let run = self.summary(tenant, reference).await?;
+        let names = self.step_names(&run).await?;
+        let steps: Vec<Ordinal> = match step {
+            Some(step) if step.index() < names.len() => vec![step],
+            Some(step) => return Err(Error::not_found("task", reference.task(step).to_string())),
+            None => (0..names.len() as u32).map(Ordinal).collect(),
+        };
+        let outputs = self.store.outputs(run.run, run.expires_at, &steps).await?;
+        let input = self.input(&run).await?;
+        Ok(RunData {
+            run: reference,
+            input,
+            outputs: steps
+                .iter()
+                .zip(outputs)
+                .map(|(step, output)| {
+                    let text = output.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+                    (names[step.index()].clone(), text)
+                })
+                .collect(),
+        })
+    }
+}
+
+/// How a step shows that no signal has reached.
+const fn unreached(run: RunState) -> StepState {
+    match run {
+        RunState::Cancelled => StepState::Cancelled,
+        RunState::Failed => StepState::Skipped,
+        _ => StepState::Pending,
+    }
+}
+
+fn unknown_state(word: &str) -> Error {
+    let words: Vec<&str> = RunState::ALL.iter().map(|state| state.word()).collect();
+    Error::Invalid {
+        what: "query",
+        faults: vec![Fault {
+            code: "PF-1005".to_owned(),
+            at: "state".to_owned(),
+            message: format!("`{word}` is no state of a run; they are {}", words.join(", ")),
+        }],
+    }
+}

@@ -1,0 +1,167 @@
+//! What the engine takes and answers: the shapes between it and the API.
+
+use model::{
+    clock::Timestamp,
+    id::{RunRef, TaskRef, TenantId},
+    state::StepState,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use store::{definitions::Definition, packs::PackVersion, runs::RunSummary};
+
+use crate::error::Fault;
+
+/// Who acts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// The account's name, for `author`, `by` and the trigger of runs.
+    pub name: String,
+    /// The tenant that it acts in.
+    pub tenant: TenantId,
+}
+
+/// A saved document.
+#[derive(Clone, Debug)]
+pub struct Saved {
+    /// The document as stored.
+    pub definition: Definition,
+    /// Whether there was none of that name before.
+    pub created: bool,
+    /// What needs attention, though it was saved.
+    pub warnings: Vec<Fault>,
+}
+
+/// A grant that an administrator gives at activation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GrantDecision {
+    /// The id that the manifest lists.
+    pub id: String,
+    /// Whether the grant may lead to private, loopback and link-local addresses.
+    #[serde(default)]
+    pub private_network: bool,
+}
+
+/// An activated pack.
+#[derive(Clone, Debug)]
+pub struct Activated {
+    /// The version, now active.
+    pub pack: PackVersion,
+    /// Documents of the pack that were not written, because a person had changed them.
+    pub kept: Vec<String>,
+    /// Requested grants that were not given: steps that need them will be refused.
+    pub not_granted: Vec<String>,
+}
+
+/// A step that an active pack offers.
+#[derive(Clone, Debug)]
+pub struct StepEntry {
+    /// Its descriptor, as the manifest has it.
+    pub descriptor: Value,
+    /// Its name: the `file` of an application's step entry.
+    pub name: String,
+    /// The pack.
+    pub syncpack: String,
+    /// The pack's version.
+    pub version: String,
+    /// The pack's author.
+    pub author: String,
+}
+
+/// A request to run an application.
+#[derive(Clone, Debug, Default)]
+pub struct RunRequest {
+    /// The application's name.
+    pub application: String,
+    /// The parameters; `loglevel`, `configuration` and `queue` among them are the run's own.
+    pub params: Map<String, Value>,
+    /// So that the same request sent twice makes one run.
+    pub idempotency_key: Option<String>,
+}
+
+/// A step of a run.
+#[derive(Clone, Debug)]
+pub struct StepDetail {
+    /// Its name outside.
+    pub task: TaskRef,
+    /// Its name in the application.
+    pub name: String,
+    /// The step's id in its pack.
+    pub file: String,
+    /// The pack.
+    pub syncpack: String,
+    /// Where it stands.
+    pub state: StepState,
+    /// How often it was started.
+    pub attempts: i64,
+    /// When it became ready.
+    pub ready_at: Option<Timestamp>,
+    /// When its newest attempt started.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+    /// Why it failed, or its warning: `{kind, code, message, detail}`.
+    pub error: Option<Value>,
+}
+
+/// A run with its steps.
+#[derive(Clone, Debug)]
+pub struct RunDetail {
+    /// The run.
+    pub run: RunSummary,
+    /// Every step of its plan, in the plan's order.
+    pub steps: Vec<StepDetail>,
+}
+
+/// One line of a log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LogLine {
+    /// When.
+    pub time: Timestamp,
+    /// 10 debug, 20 info, 25 flow, 30 warning, 40 error.
+    pub level: u8,
+    /// The step's name in the application.
+    pub step: String,
+    /// The attempt, from 1.
+    pub attempt: i64,
+    /// The text, secrets masked.
+    pub message: String,
+}
+
+/// A part of a log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogPage {
+    /// The lines, the oldest first.
+    pub lines: Vec<LogLine>,
+    /// Where the next part starts.
+    pub next: String,
+    /// Whether more may come: the run or step has not ended, or the page was full.
+    pub more: bool,
+}
+
+/// What a run was given, and what its steps made of it.
+#[derive(Clone, Debug)]
+pub struct RunData {
+    /// The run.
+    pub run: RunRef,
+    /// The run's parameters, references unresolved: a JSON object.
+    pub input: String,
+    /// Each step's name with its data as JSON text, if it has any.
+    pub outputs: Vec<(String, Option<String>)>,
+}
+
+/// What a list of runs is narrowed to, by the names that people use.
+#[derive(Clone, Debug, Default)]
+pub struct RunsQuery {
+    /// Runs of this application.
+    pub application: Option<String>,
+    /// Runs on this queue.
+    pub queue: Option<String>,
+    /// Runs aligned with this configuration object.
+    pub configuration: Option<String>,
+    /// Runs in these states, by their words; empty: any.
+    pub states: Vec<String>,
+    /// The `next` of the page before.
+    pub after: Option<String>,
+    /// At most so many, 1 to 200.
+    pub limit: usize,
+}

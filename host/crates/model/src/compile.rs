@@ -1,0 +1,364 @@
+//! From a document to a plan, gathering every problem on the way.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+use crate::{
+    application::{Application, Step},
+    descriptor::StepDescriptor,
+    flow::Graph,
+    id::Ordinal,
+    plan::{Plan, PlannedStep},
+    reference::{Issue, Names, Target, Template},
+    validate::{Lookup, MAX_NAME, MAX_STEPS, Problem, Registry, code},
+};
+
+mod edges;
+mod parameters;
+mod shape;
+mod variables;
+
+use edges::Edges;
+use variables::Variables;
+
+/// The plan, unless the document is too broken for one, and every problem. The plan
+/// counts only when no problem is an error.
+pub(crate) fn compile(
+    application: &Application,
+    registry: &dyn Registry,
+) -> (Option<Plan>, Vec<Problem>) {
+    let mut problems = Vec::new();
+    let all = shape::check(application, &mut problems);
+    if all > MAX_STEPS {
+        problems.push(Problem::error(
+            code::TOO_MANY,
+            "/steps",
+            format!("the application has {all} steps; it may have {MAX_STEPS}"),
+        ));
+        return (None, problems);
+    }
+    if all == 0 {
+        problems.push(Problem::warning(
+            code::EMPTY,
+            "/steps",
+            "the application has no steps; it can be stored, and cannot run",
+        ));
+    }
+    let names = StepNames::of(application, &mut problems);
+    let edges = Edges::of(application, &names, &mut problems);
+    let variables = Variables::of(application, &names, &mut problems);
+    let mut compiler = Compiler {
+        registry,
+        names: &names,
+        variables: &variables,
+        steps: Vec::with_capacity(all),
+        reads: Vec::new(),
+        problems: &mut problems,
+    };
+    for step in application.steps() {
+        compiler.step(step);
+    }
+    let Compiler {
+        mut steps, reads, ..
+    } = compiler;
+    edges.check_reads(&reads, &mut problems);
+    if steps.len() != all {
+        return (None, problems);
+    }
+    for (at, step) in steps.iter_mut().enumerate() {
+        step.data_from = edges.predecessors(at);
+        step.connected = step.data_from.len();
+    }
+    let mut seen: HashSet<(Ordinal, Ordinal)> = edges.pairs().collect();
+    for read in &reads {
+        if seen.insert((read.step, read.reader)) {
+            steps[read.reader.index()].data_from.push(read.step);
+        }
+    }
+    let plan = Plan {
+        name: application.name().unwrap_or_default().to_owned(),
+        graph: Arc::new(Graph::new(all, edges.pairs())),
+        steps,
+        variables: variables.planned,
+        warnings: Vec::new(),
+    };
+    (Some(plan), problems)
+}
+
+/// The names of an application's steps.
+pub(crate) struct StepNames<'a> {
+    ordinals: HashMap<&'a str, Ordinal>,
+    names: HashMap<Ordinal, &'a str>,
+    longest: usize,
+}
+
+impl<'a> StepNames<'a> {
+    fn of(application: &'a Application, problems: &mut Vec<Problem>) -> Self {
+        let mut all = Self {
+            ordinals: HashMap::new(),
+            names: HashMap::new(),
+            longest: 0,
+        };
+        for step in application.steps() {
+            let path = format!("/steps/{}/name", step.index);
+            let Some(name) = step.name() else {
+                // An entry that is no step of ours is reported as such.
+                let text = step
+                    .entry
+                    .get("name")
+                    .is_none_or(|name| name.is_null() || name.is_string());
+                if step.file().is_some() && text {
+                    problems.push(Problem::error(
+                        code::NAME_MISSING,
+                        path,
+                        "the step has no `name`",
+                    ));
+                }
+                continue;
+            };
+            if name.chars().count() > MAX_NAME {
+                problems.push(Problem::error(
+                    code::NAME_LONG,
+                    &*path,
+                    format!("the step's name has more than {MAX_NAME} characters"),
+                ));
+            }
+            if ["config", "appvar"].iter().any(|word| {
+                name == *word
+                    || name
+                        .strip_prefix(word)
+                        .is_some_and(|rest| rest.starts_with('.'))
+            }) {
+                problems.push(Problem::warning(
+                    code::HIDDEN_NAME,
+                    &*path,
+                    format!("`${{{name}…}}` always means a variable: other steps cannot refer to a step of this name"),
+                ));
+            }
+            let ordinal = Ordinal(step.index as u32);
+            if let Some(first) = all.ordinals.get(name) {
+                problems.push(Problem::error(
+                    code::DUPLICATE_STEP,
+                    path,
+                    format!(
+                        "`{name}` is also the name of step {}; names are unique in an application",
+                        first.0 + 1
+                    ),
+                ));
+                continue;
+            }
+            all.longest = all.longest.max(name.len());
+            all.ordinals.insert(name, ordinal);
+            all.names.insert(ordinal, name);
+        }
+        all
+    }
+
+    /// The name of a step, for messages.
+    fn show(&self, step: Ordinal) -> &'a str {
+        self.names.get(&step).copied().unwrap_or("(no name)")
+    }
+}
+
+/// What names mean in a string of a step or a variable.
+pub(crate) struct Scope<'a> {
+    steps: &'a StepNames<'a>,
+    variables: &'a HashMap<&'a str, u32>,
+}
+
+impl Names for Scope<'_> {
+    fn step(&self, name: &str) -> Option<Ordinal> {
+        self.steps.ordinals.get(name).copied()
+    }
+    fn longest_step(&self) -> usize {
+        self.steps.longest
+    }
+    fn variable(&self, name: &str) -> Option<u32> {
+        self.variables.get(name).copied()
+    }
+}
+
+impl Scope<'_> {
+    /// Parses a value that stands at `path`.
+    fn parse(
+        &self,
+        value: &serde_json::Value,
+        path: &str,
+        problems: &mut Vec<Problem>,
+    ) -> Template {
+        let mut issues = Vec::new();
+        let template = Template::parse(value, self, &mut issues);
+        for issue in issues {
+            problems.push(match issue {
+                Issue::UnknownReference(name) => Problem::error(
+                    code::UNKNOWN_REFERENCE,
+                    path,
+                    format!(
+                        "`${{{name}}}` names no step of this application; for the text itself write `$${{{name}}}`"
+                    ),
+                ),
+                Issue::UnknownVariable(name) => Problem::error(
+                    code::UNKNOWN_VARIABLE,
+                    path,
+                    format!("`${{appvar.{name}}}` names no application variable"),
+                ),
+                Issue::Unclosed => Problem::warning(
+                    code::UNCLOSED,
+                    path,
+                    "`${` without `}` is taken as text; `$${` says so without this warning",
+                ),
+            });
+        }
+        template
+    }
+}
+
+/// A step's parameters refer to the data of another.
+pub(crate) struct Read {
+    reader: Ordinal,
+    step: Ordinal,
+    /// Where, as a JSON pointer.
+    path: String,
+    /// The reference as written.
+    text: Box<str>,
+}
+
+struct Compiler<'a> {
+    registry: &'a dyn Registry,
+    names: &'a StepNames<'a>,
+    variables: &'a Variables<'a>,
+    steps: Vec<PlannedStep>,
+    reads: Vec<Read>,
+    problems: &'a mut Vec<Problem>,
+}
+
+impl Compiler<'_> {
+    fn step(&mut self, step: Step<'_>) {
+        let path = format!("/steps/{}", step.index);
+        let Some(file) = step.file() else {
+            if step
+                .entry
+                .get("file")
+                .is_none_or(|file| file.is_null() || file.is_string())
+            {
+                self.problems.push(Problem::warning(
+                    code::OPERATOR,
+                    path,
+                    format!(
+                        "`{}` names no step (`file`): an operator that we do not know? It is kept and needs attention before the application can run",
+                        step.name().unwrap_or("the entry")
+                    ),
+                ));
+            }
+            return;
+        };
+        let found = self.lookup(step, file, &path);
+        let known = found.is_some();
+        let (syncpack, descriptor) = found.unwrap_or_else(|| {
+            // Its references can be checked in any case.
+            (String::new(), Arc::new(StepDescriptor::default()))
+        });
+        let parameters = self.parameters(step, &descriptor);
+        let mut needs_config = false;
+        for parameter in &parameters {
+            if let Some(template) = &parameter.template {
+                let path = format!("{path}/{}", crate::validate::pointer(&parameter.name));
+                needs_config |= self.read(step, template, &path);
+            }
+        }
+        if descriptor.takes_any() {
+            needs_config |= self.variables.automatic_needs_config();
+        }
+        if known {
+            self.steps.push(PlannedStep {
+                ordinal: Ordinal(step.index as u32),
+                name: step.name().unwrap_or_default().to_owned(),
+                syncpack,
+                file: file.to_owned(),
+                kind: descriptor.kind,
+                descriptor,
+                parameters,
+                data_from: Vec::new(),
+                connected: 0,
+                needs_config,
+                variables: Arc::clone(&self.variables.planned),
+            });
+        }
+    }
+
+    fn lookup(
+        &mut self,
+        step: Step<'_>,
+        file: &str,
+        path: &str,
+    ) -> Option<(String, Arc<StepDescriptor>)> {
+        let pack = step.syncpack();
+        let problem = match self.registry.step(pack, file) {
+            Lookup::Found {
+                syncpack,
+                descriptor,
+            } => return Some((syncpack, descriptor)),
+            Lookup::UnknownPack => Problem::error(
+                code::UNKNOWN_STEP,
+                format!("{path}/syncpack"),
+                format!(
+                    "SyncPack `{}` is not active; import and activate it",
+                    pack.unwrap_or_default()
+                ),
+            ),
+            Lookup::UnknownStep => Problem::error(
+                code::UNKNOWN_STEP,
+                format!("{path}/file"),
+                match pack {
+                    Some(pack) => {
+                        format!("the active version of SyncPack `{pack}` has no step `{file}`")
+                    }
+                    None => format!("no active SyncPack has a step `{file}`"),
+                },
+            ),
+            Lookup::Ambiguous(packs) => Problem::error(
+                code::AMBIGUOUS_STEP,
+                format!("{path}/file"),
+                format!(
+                    "several SyncPacks have a step `{file}`: {}; name one as `syncpack`",
+                    packs.join(", ")
+                ),
+            ),
+        };
+        self.problems.push(problem);
+        None
+    }
+
+    /// Notes which steps a template reads, over application variables too, and says
+    /// whether it refers to the configuration object.
+    fn read(&mut self, step: Step<'_>, template: &Template, path: &str) -> bool {
+        let reader = Ordinal(step.index as u32);
+        let mut needs_config = false;
+        template.references(&mut |reference| {
+            let mut note = |step| {
+                self.reads.push(Read {
+                    reader,
+                    step,
+                    path: path.to_owned(),
+                    text: reference.text.clone(),
+                });
+            };
+            match &reference.target {
+                Target::Config(_) => needs_config = true,
+                Target::Step(step) => note(*step),
+                Target::Variable(at) => {
+                    let facts = self.variables.facts(*at);
+                    needs_config |= facts.needs_config;
+                    facts.reads.iter().copied().for_each(&mut note);
+                }
+            }
+        });
+        needs_config
+    }
+}
+
+#[cfg(test)]
+#[path = "compile_tests.rs"]
+mod tests;

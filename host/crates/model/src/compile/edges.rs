@@ -1,0 +1,208 @@
+//! What follows what: edges, cycles, and whether a step runs before another.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+
+use super::{Read, StepNames};
+use crate::{
+    application::Application,
+    id::Ordinal,
+    validate::{Problem, code},
+};
+
+/// The edges between steps, each once.
+pub(super) struct Edges<'a> {
+    names: &'a StepNames<'a>,
+    successors: Vec<Vec<Ordinal>>,
+    /// Those of `data_from` first.
+    predecessors: Vec<Vec<Ordinal>>,
+    /// Every step behind those that it waits for; `None` when there is a cycle.
+    order: Option<Vec<Ordinal>>,
+}
+
+impl<'a> Edges<'a> {
+    pub(super) fn of(
+        application: &'a Application,
+        names: &'a StepNames<'a>,
+        problems: &mut Vec<Problem>,
+    ) -> Self {
+        let size = application
+            .steps()
+            .map(|step| step.index + 1)
+            .max()
+            .unwrap_or(0);
+        let mut edges = Self {
+            names,
+            successors: vec![Vec::new(); size],
+            predecessors: vec![Vec::new(); size],
+            order: None,
+        };
+        let mut seen = HashSet::new();
+        for key in ["data_from", "output_to"] {
+            for step in application.steps() {
+                let own = Ordinal(step.index as u32);
+                let list = step.entry.get(key).and_then(|list| list.as_array());
+                for (at, name) in list.into_iter().flatten().enumerate() {
+                    let Some(name) = name.as_str() else { continue };
+                    let path = || format!("/steps/{}/{key}/{at}", step.index);
+                    let Some(&other) = names.ordinals.get(name) else {
+                        problems.push(Problem::error(
+                            code::DANGLING,
+                            path(),
+                            format!("the application has no step `{name}`"),
+                        ));
+                        continue;
+                    };
+                    if other == own {
+                        problems.push(Problem::error(
+                            code::SELF_EDGE,
+                            path(),
+                            format!("step `{name}` leads to itself"),
+                        ));
+                        continue;
+                    }
+                    let (from, to) = if key == "data_from" {
+                        (other, own)
+                    } else {
+                        (own, other)
+                    };
+                    if seen.insert((from, to)) {
+                        edges.successors[from.index()].push(to);
+                        edges.predecessors[to.index()].push(from);
+                    }
+                }
+            }
+        }
+        edges.sort(problems);
+        edges
+    }
+
+    pub(super) fn predecessors(&self, step: usize) -> Vec<Ordinal> {
+        self.predecessors.get(step).cloned().unwrap_or_default()
+    }
+
+    pub(super) fn pairs(&self) -> impl Iterator<Item = (Ordinal, Ordinal)> {
+        self.successors
+            .iter()
+            .enumerate()
+            .flat_map(|(from, all)| all.iter().map(move |to| (Ordinal(from as u32), *to)))
+    }
+
+    /// Orders the steps, or reports cycles.
+    fn sort(&mut self, problems: &mut Vec<Problem>) {
+        let mut inputs: Vec<usize> = self.predecessors.iter().map(Vec::len).collect();
+        let mut open: VecDeque<Ordinal> = (0..inputs.len())
+            .filter(|at| inputs[*at] == 0)
+            .map(|at| Ordinal(at as u32))
+            .collect();
+        let mut order = Vec::with_capacity(inputs.len());
+        while let Some(step) = open.pop_front() {
+            order.push(step);
+            for to in &self.successors[step.index()] {
+                inputs[to.index()] -= 1;
+                if inputs[to.index()] == 0 {
+                    open.push_back(*to);
+                }
+            }
+        }
+        if order.len() == inputs.len() {
+            self.order = Some(order);
+        } else {
+            self.cycles(&inputs, problems);
+        }
+    }
+
+    /// Each step that could not be ordered has such a predecessor: walking back from
+    /// one ends in a circle, or on a way that was walked before.
+    fn cycles(&self, inputs: &[usize], problems: &mut Vec<Problem>) {
+        let mut walk_of = vec![usize::MAX; inputs.len()];
+        for start in 0..inputs.len() {
+            let mut way = Vec::new();
+            let mut at = start;
+            while inputs[at] > 0 && walk_of[at] == usize::MAX {
+                walk_of[at] = start;
+                way.push(Ordinal(at as u32));
+                let before = self.predecessors[at]
+                    .iter()
+                    .find(|before| inputs[before.index()] > 0);
+                match before {
+                    Some(before) => at = before.index(),
+                    None => break,
+                }
+            }
+            let closed = way.iter().position(|step| step.index() == at);
+            let Some(closed) = closed.filter(|_| way.len() > 1 && walk_of[at] == start) else {
+                continue;
+            };
+            let mut circle: Vec<Ordinal> = way.split_off(closed);
+            circle.reverse();
+            let first = (0..circle.len()).min_by_key(|at| circle[*at]).unwrap_or(0);
+            circle.rotate_left(first);
+            let mut names: Vec<&str> = circle.iter().map(|step| self.names.show(*step)).collect();
+            names.push(names[0]);
+            if names.len() > 42 {
+                names.splice(20..names.len() - 20, ["…"]);
+            }
+            problems.push(Problem::error(
+                code::CYCLE,
+                format!("/steps/{}", circle[0].0),
+                format!(
+                    "steps wait for each other in a circle: {}",
+                    names.join(" → ")
+                ),
+            ));
+        }
+    }
+
+    /// Reports references to steps that do not run before the one that refers.
+    pub(super) fn check_reads(&self, reads: &[Read], problems: &mut Vec<Problem>) {
+        let Some(order) = &self.order else { return };
+        let mut open: HashMap<Ordinal, Vec<&Read>> = HashMap::new();
+        for read in reads {
+            let before = &self.predecessors[read.reader.index()];
+            if before.len() > 64 || !before.contains(&read.step) {
+                open.entry(read.step).or_default().push(read);
+            }
+        }
+        // 64 targets at a time: a bit for each that a step comes after.
+        let mut late: Vec<&Read> = Vec::new();
+        let targets: Vec<Ordinal> = open.keys().copied().collect();
+        let mut after = vec![0_u64; self.successors.len()];
+        for batch in targets.chunks(64) {
+            after.fill(0);
+            let bit: HashMap<Ordinal, u64> = batch
+                .iter()
+                .copied()
+                .zip((0..64).map(|at| 1 << at))
+                .collect();
+            for step in order {
+                let on = after[step.index()] | bit.get(step).copied().unwrap_or(0);
+                if on != 0 {
+                    for to in &self.successors[step.index()] {
+                        after[to.index()] |= on;
+                    }
+                }
+            }
+            for target in batch {
+                let wanted = bit[target];
+                late.extend(
+                    open[target]
+                        .iter()
+                        .filter(|read| after[read.reader.index()] & wanted == 0),
+                );
+            }
+        }
+        late.sort_by(|a, b| (a.reader, &a.path).cmp(&(b.reader, &b.path)));
+        for read in late {
+            problems.push(Problem::error(
+                code::NOT_BEFORE,
+                &*read.path,
+                format!(
+                    "`{}` reads step `{}`, which does not run before `{}`; connect them (`data_from`)",
+                    read.text,
+                    self.names.show(read.step),
+                    self.names.show(read.reader),
+                ),
+            ));
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! Secret values hidden wherever text leaves the service: logs, step data, errors,
+//! exports.
+//!
+//! Beside a value itself its base64 forms are found (both alphabets, also in the
+//! middle of a longer encoded text such as `user:password`), its URL-encoded and its
+//! JSON-escaped ones. Values shorter than [`SHORTEST`] characters are not masked:
+//! they would blot out ordinary text.
+
+use std::{borrow::Cow, collections::BTreeSet, fmt::Write as _, sync::Arc};
+
+use aho_corasick::{AhoCorasick, BuildError};
+use base64::{Engine as _, engine::general_purpose};
+use serde_json::{Map, Value};
+
+/// What stands in place of a secret.
+pub const MASK: &str = "********";
+/// The fewest characters of a value that is masked.
+pub const SHORTEST: usize = 4;
+
+/// Masks the secret values that it was made with. A clone shares them.
+#[derive(Clone, Default)]
+pub struct Masker {
+    patterns: Option<Arc<AhoCorasick>>,
+}
+
+impl Masker {
+    /// A masker that knows no secret and changes nothing.
+    pub const fn none() -> Self {
+        Self { patterns: None }
+    }
+
+    /// A masker of these values.
+    ///
+    /// # Errors
+    /// When the values together are too large to search for (gigabytes).
+    pub fn new<S: AsRef<str>>(values: impl IntoIterator<Item = S>) -> Result<Self, BuildError> {
+        let mut patterns = BTreeSet::new();
+        for value in values {
+            let value = value.as_ref();
+            if value.chars().count() >= SHORTEST {
+                forms(value, &mut patterns);
+            }
+        }
+        if patterns.is_empty() {
+            return Ok(Self::none());
+        }
+        Ok(Self {
+            patterns: Some(Arc::new(AhoCorasick::new(&patterns)?)),
+        })
+    }
+
+    /// Whether there is nothing to mask.
+    pub const fn is_empty(&self) -> bool {
+        self.patterns.is_none()
+    }
+
+    /// Masks a text.
+    pub fn mask<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        let Some(patterns) = &self.patterns else {
+            return Cow::Borrowed(text);
+        };
+        // Matches may overlap: what any of them covers is hidden.
+        let mut covered: Vec<(usize, usize)> = Vec::new();
+        for found in patterns.find_overlapping_iter(text) {
+            let (mut start, end) = (found.start(), found.end());
+            while let Some(&(earlier, until)) = covered.last()
+                && until > start
+            {
+                start = start.min(earlier);
+                covered.pop();
+            }
+            covered.push((start, end));
+        }
+        if covered.is_empty() {
+            return Cow::Borrowed(text);
+        }
+        let mut masked = String::with_capacity(text.len());
+        let mut from = 0;
+        for (start, end) in covered {
+            masked.push_str(&text[from..start]);
+            masked.push_str(MASK);
+            from = end;
+        }
+        masked.push_str(&text[from..]);
+        Cow::Owned(masked)
+    }
+
+    /// Masks a JSON text, which stays valid JSON: keys and strings are masked within,
+    /// a number that is secret becomes a string. What is no JSON is masked as text.
+    pub fn mask_json<'t>(&self, json: &'t str) -> Cow<'t, str> {
+        let Some(patterns) = &self.patterns else {
+            return Cow::Borrowed(json);
+        };
+        // Without a backslash, strings read as they are written.
+        if !json.bytes().any(|byte| byte == b'\\') && !patterns.is_match(json) {
+            return Cow::Borrowed(json);
+        }
+        match serde_json::from_str::<Value>(json) {
+            Ok(mut value) => {
+                if self.mask_value(&mut value) {
+                    Cow::Owned(value.to_string())
+                } else {
+                    Cow::Borrowed(json)
+                }
+            }
+            Err(_) => self.mask(json),
+        }
+    }
+
+    /// Masks a JSON value in place and says whether that changed it.
+    pub fn mask_value(&self, value: &mut Value) -> bool {
+        if self.patterns.is_none() {
+            return false;
+        }
+        match value {
+            Value::String(text) => match self.mask(text) {
+                Cow::Owned(masked) => {
+                    *text = masked;
+                    true
+                }
+                Cow::Borrowed(_) => false,
+            },
+            Value::Number(number) => {
+                let hidden = matches!(self.mask(&number.to_string()), Cow::Owned(_));
+                if hidden {
+                    *value = MASK.into();
+                }
+                hidden
+            }
+            Value::Array(list) => list
+                .iter_mut()
+                .fold(false, |changed, one| self.mask_value(one) | changed),
+            Value::Object(map) => self.mask_object(map),
+            Value::Null | Value::Bool(_) => false,
+        }
+    }
+
+    fn mask_object(&self, map: &mut Map<String, Value>) -> bool {
+        let mut changed = false;
+        let mut keys = false;
+        for (key, one) in map.iter_mut() {
+            changed |= self.mask_value(one);
+            keys |= matches!(self.mask(key), Cow::Owned(_));
+        }
+        if keys {
+            let old = std::mem::take(map);
+            for (key, one) in old {
+                let mut key = self.mask(&key).into_owned();
+                while map.contains_key(&key) {
+                    key.push('*');
+                }
+                map.insert(key, one);
+            }
+        }
+        changed | keys
+    }
+}
+
+impl std::fmt::Debug for Masker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Masker")
+            .field(
+                "patterns",
+                &self.patterns.as_ref().map_or(0, |all| all.patterns_len()),
+            )
+            .finish()
+    }
+}
+
+/// Every form in which a value is looked for.
+fn forms(value: &str, patterns: &mut BTreeSet<String>) {
+    patterns.insert(value.to_owned());
+    json_forms(value, patterns);
+    url_forms(value, patterns);
+    base64_forms(value.as_bytes(), patterns);
+}
+
+fn json_forms(value: &str, patterns: &mut BTreeSet<String>) {
+    let mut json = String::new();
+    crate::raw::push_string(&mut json, value);
+    let plain = json[1..json.len() - 1].to_owned();
+    let mut ascii = String::with_capacity(plain.len());
+    let mut ascii_upper = String::with_capacity(plain.len());
+    for character in plain.chars() {
+        if character.is_ascii() {
+            ascii.push(character);
+            ascii_upper.push(character);
+            continue;
+        }
+        for unit in character.encode_utf16(&mut [0; 2]) {
+            let _ = write!(ascii, "\\u{unit:04x}");
+            let _ = write!(ascii_upper, "\\u{unit:04X}");
+        }
+    }
+    for form in [plain, ascii, ascii_upper] {
+        patterns.insert(form.replace('/', "\\/"));
+        patterns.insert(form);
+    }
+}
+
+fn url_forms(value: &str, patterns: &mut BTreeSet<String>) {
+    // What stays as it is differs: encodeURIComponent, HTML forms, RFC 3986 with or
+    // without slashes, and encoders that escape everything but letters and digits.
+    for safe in ["-_.!~*'()", "*-._", "-._~", "-._~/", ""] {
+        for space in ["%20", "+"] {
+            let (mut upper, mut lower) = (String::new(), String::new());
+            for byte in value.bytes() {
+                let character = char::from(byte);
+                if byte.is_ascii_alphanumeric() || (byte.is_ascii() && safe.contains(character)) {
+                    upper.push(character);
+                    lower.push(character);
+                } else if byte == b' ' {
+                    upper.push_str(space);
+                    lower.push_str(space);
+                } else {
+                    let _ = write!(upper, "%{byte:02X}");
+                    let _ = write!(lower, "%{byte:02x}");
+                }
+            }
+            patterns.insert(upper);
+            patterns.insert(lower);
+        }
+    }
+}
+
+/// The base64 text that the bytes lead to wherever they stand in what is encoded:
+/// for each place modulo 3, the characters that depend on nothing else. Beside them
+/// the whole encoded value, so that the ends are hidden too where it stands alone.
+fn base64_forms(value: &[u8], patterns: &mut BTreeSet<String>) {
+    if value.is_empty() {
+        return;
+    }
+    for engine in [general_purpose::STANDARD, general_purpose::URL_SAFE] {
+        for before in 0..3 {
+            let mut bytes = vec![0; before];
+            bytes.extend_from_slice(value);
+            let text = engine.encode(&bytes);
+            let (start, end) = ((before * 8).div_ceil(6), bytes.len() * 8 / 6);
+            if end >= start + SHORTEST {
+                patterns.insert(text[start..end].to_owned());
+            }
+            if before == 0 {
+                patterns.insert(text.trim_end_matches('=').to_owned());
+                patterns.insert(text);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "mask_tests.rs"]
+mod tests;

@@ -1,0 +1,238 @@
+//! An application compiled for its runs: the graph, the steps with their
+//! descriptors, and every parameter with the place that its value comes from.
+//!
+//! A parameter's value is looked up in this order: the run's own parameters, the
+//! step entry, the application variable of that name, the descriptor's default.
+//! An explicit `null` of the run or of the entry is a value, except for a required
+//! parameter; a `null` of a variable or a default is none.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::{
+    application::Application,
+    compile,
+    configuration::{self, Resolved},
+    descriptor::{ParameterType, StepDescriptor, StepKind},
+    flow,
+    id::Ordinal,
+    parameters::RunParameters,
+    reference::Template,
+    validate::{Problem, Registry, Severity, code},
+};
+
+mod check;
+mod evaluate;
+mod resolve;
+
+pub(crate) use evaluate::insert_as_text;
+pub(crate) use resolve::{chosen, fit};
+
+pub use resolve::{
+    NoHandles, NoOutputs, Outputs, Reason, ResolveError, ResolvedParameters, Scope, Secret,
+    SecretHandles,
+};
+
+/// A compiled application. Steps stand in the order of the document: a step's
+/// ordinal is its place in `steps`.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The application.
+    pub name: String,
+    /// What follows what.
+    pub graph: Arc<flow::Graph>,
+    /// The steps by ordinal.
+    pub steps: Vec<PlannedStep>,
+    /// The application variables.
+    pub variables: Arc<[PlannedVariable]>,
+    /// What is odd about the application.
+    pub warnings: Vec<Problem>,
+}
+
+/// An application variable of a plan.
+#[derive(Clone, Debug)]
+pub struct PlannedVariable {
+    /// Its name.
+    pub name: String,
+    /// Whether a run cannot do without it.
+    pub required: bool,
+    /// Its value or default value.
+    pub template: Option<Template>,
+    /// Whether steps that take any parameter are given it: it reads no step's data.
+    pub(crate) automatic: bool,
+}
+
+/// A step of a plan.
+#[derive(Clone, Debug)]
+pub struct PlannedStep {
+    /// The step's place in the plan.
+    pub ordinal: Ordinal,
+    /// Its name in the application.
+    pub name: String,
+    /// The pack that has it.
+    pub syncpack: String,
+    /// Its id inside the pack.
+    pub file: String,
+    /// How it takes part in a run.
+    pub kind: StepKind,
+    /// What the pack says about it.
+    pub descriptor: Arc<StepDescriptor>,
+    /// Its parameters: the declared ones in the descriptor's order, then, if it
+    /// takes any, those of the entry. A step that takes any is also given the
+    /// application variables and the run's other parameters.
+    pub parameters: Vec<PlannedParameter>,
+    /// The connected predecessors whose data it reads (`data_from`, then steps whose
+    /// `output_to` names it), then steps that its parameters refer to.
+    pub data_from: Vec<Ordinal>,
+    /// How many of `data_from` are connected by an edge; the rest only by reference.
+    pub connected: usize,
+    /// Whether a parameter refers to the configuration object.
+    pub needs_config: bool,
+    pub(crate) variables: Arc<[PlannedVariable]>,
+}
+
+/// A parameter of a planned step.
+#[derive(Clone, Debug)]
+pub struct PlannedParameter {
+    /// Its name.
+    pub name: String,
+    /// What values it takes.
+    pub param_type: ParameterType,
+    /// Whether the step cannot do without.
+    pub required: bool,
+    /// Where its value comes from when the run gives none.
+    pub source: Source,
+    /// The value when the run gives none.
+    pub template: Option<Template>,
+    /// The only values that it takes.
+    pub choices: Option<Vec<serde_json::Value>>,
+    /// `"name":` as it stands in the output.
+    pub(crate) key: Box<str>,
+    /// The value's type was checked when the plan was compiled.
+    pub(crate) checked: bool,
+}
+
+/// Where a parameter's value comes from when the run gives none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The step entry.
+    Entry,
+    /// The application variable of that name.
+    Variable,
+    /// The descriptor's default.
+    Default,
+    /// Nowhere.
+    Nothing,
+}
+
+impl Plan {
+    /// Compiles an application.
+    ///
+    /// # Errors
+    /// Every problem that keeps it from running, with the warnings among them.
+    pub fn compile(
+        application: &Application,
+        registry: &dyn Registry,
+    ) -> Result<Self, Vec<Problem>> {
+        let (plan, mut problems) = compile::compile(application, registry);
+        for problem in &mut problems {
+            if matches!(problem.code, code::OPERATOR | code::EMPTY) {
+                problem.severity = Severity::Error;
+            }
+        }
+        match plan {
+            Some(mut plan) if problems.iter().all(|one| one.severity == Severity::Warning) => {
+                plan.warnings = problems;
+                Ok(plan)
+            }
+            _ => Err(problems),
+        }
+    }
+
+    /// The step at that place.
+    pub fn step(&self, step: Ordinal) -> Option<&PlannedStep> {
+        self.steps.get(step.index())
+    }
+
+    /// Whether any step refers to the configuration object.
+    pub fn needs_config(&self) -> bool {
+        self.steps.iter().any(|step| step.needs_config)
+    }
+
+    /// Checks a run before anything executes.
+    ///
+    /// # Errors
+    /// Everything that the run lacks: required parameters and application
+    /// variables, configuration variables that are referred to, and parameters of
+    /// the run whose value does not have its type.
+    pub fn check(
+        &self,
+        run: &RunParameters,
+        configuration: Option<&Resolved>,
+    ) -> Result<(), Vec<Missing>> {
+        let missing = check::missing(self, run, configuration);
+        if missing.is_empty() {
+            Ok(())
+        } else {
+            Err(missing)
+        }
+    }
+}
+
+/// Something that keeps a run from starting.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Missing {
+    /// Stable, of the form `PF-R…`; see [`run_code`].
+    pub code: &'static str,
+    /// The step that lacks it; `None` when the whole run does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub step: Option<String>,
+    /// The parameter, application variable or configuration variable.
+    pub parameter: String,
+    /// What is missing and where it can be given, for a person.
+    pub message: String,
+}
+
+impl From<&configuration::Error> for Missing {
+    fn from(error: &configuration::Error) -> Self {
+        Self {
+            code: error.code(),
+            step: None,
+            parameter: match error {
+                configuration::Error::Cycle(names) => names.first().cloned().unwrap_or_default(),
+                configuration::Error::Unknown { variable, .. }
+                | configuration::Error::NoSuchPath { variable, .. }
+                | configuration::Error::Sealed { variable, .. }
+                | configuration::Error::TooLarge(variable) => variable.clone(),
+                configuration::Error::Json(_) | configuration::Error::NoObject(_) => String::new(),
+            },
+            message: error.to_string(),
+        }
+    }
+}
+
+/// The stable codes of what keeps a run from starting and a step's parameters from
+/// being made.
+pub mod run_code {
+    /// A required parameter has no value.
+    pub const PARAMETER: &str = "PF-R001";
+    /// A required application variable, or one that is referred to, has no value.
+    pub const VARIABLE: &str = "PF-R002";
+    /// A configuration variable that is referred to does not exist.
+    pub const CONFIGURATION_VARIABLE: &str = "PF-R003";
+    /// The run has no configuration object, and a parameter refers to one.
+    pub const NO_CONFIGURATION: &str = "PF-R004";
+    /// A value does not have its parameter's type.
+    pub const TYPE_MISMATCH: &str = "PF-R005";
+    /// A value is none of its parameter's choices.
+    pub const CHOICE: &str = "PF-R006";
+    /// A reference leads to no value in a step's data.
+    pub const NO_DATA: &str = "PF-R007";
+    /// A step that is referred to has no data: it did not run.
+    pub const NO_OUTPUT: &str = "PF-R008";
+    /// The parameters become too large.
+    pub const TOO_LARGE: &str = "PF-R009";
+    /// A step's data is no JSON.
+    pub const BROKEN: &str = "PF-R010";
+}

@@ -1,0 +1,106 @@
+//! What one execution may use.
+
+use wasmtime::ResourceLimiter;
+
+/// Limits of one execution. Each has its own failure code; see [`crate::code`].
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Bytes of all memories together.
+    pub memory_bytes: usize,
+    /// Elements of all tables together.
+    pub table_elements: usize,
+    /// Handles that the guest may hold at the same time.
+    pub resources: usize,
+    /// Calls into the host.
+    pub host_calls: u64,
+    /// Bytes of an output.
+    pub output_bytes: usize,
+    /// Depth of an output; at most 128. `serde_json` reads 127 levels, and an output is stored
+    /// inside other documents.
+    pub output_depth: u8,
+    /// Outgoing requests at the same time, counted until the response is read or dropped.
+    pub open_requests: usize,
+    /// Bytes of all request bodies together.
+    pub request_bytes: u64,
+    /// Bytes of all response bodies together.
+    pub response_bytes: u64,
+    /// Bytes of a key of the cache.
+    pub cache_key_bytes: usize,
+    /// Bytes of a value of the cache.
+    pub cache_value_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            memory_bytes: 256 << 20,
+            table_elements: 200_000,
+            resources: 10_000,
+            host_calls: 5_000_000,
+            output_bytes: 32 << 20,
+            output_depth: 100,
+            open_requests: 32,
+            request_bytes: 256 << 20,
+            response_bytes: 256 << 20,
+            cache_key_bytes: 512,
+            cache_value_bytes: 1 << 20,
+        }
+    }
+}
+
+/// A limit that a guest ran into and that ends it at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Exceeded {
+    #[error("the step needs more than {0} bytes of memory")]
+    Memory(usize),
+    #[error("the step's tables need more than {0} elements")]
+    Table(usize),
+    #[error("the step called the host more than {0} times")]
+    HostCalls(u64),
+    #[error("the step saved a value in the cache that is not JSON")]
+    CacheValue,
+}
+
+/// Grants memory and tables while they last, and remembers the most that was used.
+#[derive(Debug, Default)]
+pub(crate) struct Meter {
+    pub(crate) memory_limit: usize,
+    pub(crate) table_limit: usize,
+    memory: usize,
+    elements: usize,
+    pub(crate) peak: usize,
+}
+
+impl Meter {
+    pub(crate) fn new(limits: &Limits) -> Self {
+        Self { memory_limit: limits.memory_bytes, table_limit: limits.table_elements, ..Self::default() }
+    }
+}
+
+impl ResourceLimiter for Meter {
+    fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+        let total = self.memory.saturating_add(desired.saturating_sub(current));
+        if total > self.memory_limit {
+            // Ending the guest is clearer than a refusal that most allocators turn into a panic.
+            return Err(wasmtime::Error::from(Exceeded::Memory(self.memory_limit)));
+        }
+        if maximum.is_some_and(|maximum| desired > maximum) {
+            return Ok(false);
+        }
+        self.memory = total;
+        self.peak = self.peak.max(total);
+        Ok(true)
+    }
+
+    fn table_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+        let total = self.elements.saturating_add(desired.saturating_sub(current));
+        if total > self.table_limit {
+            return Err(wasmtime::Error::from(Exceeded::Table(self.table_limit)));
+        }
+        if maximum.is_some_and(|maximum| desired > maximum) {
+            return Ok(false);
+        }
+        self.elements = total;
+        Ok(true)
+    }
+}

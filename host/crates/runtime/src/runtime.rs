@@ -1,0 +1,269 @@
+//! The runtime: installed programs, and the way to execute them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use connectors::http::Connector;
+use model::clock::Clock;
+use model::id::TenantId;
+use parking_lot::RwLock;
+use tokio::sync::{Mutex, Semaphore, oneshot};
+use tokio_util::sync::CancellationToken;
+use wasmtime::Engine;
+use wasmtime::component::{Component, Linker};
+
+use crate::artefact::Folder;
+use crate::epoch::Ticker;
+use crate::error::chain;
+use crate::program::{link, linker};
+use crate::state::State;
+use crate::turn::Rules;
+use crate::{
+    Allocation, Baseline, CachePort, Call, Error, Execution, InstallError, Level, Limits, LogBuffer, LogLimits, Program,
+    SecretHandles, Settings, engine,
+};
+
+/// How long `describe` may take.
+const DESCRIBE: Duration = Duration::from_secs(20);
+
+/// What the runtime needs from above.
+#[derive(Clone)]
+pub struct Ports {
+    /// Wall-clock time, for guests and their logs.
+    pub clock: Arc<dyn Clock>,
+    /// The HTTP client.
+    pub connector: Connector,
+    /// The store of cache records.
+    pub cache: Arc<dyn CachePort>,
+}
+
+/// What an installation did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Installed {
+    /// How long compiling took; zero when a genuine artefact was there already.
+    pub compile_time: Duration,
+    /// Size of the artefact in bytes.
+    pub artefact_bytes: u64,
+}
+
+/// What the runtime holds and how it is set up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stats {
+    /// How instances are allocated.
+    pub allocation: Allocation,
+    /// The processor that artefacts are compiled for.
+    pub baseline: Baseline,
+    /// Programs in memory.
+    pub programs: usize,
+    /// Component instances in use.
+    pub instances: u64,
+    /// Memories in use.
+    pub memories: usize,
+    /// Stacks in use.
+    pub stacks: usize,
+    /// Bytes that free slots keep resident.
+    pub idle_memory_bytes: usize,
+    /// Whether no guest computes and nothing ticks.
+    pub idle: bool,
+}
+
+/// Executes components. Clones are the same runtime.
+#[derive(Clone)]
+pub struct Runtime(Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) engine: Engine,
+    allocation: Allocation,
+    baseline: Baseline,
+    linker: Linker<State>,
+    folder: Folder,
+    programs: RwLock<HashMap<Box<str>, Arc<Program>>>,
+    pub(crate) rules: Rules,
+    pub(crate) slots: Option<Semaphore>,
+    pub(crate) ports: Ports,
+    compilers: rayon::ThreadPool,
+    /// One compilation at a time: each uses all compiler threads.
+    compiling: Mutex<()>,
+}
+
+impl Runtime {
+    /// Sets the runtime up: probes what the machine allows and warns of what it does not.
+    pub fn new(settings: Settings, ports: Ports) -> Result<Self, Error> {
+        let (engine, allocation, baseline) = engine::build(&settings.pool)?;
+        let linker = linker(&engine)?;
+        let folder = Folder::open(&settings.artefacts, &settings.key, &engine)?;
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let turns = settings.turns.unwrap_or(cores - 1).max(1);
+        let ticker = Ticker::start(&engine).map_err(|error| Error::Engine(error.to_string()))?;
+        let compilers = rayon::ThreadPoolBuilder::new()
+            .num_threads((cores - 1).max(1))
+            .thread_name(|number| format!("powerflow-compile-{number}"))
+            .start_handler(|_| be_nice())
+            .build()
+            .map_err(|error| Error::Engine(error.to_string()))?;
+        let slots = match allocation {
+            Allocation::Pool { slots, .. } => Some(Semaphore::new(slots as usize)),
+            Allocation::OnDemand => None,
+        };
+        Ok(Self(Arc::new(Inner {
+            engine,
+            allocation,
+            baseline,
+            linker,
+            folder,
+            programs: RwLock::default(),
+            rules: Rules { turns: Arc::new(Semaphore::new(turns)), quantum: settings.quantum, ticker },
+            slots,
+            ports,
+            compilers,
+            compiling: Mutex::const_new(()),
+        })))
+    }
+
+    /// Compiles a component, in threads of low priority, and stores the artefact under `digest`: the
+    /// caller's name for exactly these bytes, which it has verified. Does nothing when there is a
+    /// genuine artefact already. Fails when the component does not fit the world of SyncPacks.
+    pub async fn install(&self, digest: &str, file: Bytes) -> Result<Installed, InstallError> {
+        let _turn = self.0.compiling.lock().await;
+        if let Some(program) = self.load(digest)? {
+            return Ok(Installed { compile_time: Duration::ZERO, artefact_bytes: program.artefact_bytes });
+        }
+        let inner = self.0.clone();
+        let name = digest.to_owned();
+        self.compile(move || {
+            let start = Instant::now();
+            let component = inner.component(&file)?;
+            link(&inner.linker, &component)?;
+            let code = component.serialize().map_err(|error| InstallError::Compile(chain(&error)))?;
+            let compile_time = start.elapsed();
+            inner.folder.write(&name, &code)?;
+            Ok(Installed { compile_time, artefact_bytes: code.len() as u64 })
+        })
+        .await
+    }
+
+    /// An installed program. Reads the artefact the first time, which takes milliseconds; `None`: it
+    /// has to be installed, again if it was, since the artefact is missing, not genuine, or another
+    /// engine's.
+    pub fn load(&self, digest: &str) -> Result<Option<Arc<Program>>, Error> {
+        if let Some(program) = self.0.programs.read().get(digest) {
+            return Ok(Some(program.clone()));
+        }
+        let Some((component, artefact_bytes)) = self.0.folder.read(&self.0.engine, digest)? else { return Ok(None) };
+        let Ok(pre) = link(&self.0.linker, &component) else { return Ok(None) };
+        if let Err(error) = component.initialize_copy_on_write_image() {
+            tracing::warn!(digest, error = chain(&error), "instances of this component start slower than they could");
+        }
+        let program = Arc::new(Program { digest: digest.to_owned(), pre, artefact_bytes });
+        Ok(Some(self.0.programs.write().entry(digest.into()).or_insert(program).clone()))
+    }
+
+    /// Executes a step. Dropping the future ends the execution like a cancellation.
+    pub async fn execute(&self, program: &Program, call: Call) -> Execution {
+        self.0.execute(program, call).await
+    }
+
+    /// The descriptors of a component's steps: one JSON document. For tools that build packs; grants
+    /// nothing and stores nothing.
+    pub async fn describe(&self, file: &[u8]) -> Result<String, InstallError> {
+        let inner = self.0.clone();
+        let file = Bytes::copy_from_slice(file);
+        let program = self
+            .compile(move || {
+                let component = inner.component(&file)?;
+                Ok(Program { digest: String::new(), pre: link(&inner.linker, &component)?, artefact_bytes: 0 })
+            })
+            .await?;
+        let clock = self.0.ports.clock.clone();
+        let call = Call {
+            step: "".into(),
+            pack: "".into(),
+            parameters: String::new(),
+            data: String::new(),
+            context: String::new(),
+            tenant: TenantId::DEFAULT,
+            log: Arc::new(LogBuffer::new(clock, Level::Warning, LogLimits::default())),
+            http: None,
+            cache: false,
+            secrets: SecretHandles::default(),
+            limits: Arc::new(Limits::default()),
+            deadline: DESCRIBE,
+            cancel: CancellationToken::new(),
+        };
+        self.0.describe(&program, &call).await.map_err(|failure| {
+            let mut text = format!("{} ({})", failure.message, failure.code);
+            for line in call.log.take() {
+                text.push_str("; ");
+                text.push_str(&line.message);
+            }
+            InstallError::Describe(text)
+        })
+    }
+
+    /// Forgets a program and deletes its artefact. Executions that hold it go on.
+    pub fn forget(&self, digest: &str) {
+        self.0.programs.write().remove(digest);
+        if let Err(error) = self.0.folder.remove(digest) {
+            tracing::warn!(digest, %error, "the artefact of a component that is no longer needed remains");
+        }
+    }
+
+    /// What the runtime holds.
+    pub fn stats(&self) -> Stats {
+        let pool = self.0.engine.pooling_allocator_metrics();
+        let pool = pool.as_ref();
+        Stats {
+            allocation: self.0.allocation,
+            baseline: self.0.baseline,
+            programs: self.0.programs.read().len(),
+            instances: pool.map_or(0, wasmtime::PoolingAllocatorMetrics::component_instances),
+            memories: pool.map_or(0, wasmtime::PoolingAllocatorMetrics::memories),
+            stacks: pool.map_or(0, wasmtime::PoolingAllocatorMetrics::stacks),
+            idle_memory_bytes: pool.map_or(0, wasmtime::PoolingAllocatorMetrics::unused_memory_bytes_resident),
+            idle: self.0.rules.ticker.is_parked(),
+        }
+    }
+
+    /// Does work on the compiler threads.
+    async fn compile<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, InstallError> + Send + 'static,
+    ) -> Result<T, InstallError> {
+        let (sender, receiver) = oneshot::channel();
+        self.0.compilers.spawn(move || {
+            let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work))
+                .unwrap_or_else(|_| Err(InstallError::Compile("the compiler failed on it".into())));
+            let _ = sender.send(result);
+        });
+        receiver.await.unwrap_or_else(|_| Err(InstallError::Compile("the service is stopping".into())))
+    }
+}
+
+impl Inner {
+    fn component(&self, file: &[u8]) -> Result<Component, InstallError> {
+        match file {
+            [0, b'a', b's', b'm', 1, 0, 0, 0, ..] => Err(InstallError::CoreModule),
+            [0, b'a', b's', b'm', ..] => {
+                Component::from_binary(&self.engine, file).map_err(|error| InstallError::Compile(chain(&error)))
+            }
+            _ => Err(InstallError::NotWasm),
+        }
+    }
+}
+
+/// Lowers the priority of this thread, so that compiling takes only what nobody else wants.
+#[expect(unsafe_code, reason = "a call into the C library")]
+fn be_nice() {
+    // SAFETY: `setpriority` touches no memory; on Linux, 0 is the calling thread.
+    unsafe {
+        libc::setpriority(libc::PRIO_PROCESS, 0, 15);
+    }
+}
+
+impl std::fmt::Debug for Runtime {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Runtime").field(&self.stats()).finish()
+    }
+}

@@ -1,0 +1,145 @@
+//! An attempt of a step ends.
+
+use model::{
+    flow::{advance, final_state},
+    id::Ordinal,
+    state::{RunState, StepState},
+};
+use rusqlite::params;
+use store::{
+    Error, Result,
+    runs::{Completed, Completion},
+};
+
+use super::{activate::Event, step_state};
+use crate::transaction::{Tx, pack};
+
+/// What a run counts, and the attempt that ends.
+struct Counts {
+    seq: i64,
+    remaining: u32,
+    failed: u32,
+    warned: u32,
+    cancelled: u32,
+}
+
+pub(super) fn complete(tx: &mut Tx<'_>, end: &Completion) -> Result<Completed> {
+    let Some(mut counts) = current(tx, end)? else {
+        return Ok(Completed::Fenced);
+    };
+    counts.seq += 1;
+    match end.state {
+        StepState::Success => {}
+        StepState::Warning => counts.warned += 1,
+        StepState::Failed => counts.failed += 1,
+        StepState::Cancelled => counts.cancelled += 1,
+        state => {
+            return Err(Error::Internal(format!(
+                "an attempt cannot end as {}",
+                state.word()
+            )));
+        }
+    }
+    store_result(tx, end, counts.seq)?;
+    let mut event = Event {
+        tx,
+        run: end.key.run,
+        seq: counts.seq,
+        at: end.at,
+    };
+    let mut next = advance(&end.graph, end.key.step, end.state, &end.route, &mut event)?;
+    let joined = |step: Ordinal| end.graph.inputs(step) > 1;
+    for &step in &next.skipped {
+        event.skip(step, joined(step))?;
+    }
+    let claimed = event.start(&mut next.ready, end.claim, joined)?;
+    let ended = 1 + next.skipped.len() as u32;
+    counts.remaining = counts.remaining.checked_sub(ended).ok_or_else(|| {
+        Error::Corrupt(format!("run {} has ended more steps than it has", end.key.run.0))
+    })?;
+    Ok(Completed::Stored {
+        claimed,
+        ready: next.ready,
+        ended: update_run(event.tx, end, &counts)?,
+    })
+}
+
+/// The run's counts if the attempt is the step's newest and still runs.
+fn current(tx: &mut Tx<'_>, end: &Completion) -> Result<Option<Counts>> {
+    let Ok(id) = pack(end.key) else {
+        return Ok(None);
+    };
+    let found = tx.first(
+        "SELECT s.state, s.token, r.seq, r.remaining, r.failed, r.warned, r.cancelled
+         FROM step s CROSS JOIN run r WHERE s.id = ?1 AND r.id = ?2",
+        [id, end.key.run.0],
+        |row| {
+            let counts = Counts {
+                seq: row.get(2)?,
+                remaining: row.get(3)?,
+                failed: row.get(4)?,
+                warned: row.get(5)?,
+                cancelled: row.get(6)?,
+            };
+            Ok((step_state(row, 0)?, row.get::<_, i64>(1)?, counts))
+        },
+    )?;
+    Ok(match found {
+        Some((StepState::Running, token, counts)) if token == end.token.0 => Some(counts),
+        _ => None,
+    })
+}
+
+fn store_result(tx: &mut Tx<'_>, end: &Completion, seq: i64) -> Result<()> {
+    let id = pack(end.key)?;
+    let (data, error) = (end.output.as_deref(), end.error.as_deref());
+    let result = if data.is_some() || error.is_some() {
+        Some(tx.partition(end.expires_at)?.append(data, error)?)
+    } else {
+        None
+    };
+    if let Some(log) = &end.log {
+        tx.partition(end.expires_at)?
+            .append_log(id, end.token.0, log)?;
+    }
+    tx.execute(
+        "UPDATE step SET state = ?2, seq = ?3, finished_at = ?4, result = ?5 WHERE id = ?1",
+        params![id, end.state.code(), seq, end.at.0, result],
+    )
+    .map(drop)
+}
+
+fn update_run(tx: &mut Tx<'_>, end: &Completion, counts: &Counts) -> Result<Option<RunState>> {
+    let run = end.key.run.0;
+    if counts.remaining > 0 {
+        tx.execute(
+            "UPDATE run SET seq = ?2, remaining = ?3, failed = ?4, warned = ?5, cancelled = ?6
+             WHERE id = ?1",
+            params![
+                run,
+                counts.seq,
+                counts.remaining,
+                counts.failed,
+                counts.warned,
+                counts.cancelled
+            ],
+        )?;
+        return Ok(None);
+    }
+    let state = final_state(counts.cancelled > 0, counts.failed, counts.warned);
+    tx.execute(
+        "UPDATE run SET seq = ?2, remaining = 0, failed = ?3, warned = ?4, cancelled = ?5,
+           state = ?6, finished_at = ?7
+         WHERE id = ?1",
+        params![
+            run,
+            counts.seq,
+            counts.failed,
+            counts.warned,
+            counts.cancelled,
+            state.code(),
+            end.at.0
+        ],
+    )?;
+    Ok(Some(state))
+}

@@ -1,0 +1,135 @@
+//! Runs as lists and pages show them.
+
+use std::fmt::Write;
+
+use model::{
+    id::{RunId, RunRef, TenantId},
+};
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, params_from_iter};
+use store::{
+    Page, Result,
+    runs::{RunFilter, RunSummary},
+};
+
+use super::{maybe_time, priority, reference, run_state, sql_limit, time};
+use crate::error::OrRefused;
+
+const SUMMARY: &str = "SELECT r.id, r.uuid, r.tenant_id, r.application_id, d.name,
+    r.application_revision, v.number, cd.name, r.queue, r.priority, r.log_level, r.started_by,
+    r.state, r.steps, r.remaining, r.seq, r.created_at, r.started_at, r.finished_at, r.expires_at
+  FROM run r
+  LEFT JOIN definition d ON d.id = r.application_id
+  LEFT JOIN revision v ON v.id = r.application_revision
+  LEFT JOIN revision cv ON cv.id = r.configuration_revision
+  LEFT JOIN definition cd ON cd.id = cv.definition_id";
+
+fn summary(row: &Row<'_>) -> rusqlite::Result<RunSummary> {
+    let steps: u32 = row.get(13)?;
+    let remaining: u32 = row.get(14)?;
+    Ok(RunSummary {
+        run: RunId(row.get(0)?),
+        reference: reference(row, 1)?,
+        tenant: TenantId(row.get(2)?),
+        application: row.get(3)?,
+        application_name: row.get::<_, Option<String>>(4)?.unwrap_or_default(),
+        application_revision: row.get(5)?,
+        application_revision_number: row.get::<_, Option<i64>>(6)?.unwrap_or_default(),
+        configuration_name: row.get(7)?,
+        queue: row.get(8)?,
+        priority: priority(row, 9)?,
+        log_level: row.get(10)?,
+        trigger: row.get(11)?,
+        state: run_state(row, 12)?,
+        steps,
+        ended: steps.saturating_sub(remaining),
+        seq: row.get(15)?,
+        created_at: time(row, 16)?,
+        started_at: maybe_time(row, 17)?,
+        finished_at: maybe_time(row, 18)?,
+        expires_at: time(row, 19)?,
+    })
+}
+
+pub(super) fn run(
+    connection: &Connection,
+    tenant: TenantId,
+    reference: RunRef,
+) -> Result<Option<RunSummary>> {
+    connection
+        .prepare_cached(&format!("{SUMMARY} WHERE r.uuid = ?1 AND r.tenant_id = ?2"))
+        .and_then(|mut statement| {
+            statement
+                .query_row((reference.uuid().as_bytes(), tenant.0), summary)
+                .optional()
+        })
+        .or_refused()
+}
+
+pub(super) fn runs(
+    connection: &Connection,
+    tenant: TenantId,
+    filter: &RunFilter,
+    after: Option<RunId>,
+    limit: usize,
+) -> Result<Page<RunSummary>> {
+    let before = after.map_or(i64::MAX, |run| run.0);
+    let more = sql_limit(limit).saturating_add(1);
+    let mut values: Vec<&dyn ToSql> = vec![&tenant.0, &before, &more];
+    // `+` keeps the walk on the rows' own order where no application narrows it.
+    let tenant_column = if filter.application.is_some() {
+        "r.tenant_id"
+    } else {
+        "+r.tenant_id"
+    };
+    let mut sql = format!("{SUMMARY} WHERE {tenant_column} = ?1 AND r.id < ?2");
+    // Writing to a string does not fail.
+    let mut narrow = |condition: &str, value| {
+        values.push(value);
+        let _ = write!(sql, " AND {condition} = ?{}", values.len());
+    };
+    if let Some(application) = &filter.application {
+        narrow("r.application_id", application);
+    }
+    if let Some(queue) = &filter.queue {
+        narrow("r.queue", queue);
+    }
+    if let Some(configuration) = &filter.configuration {
+        narrow("cd.name", configuration);
+    }
+    if !filter.states.is_empty() {
+        let codes: Vec<_> = filter
+            .states
+            .iter()
+            .map(|state| state.code().to_string())
+            .collect();
+        let _ = write!(sql, " AND r.state IN ({})", codes.join(", "));
+    }
+    sql.push_str(" ORDER BY r.id DESC LIMIT ?3");
+    let mut items: Vec<RunSummary> = connection
+        .prepare_cached(&sql)
+        .and_then(|mut statement| {
+            statement
+                .query_map(params_from_iter(values), summary)?
+                .collect()
+        })
+        .or_refused()?;
+    let next = (items.len() > limit).then(|| {
+        items.truncate(limit);
+        items.last().map(|run| run.run.0.to_string())
+    });
+    Ok(Page {
+        items,
+        next: next.flatten(),
+    })
+}
+
+pub(super) fn unfinished(connection: &Connection, tenant: TenantId) -> Result<u64> {
+    connection
+        .prepare_cached(
+            "SELECT count(*) FROM run INDEXED BY run_unfinished
+             WHERE finished_at IS NULL AND tenant_id = ?1",
+        )
+        .and_then(|mut statement| statement.query_row([tenant.0], |row| row.get::<_, i64>(0)))
+        .map(|count| count as u64)
+        .or_refused()
+}

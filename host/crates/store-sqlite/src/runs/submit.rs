@@ -1,0 +1,114 @@
+//! A run is accepted.
+
+use model::{
+    flow::final_state,
+    id::RunId,
+    state::RunState,
+};
+use rusqlite::params;
+use store::{
+    Error, Result,
+    runs::{Idempotency, NewRun, Submitted},
+};
+
+use super::{activate::Event, reference};
+use crate::transaction::Tx;
+
+pub(super) fn submit(tx: &mut Tx<'_>, new: &NewRun) -> Result<Submitted> {
+    if let Some(idempotency) = &new.idempotency
+        && let Some(existing) = existing(tx, new, idempotency)?
+    {
+        return Ok(existing);
+    }
+    let run = tx.next_run()?;
+    let input = tx
+        .partition(new.expires_at)?
+        .append(Some(&new.input), None)?;
+    let mut ready: Vec<_> = new.graph.roots().collect();
+    insert(tx, run, new, input, ready.is_empty())?;
+    let claimed = Event {
+        tx,
+        run,
+        seq: 1,
+        at: new.created_at,
+    }
+    .start(&mut ready, new.claim, |_| false)?;
+    Ok(Submitted::New {
+        run,
+        claimed,
+        ready,
+    })
+}
+
+fn existing(
+    tx: &mut Tx<'_>,
+    new: &NewRun,
+    idempotency: &Idempotency,
+) -> Result<Option<Submitted>> {
+    let found = tx.first(
+        "SELECT id, uuid, idempotency_digest FROM run
+         WHERE tenant_id = ?1 AND idempotency_key = ?2",
+        params![new.tenant.0, idempotency.key],
+        |row| {
+            Ok((
+                RunId(row.get(0)?),
+                reference(row, 1)?,
+                row.get::<_, [u8; 16]>(2)?,
+            ))
+        },
+    )?;
+    match found {
+        None => Ok(None),
+        Some((run, reference, digest)) if digest == idempotency.digest => {
+            Ok(Some(Submitted::Existing { run, reference }))
+        }
+        Some(_) => Err(Error::KeyReused(idempotency.key.clone())),
+    }
+}
+
+fn insert(tx: &mut Tx<'_>, run: RunId, new: &NewRun, input: i64, idle: bool) -> Result<()> {
+    let steps = new.graph.len() as i64;
+    // A plan without steps has ended when it is accepted.
+    let (state, started_at, finished_at) = if idle && steps == 0 {
+        (final_state(false, 0, 0), None, Some(new.created_at.0))
+    } else if new.claim.is_some() && !idle {
+        (RunState::Running, Some(new.created_at.0), None)
+    } else {
+        (RunState::Queued, None, None)
+    };
+    tx.execute(
+        "INSERT INTO run (id, state, seq, remaining, started_at, finished_at, expires_at, input,
+           tenant_id, uuid, application_id, application_revision, configuration_revision, pins,
+           queue, priority, log_level, created_at, steps, started_by, parent_run, parent_step,
+           idempotency_key, idempotency_digest)
+         VALUES (?1, ?2, 1, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17,
+           ?3, ?18, ?19, ?20, ?21, ?22)",
+        params![
+            run.0,
+            state.code(),
+            steps,
+            started_at,
+            finished_at,
+            new.expires_at.0,
+            input,
+            new.tenant.0,
+            new.reference.uuid().as_bytes(),
+            new.application,
+            new.application_revision,
+            new.configuration_revision,
+            new.pins,
+            new.queue,
+            new.priority as u8,
+            new.log_level,
+            new.created_at.0,
+            new.trigger,
+            new.parent.map(|parent| parent.run.0),
+            new.parent.map(|parent| parent.step.0),
+            new.idempotency.as_ref().map(|idempotency| &idempotency.key),
+            new.idempotency
+                .as_ref()
+                .map(|idempotency| &idempotency.digest),
+        ],
+    )
+    .map(drop)
+}

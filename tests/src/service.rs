@@ -1,0 +1,195 @@
+//! `powerflow serve` as a child process.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+
+use crate::http::Client;
+use crate::place;
+use crate::process::{Process, Usage};
+
+/// The administrator's name.
+pub const ADMIN: &str = "isadmin";
+/// How long a service may take to become ready, on a busy machine and with components to compile.
+const READY: Duration = Duration::from_secs(120);
+/// How long one may take to drain; longer than its own limit.
+const DRAIN: Duration = Duration::from_secs(60);
+
+/// How a service is started.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The program.
+    pub program: PathBuf,
+    /// A folder for its data directory `data`, its log and the administrator's password.
+    pub folder: PathBuf,
+    /// Where it listens on the loopback interface; a free port where it is absent.
+    pub port: Option<u16>,
+    /// Settings such as `("worker.slots", "8")`, stronger than the defaults above.
+    pub settings: Vec<(String, String)>,
+}
+
+impl Plan {
+    /// The built program in a folder, with its defaults.
+    pub fn new(folder: impl Into<PathBuf>) -> anyhow::Result<Self> {
+        Ok(Self {
+            program: place::program("powerflow")?,
+            folder: folder.into(),
+            port: None,
+            settings: Vec::new(),
+        })
+    }
+
+    /// The same with one more setting.
+    pub fn with(mut self, name: &str, value: impl ToString) -> Self {
+        self.settings.push((name.to_owned(), value.to_string()));
+        self
+    }
+
+    /// The data directory.
+    pub fn data(&self) -> PathBuf {
+        self.folder.join("data")
+    }
+
+    /// Starts the service and waits until it is ready.
+    pub fn start(&self) -> anyhow::Result<Service> {
+        fs::create_dir_all(&self.folder)?;
+        let password = password(&self.folder.join("password"))?;
+        let port = match self.port {
+            Some(port) => port,
+            None => place::free_port()?,
+        };
+        let mut command = Command::new(&self.program);
+        // What the caller's environment sets for a service of theirs is not meant for this one.
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("POWERFLOW_") {
+                command.env_remove(name);
+            }
+        }
+        command.env_remove("DATABASE_URL").env_remove("REDIS_URL");
+        command.current_dir(&self.folder).arg("serve");
+        let own = [
+            ("server.listen", format!("127.0.0.1:{port}")),
+            ("data.directory", self.data().display().to_string()),
+            ("auth.admin_password_file", self.folder.join("password").display().to_string()),
+        ];
+        for (name, value) in own.iter().map(|(name, value)| (*name, value)) {
+            command.arg("--set").arg(format!("{name}={value}"));
+        }
+        for (name, value) in &self.settings {
+            command.arg("--set").arg(format!("{name}={value}"));
+        }
+        let process = Process::start("powerflow serve", &mut command, &self.folder.join("service.log"))?;
+        let mut service = Service { process, url: format!("http://127.0.0.1:{port}"), password };
+        service.wait_until_ready()?;
+        Ok(service)
+    }
+}
+
+/// A running service. Dropping it kills it.
+pub struct Service {
+    process: Process,
+    url: String,
+    password: String,
+}
+
+impl Service {
+    /// Its base URL, without a trailing slash.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The administrator's password.
+    pub fn password(&self) -> &str {
+        &self.password
+    }
+
+    /// The process.
+    pub fn process(&mut self) -> &mut Process {
+        &mut self.process
+    }
+
+    /// A client with the administrator's credentials.
+    pub fn client(&self) -> anyhow::Result<Client> {
+        Ok(Client::new(&self.url)?.with_basic(ADMIN, &self.password))
+    }
+
+    /// What its process uses.
+    pub fn usage(&self) -> anyhow::Result<Usage> {
+        self.process.usage()
+    }
+
+    /// Lets it drain and waits for its end; an error unless it ended in order.
+    pub fn stop(mut self) -> anyhow::Result<()> {
+        let status = self.process.stop(DRAIN)?;
+        if !status.success() {
+            bail!("the service ended with {status}{}", self.process.last_words());
+        }
+        Ok(())
+    }
+
+    /// Ends it without a chance to tidy up.
+    pub fn kill(mut self) -> anyhow::Result<()> {
+        self.process.kill()?;
+        Ok(())
+    }
+
+    /// Uploads a built SyncPack.
+    pub fn upload(&self, pack: &Path) -> anyhow::Result<()> {
+        let file = fs::read(pack).with_context(|| pack.display().to_string())?;
+        let headers = [("content-type", "application/wasm")];
+        let response = self.client()?.send("POST", "/api/v1/syncpacks", &headers, &file)?;
+        response.json().with_context(|| format!("{} was not taken", pack.display()))?;
+        Ok(())
+    }
+
+    /// Activates a SyncPack with grants, which may all lead to this machine.
+    pub fn activate(&self, pack: &str, grants: &[&str]) -> anyhow::Result<()> {
+        let grants: Vec<_> = grants
+            .iter()
+            .map(|id| serde_json::json!({"id": id, "private_network": true}))
+            .collect();
+        let path = format!("/api/v1/syncpacks/{pack}/activate");
+        let body = serde_json::json!({"grants": grants});
+        self.client()?.send_json("POST", &path, &body)?;
+        Ok(())
+    }
+
+    fn wait_until_ready(&mut self) -> anyhow::Result<()> {
+        let mut client = Client::new(&self.url)?;
+        let started = Instant::now();
+        let mut answer = String::new();
+        while started.elapsed() < READY {
+            self.process.expect_running()?;
+            match client.send("GET", "/readyz", &[], &[]) {
+                Ok(response) if response.status == 200 => return Ok(()),
+                Ok(response) => answer = String::from_utf8_lossy(&response.body).into_owned(),
+                Err(error) => answer = format!("{error:#}"),
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        bail!(
+            "the service is not ready after {} s: {answer}{}",
+            READY.as_secs(),
+            self.process.last_words()
+        );
+    }
+}
+
+/// The password in a file, which is made with a random one if it is not there.
+fn password(path: &Path) -> anyhow::Result<String> {
+    if !path.exists() {
+        let mut random = [0; 12];
+        fs::File::open("/dev/urandom")?.read_exact(&mut random)?;
+        let text: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+        let mut options = fs::OpenOptions::new();
+        let mut file = options.write(true).create_new(true).mode(0o600).open(path)?;
+        writeln!(file, "{text}")?;
+    }
+    Ok(fs::read_to_string(path)?.trim().to_owned())
+}
