@@ -42,6 +42,11 @@ impl Pack {
 
     /// Builds it unless its file is newer than its sources. Safe from several processes at once.
     pub fn build(&self) -> anyhow::Result<PathBuf> {
+        self.build_with(&place::program("pfctl")?)
+    }
+
+    /// The same with a `pfctl` from elsewhere.
+    pub fn build_with(&self, pfctl: &Path) -> anyhow::Result<PathBuf> {
         let file = self.file();
         let folder = file.parent().context("a pack lies in a folder")?;
         fs::create_dir_all(folder)?;
@@ -51,7 +56,7 @@ impl Pack {
         if is_fresh(&file, &source)? {
             return Ok(file);
         }
-        let output = Command::new(place::program("pfctl")?)
+        let output = Command::new(pfctl)
             .args(["syncpack", "build"])
             .arg(&source)
             .arg("--output")

@@ -30,8 +30,11 @@ pub struct Plan {
     pub folder: PathBuf,
     /// Where it listens on the loopback interface; a free port where it is absent.
     pub port: Option<u16>,
-    /// Settings such as `("worker.slots", "8")`, stronger than the defaults above.
+    /// Settings such as `("worker.slots", "8")`.
     pub settings: Vec<(String, String)>,
+    /// Let the service make up the administrator's password and show it, as at a user's first
+    /// start. Otherwise it stands in a file, and the service can be started again.
+    pub generated_password: bool,
 }
 
 impl Plan {
@@ -42,6 +45,7 @@ impl Plan {
             folder: folder.into(),
             port: None,
             settings: Vec::new(),
+            generated_password: false,
         })
     }
 
@@ -59,7 +63,6 @@ impl Plan {
     /// Starts the service and waits until it is ready.
     pub fn start(&self) -> anyhow::Result<Service> {
         fs::create_dir_all(&self.folder)?;
-        let password = password(&self.folder.join("password"))?;
         let port = match self.port {
             Some(port) => port,
             None => place::free_port()?,
@@ -73,20 +76,24 @@ impl Plan {
         }
         command.env_remove("DATABASE_URL").env_remove("REDIS_URL");
         command.current_dir(&self.folder).arg("serve");
-        let own = [
-            ("server.listen", format!("127.0.0.1:{port}")),
-            ("data.directory", self.data().display().to_string()),
-            ("auth.admin_password_file", self.folder.join("password").display().to_string()),
-        ];
-        for (name, value) in own.iter().map(|(name, value)| (*name, value)) {
-            command.arg("--set").arg(format!("{name}={value}"));
+        command.args(["--set", &format!("server.listen=127.0.0.1:{port}")]);
+        command.args(["--set", &format!("data.directory={}", self.data().display())]);
+        let mut password = String::new();
+        if !self.generated_password {
+            let file = self.folder.join("password");
+            password = password_in(&file)?;
+            command.args(["--set", &format!("auth.admin_password_file={}", file.display())]);
         }
         for (name, value) in &self.settings {
-            command.arg("--set").arg(format!("{name}={value}"));
+            command.args(["--set", &format!("{name}={value}")]);
         }
-        let process = Process::start("powerflow serve", &mut command, &self.folder.join("service.log"))?;
+        let log = self.folder.join("service.log");
+        let process = Process::start("powerflow serve", &mut command, &log)?;
         let mut service = Service { process, url: format!("http://127.0.0.1:{port}"), password };
         service.wait_until_ready()?;
+        if self.generated_password {
+            service.password = password_shown(&fs::read_to_string(&log)?)?;
+        }
         Ok(service)
     }
 }
@@ -182,14 +189,45 @@ impl Service {
 }
 
 /// The password in a file, which is made with a random one if it is not there.
-fn password(path: &Path) -> anyhow::Result<String> {
+fn password_in(path: &Path) -> anyhow::Result<String> {
     if !path.exists() {
         let mut random = [0; 12];
         fs::File::open("/dev/urandom")?.read_exact(&mut random)?;
-        let text: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+        let text: Vec<String> = random.iter().map(|byte| format!("{byte:02x}")).collect();
         let mut options = fs::OpenOptions::new();
         let mut file = options.write(true).create_new(true).mode(0o600).open(path)?;
-        writeln!(file, "{text}")?;
+        writeln!(file, "{}", text.concat())?;
     }
     Ok(fs::read_to_string(path)?.trim().to_owned())
+}
+
+/// The password that a service made up at its first start.
+fn password_shown(log: &str) -> anyhow::Result<String> {
+    let said = log.lines().find_map(|line| Some(line.split_once(" with the password ")?.1));
+    Ok(said.context("the service showed no password")?.trim().to_owned())
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests fail by panicking")]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn a_password_file_is_for_its_owner_and_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("password");
+        let password = password_in(&path).unwrap();
+        assert_eq!(password.len(), 24);
+        assert_eq!(password_in(&path).unwrap(), password);
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn the_password_that_was_made_up_is_found_in_the_log() {
+        let log = "x\nThe administrator is `isadmin` with the password a-b \nPowerFlow listens\n";
+        assert_eq!(password_shown(log).unwrap(), "a-b");
+        assert!(password_shown("PowerFlow listens").is_err());
+    }
 }

@@ -121,7 +121,10 @@ mod tests {
                 }
                 return;
             }
-            let text = command.get_long_about().map(ToString::to_string).unwrap_or_default();
+            let text = command
+                .get_long_about()
+                .map(ToString::to_string)
+                .unwrap_or_default();
             assert!(text.contains("Example: pfctl "), "{path} has no example");
         }
         walk(&Arguments::command(), "");

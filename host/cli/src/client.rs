@@ -1,12 +1,9 @@
 //! The service over HTTP.
 
-use std::{error::Error as _, fs, time::Duration};
+use std::{fs, time::Duration};
 
 use bytes::Bytes;
-use reqwest::{
-    Method, RequestBuilder, Url,
-    header::{CONTENT_TYPE, HeaderMap},
-};
+use reqwest::{Method, RequestBuilder, Url, header::CONTENT_TYPE};
 use serde_json::Value;
 
 use crate::{
@@ -24,7 +21,6 @@ pub(crate) struct Client {
 
 /// What the service answered.
 pub(crate) struct Reply {
-    pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
 }
 
@@ -35,20 +31,18 @@ impl Reply {
             return Ok(Value::Null);
         }
         serde_json::from_slice(&self.body).map_err(|error| {
-            Failure::new(Exit::Unreachable, "PF-3003", format!("the answer is no JSON: {error}"))
-                .next("check that --url names a PowerFlow service")
+            Failure::new(
+                Exit::Unreachable,
+                "PF-3003",
+                format!("the answer is no JSON: {error}"),
+            )
+            .next("check that --url names a PowerFlow service")
         })
     }
 
     /// The body as text.
     pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
-    }
-
-    /// The revision in the ETag header, with its quotes.
-    pub(crate) fn etag(&self) -> String {
-        let tag = self.headers.get("etag").and_then(|tag| tag.to_str().ok());
-        tag.unwrap_or_default().to_owned()
     }
 }
 
@@ -68,9 +62,12 @@ impl Client {
             .connect_timeout(Duration::from_secs(10))
             .redirect(reqwest::redirect::Policy::none());
         if let Some(path) = &access.ca_file {
-            let wrong = |error: &dyn std::fmt::Display| Failure::local(format!("{}: {error}", path.display()));
+            let wrong = |error: &dyn std::fmt::Display| {
+                Failure::local(format!("{}: {error}", path.display()))
+            };
             let pem = fs::read(path).map_err(|error| wrong(&error))?;
-            let roots = reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| wrong(&error))?;
+            let roots =
+                reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| wrong(&error))?;
             builder = builder.tls_certs_merge(roots);
         }
         let http = builder
@@ -97,10 +94,9 @@ impl Client {
         let unreachable = |error: reqwest::Error| self.unreachable(&error);
         let response = request.send().await.map_err(unreachable)?;
         let status = response.status();
-        let headers = response.headers().clone();
         let body = response.bytes().await.map_err(unreachable)?;
         if status.is_success() {
-            Ok(Reply { headers, body })
+            Ok(Reply { body })
         } else {
             Err(Failure::of_answer(status.as_u16(), &body))
         }
@@ -110,12 +106,18 @@ impl Client {
         self.send(self.request(Method::GET, parts)).await
     }
 
-    pub(crate) async fn get_with(&self, parts: &[&str], query: &[(&str, String)]) -> Result<Reply, Failure> {
-        self.send(self.request(Method::GET, parts).query(query)).await
+    pub(crate) async fn get_with(
+        &self,
+        parts: &[&str],
+        query: &[(&str, String)],
+    ) -> Result<Reply, Failure> {
+        self.send(self.request(Method::GET, parts).query(query))
+            .await
     }
 
     pub(crate) async fn post(&self, parts: &[&str], body: &Value) -> Result<Reply, Failure> {
-        self.send(self.request(Method::POST, parts).json(body)).await
+        self.send(self.request(Method::POST, parts).json(body))
+            .await
     }
 
     pub(crate) async fn delete(&self, parts: &[&str]) -> Result<Reply, Failure> {
@@ -208,12 +210,20 @@ mod tests {
     #[test]
     fn names_of_any_form_fit_into_addresses() {
         let client = client("https://host/powerflow/").unwrap();
-        let request = client.request(Method::GET, &["cache", "a/b c?ü"]).build().unwrap();
+        let request = client
+            .request(Method::GET, &["cache", "a/b c?ü"])
+            .build()
+            .unwrap();
         assert_eq!(
             request.url().as_str(),
             "https://host/powerflow/api/v1/cache/a%2Fb%20c%3F%C3%BC"
         );
-        assert!(request.headers()["authorization"].to_str().unwrap().starts_with("Basic "));
+        assert!(
+            request.headers()["authorization"]
+                .to_str()
+                .unwrap()
+                .starts_with("Basic ")
+        );
     }
 
     #[test]

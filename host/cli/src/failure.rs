@@ -76,15 +76,26 @@ impl Failure {
         };
         let Ok(Value::Object(problem)) = serde_json::from_slice::<Value>(body) else {
             let text: String = String::from_utf8_lossy(body).chars().take(200).collect();
-            let message = format!("the server answered with status {status} and no problem document: {text}");
+            let message =
+                format!("the server answered with status {status} and no problem document: {text}");
             return Self::new(exit, "PF-3003", message)
                 .next("check that --url names a PowerFlow service");
         };
         let text = |key: &str| problem.get(key).and_then(Value::as_str).unwrap_or_default();
         let mut failure = Self::new(exit, text("code"), text("detail"));
-        for fault in problem.get("errors").and_then(Value::as_array).into_iter().flatten() {
+        for fault in problem
+            .get("errors")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+        {
             let part = |key: &str| fault[key].as_str().unwrap_or_default();
-            failure.details.push(format!("{} {}: {}", part("code"), part("at"), part("message")));
+            failure.details.push(format!(
+                "{} {}: {}",
+                part("code"),
+                part("at"),
+                part("message")
+            ));
         }
         let next = match text("code") {
             "PF-0401" => "set PFCTL_USER and PFCTL_PASSWORD (or PFCTL_PASSWORD_FILE) and try again",
@@ -93,9 +104,15 @@ impl Failure {
             _ => "",
         };
         if status == 500 {
-            failure.details.push(format!("request id: {}", text("request_id")));
+            failure
+                .details
+                .push(format!("request id: {}", text("request_id")));
         }
-        if next.is_empty() { failure } else { failure.next(next) }
+        if next.is_empty() {
+            failure
+        } else {
+            failure.next(next)
+        }
     }
 
     /// As people read it.

@@ -5,7 +5,10 @@
 //! stdout one JSON document. [`failure`] lists the exit codes.
 #![cfg_attr(
     test,
-    expect(clippy::unwrap_used, reason = "a test may panic on what it did not expect")
+    expect(
+        clippy::unwrap_used,
+        reason = "a test may panic on what it did not expect"
+    )
 )]
 
 mod arguments;

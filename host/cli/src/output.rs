@@ -65,7 +65,11 @@ pub(crate) fn table(heading: &[&str], rows: &[Vec<String>]) -> String {
 
 /// Names and values under each other; empty values are left out.
 pub(crate) fn facts(pairs: &[(&str, String)]) -> String {
-    let width = pairs.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
+    let width = pairs
+        .iter()
+        .map(|(name, _)| name.chars().count())
+        .max()
+        .unwrap_or(0);
     pairs
         .iter()
         .filter(|(_, value)| !value.is_empty())
@@ -86,7 +90,10 @@ pub(crate) fn text(value: &Value) -> String {
 /// A time of an answer, to the second.
 pub(crate) fn time(value: &Value) -> String {
     let text = value.as_str().unwrap_or_default();
-    text.get(..19).map_or_else(|| text.to_owned(), |time| format!("{}Z", time.replace('T', " ")))
+    text.get(..19).map_or_else(
+        || text.to_owned(),
+        |time| format!("{}Z", time.replace('T', " ")),
+    )
 }
 
 /// How long it took from one time to another, to three digits; empty if one is missing.
@@ -103,8 +110,16 @@ fn seconds(seconds: f64) -> String {
         s if s < 0.9995 => format!("{:.3} s", s.max(0.0)),
         s if s < 9.995 => format!("{s:.2} s"),
         s if s < 99.95 => format!("{s:.1} s"),
-        s if s < 3600.0 => format!("{:.0} min {:02.0} s", (s / 60.0).floor(), (s % 60.0).floor()),
-        s => format!("{:.0} h {:02.0} min", (s / 3600.0).floor(), (s % 3600.0 / 60.0).floor()),
+        s if s < 3600.0 => format!(
+            "{:.0} min {:02.0} s",
+            (s / 60.0).floor(),
+            (s % 60.0).floor()
+        ),
+        s => format!(
+            "{:.0} h {:02.0} min",
+            (s / 3600.0).floor(),
+            (s % 3600.0 / 60.0).floor()
+        ),
     }
 }
 
@@ -116,8 +131,14 @@ mod tests {
 
     #[test]
     fn columns_are_as_wide_as_they_must_be() {
-        let rows = vec![vec!["größe".to_owned(), "1".to_owned()], vec!["a".to_owned(), "22".to_owned()]];
-        assert_eq!(table(&["name", "n"], &rows), "NAME   N\ngröße  1\na      22\n");
+        let rows = vec![
+            vec!["größe".to_owned(), "1".to_owned()],
+            vec!["a".to_owned(), "22".to_owned()],
+        ];
+        assert_eq!(
+            table(&["name", "n"], &rows),
+            "NAME   N\ngröße  1\na      22\n"
+        );
         assert_eq!(table(&["name"], &[]), "none\n");
     }
 
@@ -128,14 +149,23 @@ mod tests {
         assert_eq!(time(&json!(null)), "");
         assert_eq!(duration(&from, &json!("2027-01-15T08:00:01.75Z")), "1.25 s");
         assert_eq!(duration(&from, &json!(null)), "");
-        for (value, text) in [(0.0123, "0.012 s"), (59.94, "59.9 s"), (125.0, "2 min 05 s"), (7260.0, "2 h 01 min")] {
+        for (value, text) in [
+            (0.0123, "0.012 s"),
+            (59.94, "59.9 s"),
+            (125.0, "2 min 05 s"),
+            (7260.0, "2 h 01 min"),
+        ] {
             assert_eq!(seconds(value), text);
         }
     }
 
     #[test]
     fn facts_leave_out_what_is_empty() {
-        let pairs = [("name", "a".to_owned()), ("no", String::new()), ("version", "1".to_owned())];
+        let pairs = [
+            ("name", "a".to_owned()),
+            ("no", String::new()),
+            ("version", "1".to_owned()),
+        ];
         assert_eq!(facts(&pairs), "name     a\nversion  1\n");
     }
 }

@@ -29,9 +29,14 @@ impl Params {
                 match serde_json::from_str(&text) {
                     Ok(Value::Object(map)) => map,
                     Ok(_) => {
-                        return Err(Failure::usage(format!("{} holds no JSON object", path.display())));
+                        return Err(Failure::usage(format!(
+                            "{} holds no JSON object",
+                            path.display()
+                        )));
                     }
-                    Err(error) => return Err(Failure::usage(format!("{}: {error}", path.display()))),
+                    Err(error) => {
+                        return Err(Failure::usage(format!("{}: {error}", path.display())));
+                    }
                 }
             }
         };
@@ -58,10 +63,13 @@ pub(crate) fn read_text(path: &std::path::Path) -> Result<String, Failure> {
 fn pair(text: &str) -> Result<(String, Value), Failure> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => {
-            let typed = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.to_owned()));
+            let typed =
+                serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.to_owned()));
             Ok((name.to_owned(), typed))
         }
-        _ => Err(Failure::usage(format!("`{text}` is no parameter; write --param name=value"))),
+        _ => Err(Failure::usage(format!(
+            "`{text}` is no parameter; write --param name=value"
+        ))),
     }
 }
 
@@ -98,8 +106,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("p.json");
         fs::write(&path, "{\"a\": 1, \"b\": 2}").unwrap();
-        let params = Params { one: vec!["b=3".to_owned()], file: Some(path.clone()) };
-        assert_eq!(Value::Object(params.read().unwrap()), json!({"a": 1, "b": 3}));
+        let params = Params {
+            one: vec!["b=3".to_owned()],
+            file: Some(path.clone()),
+        };
+        assert_eq!(
+            Value::Object(params.read().unwrap()),
+            json!({"a": 1, "b": 3})
+        );
         fs::write(&path, "[]").unwrap();
         assert!(params.read().is_err());
     }

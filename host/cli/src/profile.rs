@@ -56,8 +56,16 @@ impl Access {
                 .transpose()?,
         };
         Ok(Self {
-            url: global.url.clone().or(profile.url).unwrap_or_else(|| URL.to_owned()),
-            user: global.user.clone().or(profile.user).unwrap_or_else(|| USER.to_owned()),
+            url: global
+                .url
+                .clone()
+                .or(profile.url)
+                .unwrap_or_else(|| URL.to_owned()),
+            user: global
+                .user
+                .clone()
+                .or(profile.user)
+                .unwrap_or_else(|| USER.to_owned()),
             password,
             ca_file: global.ca_file.clone().or(profile.ca_file),
         })
@@ -89,14 +97,19 @@ fn choose(path: &Path, name: Option<&str>) -> Result<Profile, Failure> {
         Failure::local(format!(
             "{} has no profile `{name}`; it has: {}",
             path.display(),
-            if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+            if names.is_empty() {
+                "none".to_owned()
+            } else {
+                names.join(", ")
+            }
         ))
     })
 }
 
 fn first_line(path: &Path) -> Result<String, Failure> {
-    let text = fs::read_to_string(path)
-        .map_err(|error| Failure::local(format!("the password file {}: {error}", path.display())))?;
+    let text = fs::read_to_string(path).map_err(|error| {
+        Failure::local(format!("the password file {}: {error}", path.display()))
+    })?;
     Ok(text.lines().next().unwrap_or_default().to_owned())
 }
 
@@ -113,7 +126,10 @@ mod tests {
         let text = "default = 'lab'\n[profile.lab]\nurl = 'http://lab'\n[profile.live]\nurl = 'http://live'\n";
         fs::write(&path, text).unwrap();
         assert_eq!(choose(&path, None).unwrap().url.unwrap(), "http://lab");
-        assert_eq!(choose(&path, Some("live")).unwrap().url.unwrap(), "http://live");
+        assert_eq!(
+            choose(&path, Some("live")).unwrap().url.unwrap(),
+            "http://live"
+        );
         let failure = choose(&path, Some("prod")).unwrap_err();
         assert!(failure.message.contains("lab, live"), "{}", failure.message);
         fs::write(&path, "defautl = 'lab'").unwrap();

@@ -33,7 +33,11 @@ pub(crate) fn spinner(json: bool, message: impl Into<String>) -> ProgressBar {
 
 /// So many bytes.
 pub(crate) fn bytes(json: bool, total: u64, message: impl Into<String>) -> ProgressBar {
-    let bar = bar(json, Some(total), "{msg} [{bar:30}] {bytes}/{total_bytes} {eta}");
+    let bar = bar(
+        json,
+        Some(total),
+        "{msg} [{bar:30}] {bytes}/{total_bytes} {eta}",
+    );
     bar.set_message(message.into());
     bar
 }

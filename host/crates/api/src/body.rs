@@ -68,7 +68,12 @@ pub(crate) struct Gathered {
 
 impl Gathered {
     pub(crate) fn new(limit: usize, announced: usize) -> Self {
-        Self { limit, announced, first: Bytes::new(), rest: BytesMut::new() }
+        Self {
+            limit,
+            announced,
+            first: Bytes::new(),
+            rest: BytesMut::new(),
+        }
     }
 
     /// Takes a piece; `false` when that were too much.
@@ -80,7 +85,10 @@ impl Gathered {
             self.first = data;
         } else {
             if self.rest.is_empty() {
-                self.rest.reserve(self.announced.clamp(2 * data.len(), RESERVE.max(2 * data.len())));
+                self.rest.reserve(
+                    self.announced
+                        .clamp(2 * data.len(), RESERVE.max(2 * data.len())),
+                );
                 self.rest.extend_from_slice(&mem::take(&mut self.first));
             }
             self.rest.extend_from_slice(&data);
@@ -89,7 +97,11 @@ impl Gathered {
     }
 
     pub(crate) fn finish(self) -> Bytes {
-        if self.rest.is_empty() { self.first } else { self.rest.freeze() }
+        if self.rest.is_empty() {
+            self.first
+        } else {
+            self.rest.freeze()
+        }
     }
 }
 
@@ -172,7 +184,10 @@ mod tests {
             let problem = read(body, "a run request", 10).await.unwrap_err();
             assert_eq!(problem.status(), 413);
             let text = String::from_utf8(problem.document("/", "1")).unwrap();
-            assert!(text.contains("a run request may have at most 10 bytes"), "{text}");
+            assert!(
+                text.contains("a run request may have at most 10 bytes"),
+                "{text}"
+            );
         }
     }
 }

@@ -63,7 +63,10 @@ async fn answer(api: &Shared, request: Request, next: Next) -> Response {
         return Problem::new(
             StatusCode::TOO_MANY_REQUESTS,
             code::BUSY,
-            format!("{} requests are being worked on; try again shortly", api.limits.concurrent),
+            format!(
+                "{} requests are being worked on; try again shortly",
+                api.limits.concurrent
+            ),
         )
         .retry_after(1)
         .into_response();
@@ -106,8 +109,14 @@ fn finish(mut response: Response, uri: &Uri, id: &str) -> Response {
     if let Ok(id) = HeaderValue::from_str(id) {
         headers.insert(REQUEST_ID, id);
     }
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    headers.insert(
+        header::REFERRER_POLICY,
+        HeaderValue::from_static("no-referrer"),
+    );
     headers.insert(header::CONTENT_SECURITY_POLICY, CONTENT_POLICY);
     headers
         .entry(header::CACHE_CONTROL)
@@ -128,9 +137,18 @@ fn request_id(headers: &HeaderMap) -> String {
         .get(REQUEST_ID)
         .and_then(|value| value.to_str().ok())
         .filter(|id| (1..=64).contains(&id.len()))
-        .filter(|id| id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:".contains(&b)));
+        .filter(|id| {
+            id.bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"-_.:".contains(&b))
+        });
     given.map_or_else(
-        || format!("{:08x}-{:x}", *PROCESS, COUNT.fetch_add(1, Ordering::Relaxed)),
+        || {
+            format!(
+                "{:08x}-{:x}",
+                *PROCESS,
+                COUNT.fetch_add(1, Ordering::Relaxed)
+            )
+        },
         str::to_owned,
     )
 }
@@ -141,7 +159,9 @@ pub(crate) async fn no_route(uri: Uri) -> Problem {
     let hint = if path.starts_with("/api/v1") {
         "the addresses are listed at /docs/api".to_owned()
     } else {
-        format!("the API's addresses begin with /api/v1, such as /api/v1/applications; `{path}` is none")
+        format!(
+            "the API's addresses begin with /api/v1, such as /api/v1/applications; `{path}` is none"
+        )
     };
     Problem::new(
         StatusCode::NOT_FOUND,
@@ -155,7 +175,10 @@ pub(crate) async fn no_method(method: axum::http::Method, uri: Uri) -> Problem {
     Problem::new(
         StatusCode::METHOD_NOT_ALLOWED,
         code::METHOD,
-        format!("{} does not take {method}; the Allow header lists what it takes", uri.path()),
+        format!(
+            "{} does not take {method}; the Allow header lists what it takes",
+            uri.path()
+        ),
     )
 }
 

@@ -148,7 +148,11 @@ mod tests {
             ("\"8\"", false),
             ("7", false),
         ] {
-            assert_eq!(unchanged(&headers(&[("if-none-match", value)]), 7), known, "{value}");
+            assert_eq!(
+                unchanged(&headers(&[("if-none-match", value)]), 7),
+                known,
+                "{value}"
+            );
         }
         assert!(!unchanged(&HeaderMap::new(), 7));
     }

@@ -10,12 +10,7 @@ use engine::Caller;
 use model::id::AnyRef;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
-use crate::{
-    auth::credentials::Identity,
-    body, code,
-    problem::Problem,
-    state::Shared,
-};
+use crate::{auth::credentials::Identity, body, code, problem::Problem, state::Shared};
 
 /// Who calls.
 pub(crate) struct Who(pub(crate) Caller);
@@ -74,7 +69,9 @@ impl<T: DeserializeOwned + Send> FromRequestParts<Shared> for Args<T> {
                 let text = text
                     .strip_prefix("Failed to deserialize query string: ")
                     .unwrap_or(&text);
-                Err(Problem::unreadable(format!("the query cannot be read: {text}")))
+                Err(Problem::unreadable(format!(
+                    "the query cannot be read: {text}"
+                )))
             }
         }
     }
@@ -107,12 +104,20 @@ impl FromRequest<Shared> for Document {
         let bytes = body::read(body, "a document", api.limits.document).await?;
         let text = String::from_utf8(bytes.into()).map_err(|error| {
             let at = error.utf8_error().valid_up_to();
-            Problem::unreadable(format!("the document is no UTF-8 text: byte {} is wrong", at + 1))
+            Problem::unreadable(format!(
+                "the document is no UTF-8 text: byte {} is wrong",
+                at + 1
+            ))
         })?;
         // Some editors put a byte order mark before the text; it is no part of it.
-        let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
+        let text = text
+            .strip_prefix('\u{feff}')
+            .map(str::to_owned)
+            .unwrap_or(text);
         if text.trim().is_empty() {
-            return Err(Problem::unreadable("the request has no body; send the document as JSON"));
+            return Err(Problem::unreadable(
+                "the request has no body; send the document as JSON",
+            ));
         }
         match serde_json::from_str::<IgnoredAny>(&text) {
             Ok(_) => Ok(Self(text)),
@@ -209,7 +214,10 @@ mod tests {
     #[test]
     fn a_refusal_names_the_place() {
         let text = refusal::<HashMap<String, Vec<u8>>>("{\"a\": [1, \"x\"]}");
-        assert!(text.contains("\"at\":\"/a/1\"") && text.contains("invalid type"), "{text}");
+        assert!(
+            text.contains("\"at\":\"/a/1\"") && text.contains("invalid type"),
+            "{text}"
+        );
         let text = refusal::<HashMap<String, u8>>("{\"a\": 1,\n  \"b\" 2}");
         assert!(text.contains("line 2, column 7"), "{text}");
         let text = refusal::<HashMap<String, u8>>("{} x");
@@ -224,10 +232,19 @@ mod tests {
             headers.insert("content-type", value.parse().unwrap());
             expect_json(&headers).map_err(|problem| problem.status().as_u16())
         };
-        for fine in ["application/json", "Application/JSON; charset=utf-8", "application/merge-patch+json"] {
+        for fine in [
+            "application/json",
+            "Application/JSON; charset=utf-8",
+            "application/merge-patch+json",
+        ] {
             assert_eq!(check(fine), Ok(()));
         }
-        for wrong in ["text/plain", "application/x-www-form-urlencoded", "application/jsonp", "+json"] {
+        for wrong in [
+            "text/plain",
+            "application/x-www-form-urlencoded",
+            "application/jsonp",
+            "+json",
+        ] {
             assert_eq!(check(wrong), Err(415));
         }
         assert!(expect_json(&HeaderMap::new()).is_ok());

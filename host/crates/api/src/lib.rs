@@ -7,7 +7,10 @@
 //! and opens no socket: the caller serves the [`router()`].
 #![cfg_attr(
     test,
-    expect(clippy::unwrap_used, reason = "a test may panic on what it did not expect")
+    expect(
+        clippy::unwrap_used,
+        reason = "a test may panic on what it did not expect"
+    )
 )]
 
 mod auth;

@@ -36,14 +36,27 @@ fn everything_is_described() {
             assert!(said(&operation["description"]), "{place}: no description");
             assert!(said(&operation["tags"][0]), "{place}: no tag");
             assert!(said(&operation["x-permission"]), "{place}: no permission");
-            assert!(ids.insert(operation["operationId"].to_string()), "{place}: the id is not unique");
-            assert!(operation["responses"]["default"].is_object(), "{place}: no refusal");
+            assert!(
+                ids.insert(operation["operationId"].to_string()),
+                "{place}: the id is not unique"
+            );
+            assert!(
+                operation["responses"]["default"].is_object(),
+                "{place}: no refusal"
+            );
             for parameter in operation["parameters"].as_array().into_iter().flatten() {
                 let name = &parameter["name"];
-                assert!(said(&parameter["description"]), "{place}: {name} is not described");
+                assert!(
+                    said(&parameter["description"]),
+                    "{place}: {name} is not described"
+                );
             }
             let public = operation["x-permission"] == "Public";
-            assert_eq!(public, operation["security"] == serde_json::json!([]), "{place}");
+            assert_eq!(
+                public,
+                operation["security"] == serde_json::json!([]),
+                "{place}"
+            );
             assert_eq!(public, !path.starts_with("/api/"), "{place}");
         }
     }
@@ -51,7 +64,10 @@ fn everything_is_described() {
     for (name, schema) in document["components"]["schemas"].as_object().unwrap() {
         for (key, property) in schema["properties"].as_object().into_iter().flatten() {
             let reference = property.get("$ref").is_some();
-            assert!(reference || said(&property["description"]), "{name}.{key} is not described");
+            assert!(
+                reference || said(&property["description"]),
+                "{name}.{key} is not described"
+            );
         }
     }
 }

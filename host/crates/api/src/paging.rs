@@ -53,9 +53,9 @@ pub(crate) fn within(asked: Option<usize>, default: usize, max: usize) -> Result
 
 /// The answer with a part of the list that was asked for at `uri`.
 pub(crate) fn answer<T: Serialize>(uri: &Uri, items: Vec<T>, next: Option<String>) -> Response {
-    let link = next
-        .as_deref()
-        .and_then(|after| HeaderValue::from_str(&format!("<{}>; rel=\"next\"", following(uri, after))).ok());
+    let link = next.as_deref().and_then(|after| {
+        HeaderValue::from_str(&format!("<{}>; rel=\"next\"", following(uri, after))).ok()
+    });
     let mut response = Json(Listing { items, next }).into_response();
     if let Some(link) = link {
         response.headers_mut().insert(header::LINK, link);
@@ -80,7 +80,9 @@ mod tests {
 
     #[test]
     fn the_next_part_is_asked_for_in_the_same_way() {
-        let uri: Uri = "/api/v1/runs?state=failed&after=old&limit=5".parse().unwrap();
+        let uri: Uri = "/api/v1/runs?state=failed&after=old&limit=5"
+            .parse()
+            .unwrap();
         let next = following(&uri, "ä&b");
         assert_eq!(next, "/api/v1/runs?state=failed&limit=5&after=%C3%A4%26b");
         let response = answer(&uri, vec![1], Some("9".to_owned()));

@@ -71,7 +71,10 @@ mod tests {
                 assert_eq!(role.includes(needed), other <= at);
             }
         }
-        assert_eq!(Permission::of_role("administrator"), Some(Permission::Administrator));
+        assert_eq!(
+            Permission::of_role("administrator"),
+            Some(Permission::Administrator)
+        );
         assert_eq!(Permission::of_role("root"), None);
         assert_eq!(Permission::of_role(""), None);
     }

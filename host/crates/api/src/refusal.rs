@@ -67,10 +67,35 @@ mod tests {
     fn each_error_keeps_its_code_and_gets_its_status() {
         let text = || "x".to_owned();
         for (error, expected) in [
-            (Error::NotFound { what: "run", name: text(), hint: text() }, 404),
-            (Error::Invalid { what: "application", faults: vec![] }, 422),
-            (Error::CannotRun { application: text(), faults: vec![] }, 422),
-            (Error::NotASyncPack { code: text(), message: text() }, 422),
+            (
+                Error::NotFound {
+                    what: "run",
+                    name: text(),
+                    hint: text(),
+                },
+                404,
+            ),
+            (
+                Error::Invalid {
+                    what: "application",
+                    faults: vec![],
+                },
+                422,
+            ),
+            (
+                Error::CannotRun {
+                    application: text(),
+                    faults: vec![],
+                },
+                422,
+            ),
+            (
+                Error::NotASyncPack {
+                    code: text(),
+                    message: text(),
+                },
+                422,
+            ),
             (Error::PackState(text()), 409),
             (Error::Grant(text()), 422),
             (Error::Conflict(text()), 409),

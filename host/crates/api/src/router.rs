@@ -108,19 +108,32 @@ impl Routes {
     }
 
     fn timeout(&self, of: impl Fn(&crate::Limits) -> Duration) -> Duration {
-        self.api.as_ref().map(|api| of(&api.limits)).unwrap_or_default()
+        self.api
+            .as_ref()
+            .map(|api| of(&api.limits))
+            .unwrap_or_default()
     }
 
     fn add(mut self, access: Access, timeout: Duration, handlers: Handlers) -> Self {
         let (schemas, mut paths, mut methods) = handlers;
         for item in paths.paths.values_mut() {
-            let all = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch];
+            let all = [
+                &mut item.get,
+                &mut item.put,
+                &mut item.post,
+                &mut item.delete,
+                &mut item.patch,
+            ];
             for operation in all.into_iter().flatten() {
                 openapi::stamp(operation, access);
             }
         }
         if let Some(api) = &self.api {
-            let guard = Guard { api: api.clone(), access, timeout };
+            let guard = Guard {
+                api: api.clone(),
+                access,
+                timeout,
+            };
             methods = methods.route_layer(middleware::from_fn_with_state(guard, guard::check));
         }
         self.router = self.router.routes((schemas, paths, methods));
@@ -132,8 +145,12 @@ impl Routes {
 /// the table above calls open, and the page that shows the OpenAPI document.
 pub fn router(state: State) -> Router {
     let api = Shared::new(state);
-    let (routes, _) = table(Routes::new(Some(api.clone()))).router.split_for_parts();
-    let config = Config::from("/openapi.json").validator_url("none").show_extensions(true);
+    let (routes, _) = table(Routes::new(Some(api.clone())))
+        .router
+        .split_for_parts();
+    let config = Config::from("/openapi.json")
+        .validator_url("none")
+        .show_extensions(true);
     let page: Router<Shared> = SwaggerUi::new("/docs/api").config(config).into();
     routes
         .merge(page)

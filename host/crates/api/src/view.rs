@@ -39,7 +39,10 @@ mod tests {
 
     #[test]
     fn times_and_names() {
-        assert_eq!(time(Timestamp(1_800_000_000_123_456)), "2027-01-15T08:00:00.123456Z");
+        assert_eq!(
+            time(Timestamp(1_800_000_000_123_456)),
+            "2027-01-15T08:00:00.123456Z"
+        );
         assert_eq!(part("Größe 1/2+3"), "Gr%C3%B6%C3%9Fe%201%2F2%2B3");
     }
 }

@@ -4,8 +4,33 @@ use std::time::Duration;
 
 use crate::{Effective, Origin, Problem, Settings};
 
+/// Section, field, and what is wrong with it.
+type Finding = (&'static str, &'static str, String);
+
 pub(crate) fn contradictions(settings: &Settings, effective: &[Effective]) -> Vec<Problem> {
-    let mut found: Vec<(&str, &str, String)> = Vec::new();
+    let mut found = Vec::new();
+    amounts(settings, &mut found);
+    relations(settings, &mut found);
+    forms(settings, &mut found);
+    let problem = |(section, field, message)| {
+        let origin = effective
+            .iter()
+            .find(|entry| entry.section == section && entry.field == field)
+            .map(|entry| &entry.origin);
+        match origin {
+            Some(Origin::File(place)) => Problem::new(place, format_args!("{field}: {message}")),
+            Some(Origin::Variable(name)) => Problem::new(name, message),
+            Some(Origin::Argument) => {
+                Problem::new(format_args!("--set {section}.{field}"), message)
+            }
+            _ => Problem::new(format_args!("default of {section}.{field}"), message),
+        }
+    };
+    found.into_iter().map(problem).collect()
+}
+
+/// Durations and sizes with which nothing would work.
+fn amounts(settings: &Settings, found: &mut Vec<Finding>) {
     let timeouts = [
         ("server", "request_timeout", settings.server.request_timeout),
         ("store", "result_expires", settings.store.result_expires),
@@ -43,6 +68,10 @@ pub(crate) fn contradictions(settings: &Settings, effective: &[Effective]) -> Ve
         let message = "a WebAssembly memory ends at 4GiB".to_owned();
         found.push(("runtime", "memory", message));
     }
+}
+
+/// Settings that must be in proportion.
+fn relations(settings: &Settings, found: &mut Vec<Finding>) {
     if settings.worker.step_timeout > settings.worker.step_timeout_max {
         let message = "it is longer than worker.step_timeout_max".to_owned();
         found.push(("worker", "step_timeout", message));
@@ -51,6 +80,10 @@ pub(crate) fn contradictions(settings: &Settings, effective: &[Effective]) -> Ve
         let message = "it must be shorter than server.request_timeout, which ends the request";
         found.push(("limits", "run_wait", message.to_owned()));
     }
+}
+
+/// Texts that must look like something.
+fn forms(settings: &Settings, found: &mut Vec<Finding>) {
     let urls = [
         (
             "store",
@@ -83,19 +116,4 @@ pub(crate) fn contradictions(settings: &Settings, effective: &[Effective]) -> Ve
         let message = "it must not be empty and hold no colon".to_owned();
         found.push(("auth", "admin", message));
     }
-    let problem = |(section, field, message)| {
-        let origin = effective
-            .iter()
-            .find(|entry| entry.section == section && entry.field == field)
-            .map(|entry| &entry.origin);
-        match origin {
-            Some(Origin::File(place)) => Problem::new(place, format_args!("{field}: {message}")),
-            Some(Origin::Variable(name)) => Problem::new(name, message),
-            Some(Origin::Argument) => {
-                Problem::new(format_args!("--set {section}.{field}"), message)
-            }
-            _ => Problem::new(format_args!("default of {section}.{field}"), message),
-        }
-    };
-    found.into_iter().map(problem).collect()
 }

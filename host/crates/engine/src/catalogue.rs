@@ -24,7 +24,6 @@ use crate::{
 
 /// One version of a pack, ready to execute.
 pub(crate) struct Pack {
-    pub(crate) id: i64,
     pub(crate) name: String,
     pub(crate) version: String,
     pub(crate) digest: String,
@@ -76,7 +75,6 @@ impl Pack {
         let given: Vec<GrantDecision> = serde_json::from_str(&stored.grants)
             .map_err(|error| Error::Internal(format!("the grants of `{}` cannot be read: {error}", stored.name)))?;
         Ok(Self {
-            id: stored.id,
             name: stored.name.clone(),
             version: stored.version.clone(),
             digest: stored.digest.clone(),

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// The longest document, in bytes.
-pub const MAX_DOCUMENT: usize = 16 << 20;
+pub(crate) const MAX_DOCUMENT: usize = 16 << 20;
 
 impl From<&Problem> for Fault {
     fn from(problem: &Problem) -> Self {

@@ -120,7 +120,8 @@ pub struct Engine {
     inner: Arc<Inner>,
 }
 
-struct Inner {
+/// The state of an engine. Nothing of it can be reached from outside.
+pub struct Inner {
     store: Arc<dyn Store>,
     queue: Arc<dyn Queue>,
     runtime: Runtime,

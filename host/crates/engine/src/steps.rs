@@ -71,6 +71,6 @@ impl Engine {
             return Ok(None);
         };
         let archive = syncpack::Archive::read(&file).map_err(|error| Error::Internal(error.to_string()))?;
-        Ok(archive.sources.get(&name).cloned())
+        Ok(archive.metadata.sources.get(&name).cloned())
     }
 }

@@ -2,7 +2,6 @@
 //!
 //! Only PowerFlow's own interfaces are generated here: those of WASI that the world imports are
 //! linked from wasmtime's crates.
-#![expect(missing_docs, reason = "generated from the WIT, where the documentation stands")]
 
 wasmtime::component::bindgen!({
     path: "../../../wit",

@@ -91,7 +91,7 @@ fn common(pool: &Pool, baseline: Baseline) -> wasmtime::Result<Config> {
         .cranelift_nan_canonicalization(true)
         .relaxed_simd_deterministic(true)
         // No step's failure shows a trace of WebAssembly frames: neither collect nor store them.
-        .wasm_backtrace(false)
+        .wasm_backtrace_max_frames(None)
         .wasm_backtrace_details(WasmBacktraceDetails::Disable)
         .generate_address_map(false)
         .native_unwind_info(false);

@@ -63,3 +63,6 @@ pub(crate) struct Whole;
 impl HasData for Whole {
     type Data<'a> = &'a mut State;
 }
+
+/// The interface of types has no functions.
+impl crate::bindings::powerflow::syncpack::types::Host for State {}

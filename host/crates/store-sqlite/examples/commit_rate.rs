@@ -20,9 +20,7 @@ use model::{
     id::{Ordinal, RunRef, StepKey, TenantId, Token, WorkerId},
     state::StepState,
 };
-use store::runs::{
-    Claim, Completed, Completion, NewRun, Priority, RunHeader, Runs, Submitted,
-};
+use store::runs::{Claim, Completed, Completion, NewRun, Priority, RunHeader, Runs, Submitted};
 use store_sqlite::{Options, SqliteStore};
 
 const STEPS: usize = 3;
@@ -146,8 +144,11 @@ fn cpu() -> Duration {
     Duration::from_millis(ticks * 10)
 }
 
-async fn spread<T, F>(bench: &Arc<Bench>, work: Vec<T>, run: impl Fn(Arc<Bench>, T) -> F)
-    -> Vec<F::Output>
+async fn spread<T, F>(
+    bench: &Arc<Bench>,
+    work: Vec<T>,
+    run: impl Fn(Arc<Bench>, T) -> F,
+) -> Vec<F::Output>
 where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
@@ -174,7 +175,10 @@ async fn coalesced(bench: &Arc<Bench>, runs: u64) {
     })
     .await;
     rate("submit, 256 callers", runs, started.elapsed());
-    println!("{:>70.1} µs CPU", (cpu() - busy).as_secs_f64() * 1e6 / runs as f64);
+    println!(
+        "{:>70.1} µs CPU",
+        cpu().saturating_sub(busy).as_secs_f64() * 1e6 / runs as f64
+    );
 
     let (started, busy) = (Instant::now(), cpu());
     let claims = spread(bench, keys, |bench, key| async move {
@@ -183,7 +187,10 @@ async fn coalesced(bench: &Arc<Bench>, runs: u64) {
     })
     .await;
     rate("claim, 256 callers", runs, started.elapsed());
-    println!("{:>70.1} µs CPU", (cpu() - busy).as_secs_f64() * 1e6 / runs as f64);
+    println!(
+        "{:>70.1} µs CPU",
+        cpu().saturating_sub(busy).as_secs_f64() * 1e6 / runs as f64
+    );
 
     let (started, busy) = (Instant::now(), cpu());
     let counts = spread(bench, claims, |bench, (key, token, expires)| async move {
@@ -191,8 +198,15 @@ async fn coalesced(bench: &Arc<Bench>, runs: u64) {
     })
     .await;
     let count = counts.iter().sum();
-    rate("complete + claim of the next, 256 callers", count, started.elapsed());
-    println!("{:>70.1} µs CPU", (cpu() - busy).as_secs_f64() * 1e6 / count as f64);
+    rate(
+        "complete + claim of the next, 256 callers",
+        count,
+        started.elapsed(),
+    );
+    println!(
+        "{:>70.1} µs CPU",
+        cpu().saturating_sub(busy).as_secs_f64() * 1e6 / count as f64
+    );
 }
 
 async fn single(bench: &Arc<Bench>) {
@@ -288,13 +302,17 @@ fn raw(directory: &Path, runs: i64) {
         }
     }
     connection.execute_batch("COMMIT").unwrap();
-    rate("raw: five statements, one transaction", runs as u64 * 3, started.elapsed());
+    rate(
+        "raw: five statements, one transaction",
+        runs as u64 * 3,
+        started.elapsed(),
+    );
 }
 
 fn main() {
-    let runs: u64 = std::env::args()
+    let runs: u64 = std::env::args_os()
         .nth(1)
-        .and_then(|count| count.parse().ok())
+        .and_then(|count| count.to_str()?.parse().ok())
         .unwrap_or(20_000);
     let directory = tempfile::tempdir().unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -162,7 +162,11 @@ pub(crate) fn newest(
     kind: Kind,
     name: &str,
 ) -> Result<Option<Definition>> {
-    tx.first(newest_with!("d.name = ?3"), params![tenant.0, kind as u8, name], definition)
+    tx.first(
+        newest_with!("d.name = ?3"),
+        params![tenant.0, kind as u8, name],
+        definition,
+    )
 }
 
 fn refuse_conflict(name: &str, expected: Option<i64>, found: Option<&Definition>) -> Result<()> {

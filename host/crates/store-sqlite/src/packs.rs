@@ -120,7 +120,10 @@ fn version(row: &Row<'_>) -> rusqlite::Result<PackVersion> {
         3 => PackState::Failed,
         code => return Err(rusqlite::Error::IntegralValueOutOfRange(5, code)),
     };
-    let time = |column| row.get::<_, Option<i64>>(column).map(|at| at.map(Timestamp));
+    let time = |column| {
+        row.get::<_, Option<i64>>(column)
+            .map(|at| at.map(Timestamp))
+    };
     Ok(PackVersion {
         id: row.get(0)?,
         name: row.get(1)?,
@@ -144,11 +147,7 @@ fn find(
     name: &str,
     pack_version: &str,
 ) -> Result<Option<PackVersion>> {
-    tx.first(
-        BY_VERSION,
-        params![tenant.0, name, pack_version],
-        version,
-    )
+    tx.first(BY_VERSION, params![tenant.0, name, pack_version], version)
 }
 
 fn title(name: &str, version: &str) -> String {

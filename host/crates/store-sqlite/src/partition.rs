@@ -72,9 +72,7 @@ impl<'c> Partition<'c> {
     pub(crate) fn data(&mut self, row: i64) -> Result<Bytes> {
         let mut rows = self.data.query([row]).or_refused()?;
         match rows.next().or_refused()? {
-            Some(row) => bytes(row, 0)
-                .or_refused()
-                .map(Option::unwrap_or_default),
+            Some(row) => bytes(row, 0).or_refused().map(Option::unwrap_or_default),
             None => Err(Error::Corrupt(format!("payload {row} is missing"))),
         }
     }

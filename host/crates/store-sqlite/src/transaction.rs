@@ -90,14 +90,9 @@ impl<'c> Tx<'c> {
 
     #[inline]
     fn statement(&mut self, sql: &'static str) -> Result<&mut Statement<'c>> {
-        match self
-            .statements
-            .entry((sql.as_ptr() as usize, sql.len()))
-        {
+        match self.statements.entry((sql.as_ptr() as usize, sql.len())) {
             Entry::Occupied(entry) => Ok(entry.into_mut()),
-            Entry::Vacant(entry) => {
-                Ok(entry.insert(self.connection.prepare(sql).or_refused()?))
-            }
+            Entry::Vacant(entry) => Ok(entry.insert(self.connection.prepare(sql).or_refused()?)),
         }
     }
 

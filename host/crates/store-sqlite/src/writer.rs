@@ -21,10 +21,7 @@ use rusqlite::Connection;
 use store::{Error, Result};
 use tokio::sync::oneshot;
 
-use crate::{
-    error::from_sqlite,
-    transaction::Tx,
-};
+use crate::{error::from_sqlite, transaction::Tx};
 
 /// How many items a transaction takes at most.
 const BATCH: usize = 512;
@@ -160,9 +157,9 @@ impl Writer {
             value: None,
             reply,
         }))?;
-        answer.await.unwrap_or_else(|_| {
-            Err(Error::Unavailable("the store is closed".to_owned()))
-        })
+        answer
+            .await
+            .unwrap_or_else(|_| Err(Error::Unavailable("the store is closed".to_owned())))
     }
 
     fn push(&self, job: Box<dyn Job>) -> Result<()> {
@@ -242,9 +239,7 @@ fn run(tx: &mut Tx<'_>, batch: &mut Vec<Box<dyn Job>>) {
         Attempt::Done(count) => batch.drain(..count).for_each(|job| job.answer(None)),
         Attempt::Lost(count, why) => {
             tracing::error!(error = why, items = count, "a commit failed");
-            batch
-                .drain(..count)
-                .for_each(|job| job.answer(Some(&why)));
+            batch.drain(..count).for_each(|job| job.answer(Some(&why)));
         }
         Attempt::Spoilt => batch
             .drain(..)
@@ -306,10 +301,7 @@ fn undo(tx: &mut Tx<'_>) -> Result<usize> {
 fn lost(tx: &mut Tx<'_>, count: usize, error: &Error) -> Attempt {
     tx.forget();
     if !tx.connection.is_autocommit()
-        && let Err(error) = tx
-            .connection
-            .execute_batch("ROLLBACK")
-            .map_err(from_sqlite)
+        && let Err(error) = tx.connection.execute_batch("ROLLBACK").map_err(from_sqlite)
     {
         tracing::error!(%error, "a transaction could not be rolled back");
     }

@@ -75,7 +75,11 @@ async fn an_item_that_fails_after_writing_harms_no_other() {
     items.extend((0..20).map(|n| good(format!("after {n}"))));
     let answers = together(&store, items).await;
     for (index, answer) in answers.iter().enumerate() {
-        assert_eq!(answer.is_err(), index == 20 || index == 21, "{index}: {answer:?}");
+        assert_eq!(
+            answer.is_err(),
+            index == 20 || index == 21,
+            "{index}: {answer:?}"
+        );
     }
     for name in ["before 0", "before 19", "after 0", "after 19"] {
         assert!(store.fact(name).await.unwrap().is_some(), "{name}");
@@ -106,7 +110,10 @@ async fn a_full_disk_is_unavailable_until_there_is_space() {
         move |tx: &mut Tx<'_>| put(tx, &large)
     };
     let answer = store.writer.call(item.clone()).await;
-    assert!(matches!(&answer, Err(error) if error.is_retryable()), "{answer:?}");
+    assert!(
+        matches!(&answer, Err(error) if error.is_retryable()),
+        "{answer:?}"
+    );
     assert!(store.fact(&large).await.unwrap().is_none());
     store
         .writer

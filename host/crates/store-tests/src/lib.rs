@@ -1,1 +1,96 @@
-//! (skeleton)
+//! One contract suite for every backend of the store.
+//!
+//! A case is a public async function over [`store::Store`]; [`contract!`] makes a
+//! test of each for one backend. This crate knows no backend: its own tests do.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test may panic on what it did not expect"
+)]
+#![expect(
+    clippy::missing_panics_doc,
+    reason = "a case panics when its backend breaks the contract"
+)]
+
+use std::sync::Arc;
+
+pub mod attempts;
+pub mod build;
+pub mod joins;
+pub mod lists;
+pub mod records;
+pub mod sequences;
+pub mod submits;
+
+/// A store of a test's own.
+pub type Store = Arc<dyn store::Store>;
+
+/// One test per case: `contract!(open)`, where `open()` is async and answers a store
+/// of the test's own and a guard that keeps what lies under it.
+#[macro_export]
+macro_rules! contract {
+    ($open:path) => {
+        $crate::contract!(@ $open, submits:
+            a_submit_is_there_when_it_answers,
+            a_key_makes_one_run,
+            a_plan_without_steps_ends_at_once,
+            a_submit_can_claim,
+            waiting_steps_come_in_pages,
+            ten_thousand_submits_at_once,
+        );
+        $crate::contract!(@ $open, attempts:
+            one_of_many_claims_wins,
+            a_claim_brings_what_the_worker_needs,
+            a_chain_goes_on_in_the_same_commit,
+            a_late_completion_changes_nothing,
+            an_ended_lease_gives_the_steps_away,
+            reclaimed_steps_come_in_parts,
+            a_forgotten_worker_is_still_reclaimed,
+            cancelling_ends_everything,
+            cancelling_between_two_steps,
+            an_ended_run_is_not_cancelled,
+            log_lines_come_in_chunks,
+            outputs_come_in_the_order_asked_for,
+        );
+        $crate::contract!(@ $open, joins:
+            a_join_is_ready_once_however_its_inputs_race,
+            a_failure_skips_what_depends_on_it,
+            a_warning_is_the_outcome,
+            a_branch_that_is_not_taken_is_skipped,
+        );
+        $crate::contract!(@ $open, lists:
+            pages_stay_while_new_runs_come,
+            filters_narrow,
+            expired_runs_are_forgotten,
+            an_unfinished_run_does_not_expire,
+            steps_are_told_by_event,
+        );
+        $crate::contract!(@ $open, records:
+            a_save_makes_a_revision,
+            a_conflict_is_refused,
+            a_deleted_document_keeps_its_revisions,
+            documents_are_found_by_either_name,
+            packs_are_stored_once,
+            an_activation_is_whole_or_nothing,
+            a_pinned_pack_is_not_deleted,
+            records_expire,
+            prefixes_are_taken_literally,
+            accounts_and_facts,
+            leases_end,
+            pins_have_one_number,
+        );
+        $crate::contract!(@ $open, sequences:
+            any_sequence_of_calls_answers_as_the_model,
+        );
+    };
+    (@ $open:path, $module:ident: $($case:ident,)+) => {
+        mod $module {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $case() {
+                    let (store, _guard) = $open().await;
+                    $crate::$module::$case(store).await;
+                }
+            )+
+        }
+    };
+}

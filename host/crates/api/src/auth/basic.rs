@@ -68,7 +68,10 @@ mod tests {
         for (name, password) in [("isadmin", "geheim"), ("jürgen", "a:b:ü"), ("", "")] {
             let text = BASE64_STANDARD.encode(format!("{name}:{password}"));
             for scheme in ["Basic", "basic", "BASIC"] {
-                let expected = Basic { name: name.to_owned(), password: password.to_owned() };
+                let expected = Basic {
+                    name: name.to_owned(),
+                    password: password.to_owned(),
+                };
                 assert!(of(&format!("{scheme} {text}")) == Claim::Basic(expected));
             }
         }
@@ -77,7 +80,15 @@ mod tests {
     #[test]
     fn anything_else_is_malformed() {
         let long = format!("Basic {}", "A".repeat(5000));
-        for value in ["", "Basic", "Basic !!", "Bearer abc", "Basic YWJj", "Basic //79Og==", &long] {
+        for value in [
+            "",
+            "Basic",
+            "Basic !!",
+            "Bearer abc",
+            "Basic YWJj",
+            "Basic //79Og==",
+            &long,
+        ] {
             assert!(of(value) == Claim::Malformed, "{value}");
         }
         assert!(claim(&HeaderMap::new()) == Claim::Absent);

@@ -33,7 +33,11 @@ pub(crate) struct Guard {
 }
 
 /// Lets the request through, or answers why not.
-pub(crate) async fn check(State(guard): State<Guard>, mut request: Request, next: Next) -> Response {
+pub(crate) async fn check(
+    State(guard): State<Guard>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     if let Access::Needs(needed) = guard.access {
         match authenticate(&guard.api, request.headers()).await {
             Ok(identity) => {
@@ -51,7 +55,10 @@ pub(crate) async fn check(State(guard): State<Guard>, mut request: Request, next
         Err(_) => Problem::new(
             StatusCode::SERVICE_UNAVAILABLE,
             code::TIMEOUT,
-            format!("the request was given up after {} s", guard.timeout.as_secs()),
+            format!(
+                "the request was given up after {} s",
+                guard.timeout.as_secs()
+            ),
         )
         .retry_after(5)
         .into_response(),
@@ -61,21 +68,35 @@ pub(crate) async fn check(State(guard): State<Guard>, mut request: Request, next
 async fn authenticate(api: &Shared, headers: &HeaderMap) -> Result<Arc<Identity>, Problem> {
     let basic = match claim(headers) {
         Claim::Basic(basic) => basic,
-        Claim::Absent => return Err(challenge(api, "send a name and a password (Basic authentication)")),
+        Claim::Absent => {
+            return Err(challenge(
+                api,
+                "send a name and a password (Basic authentication)",
+            ));
+        }
         Claim::Malformed => {
-            return Err(challenge(api, "the Authorization header must be `Basic` with base64 of name:password"));
+            return Err(challenge(
+                api,
+                "the Authorization header must be `Basic` with base64 of name:password",
+            ));
         }
     };
-    api.credentials.verify(basic).await.map_err(|denied| match denied {
-        Denied::Wrong => challenge(api, "the name or the password is wrong, or the account is disabled"),
-        Denied::Busy => Problem::new(
-            StatusCode::TOO_MANY_REQUESTS,
-            code::BUSY,
-            "too many passwords are being verified; try again shortly",
-        )
-        .retry_after(1),
-        Denied::Store(error) => engine::Error::from(error).into(),
-    })
+    api.credentials
+        .verify(basic)
+        .await
+        .map_err(|denied| match denied {
+            Denied::Wrong => challenge(
+                api,
+                "the name or the password is wrong, or the account is disabled",
+            ),
+            Denied::Busy => Problem::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                code::BUSY,
+                "too many passwords are being verified; try again shortly",
+            )
+            .retry_after(1),
+            Denied::Store(error) => engine::Error::from(error).into(),
+        })
 }
 
 fn challenge(api: &Shared, detail: &str) -> Problem {
@@ -93,7 +114,9 @@ fn challenge(api: &Shared, detail: &str) -> Problem {
 }
 
 fn forbidden(identity: &Identity, needed: Permission) -> Problem {
-    let has = identity.permission.map_or("none that exists", Permission::name);
+    let has = identity
+        .permission
+        .map_or("none that exists", Permission::name);
     Problem::new(
         StatusCode::FORBIDDEN,
         code::FORBIDDEN,

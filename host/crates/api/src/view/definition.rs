@@ -169,7 +169,11 @@ pub(crate) fn document(headers: &HeaderMap, one: Definition) -> Response {
         return (StatusCode::NOT_MODIFIED, [(header::ETAG, tag)]).into_response();
     }
     let json = HeaderValue::from_static("application/json");
-    ([(header::ETAG, tag), (header::CONTENT_TYPE, json)], one.document).into_response()
+    (
+        [(header::ETAG, tag), (header::CONTENT_TYPE, json)],
+        one.document,
+    )
+        .into_response()
 }
 
 /// The answer to a GET with `meta=true`.
@@ -189,7 +193,11 @@ pub(crate) fn detail(
 
 /// The answer to a save.
 pub(crate) fn saved(collection: &str, saved: Saved) -> Response {
-    let status = if saved.created { StatusCode::CREATED } else { StatusCode::OK };
+    let status = if saved.created {
+        StatusCode::CREATED
+    } else {
+        StatusCode::OK
+    };
     let href = format!("{collection}/{}", part(&saved.definition.name));
     let mut headers = HeaderMap::new();
     headers.insert(header::ETAG, etag::tag(saved.definition.number));

@@ -120,7 +120,11 @@ impl SyncPack {
 
 impl SyncPackVersion {
     pub(crate) fn new(pack: PackVersion) -> Answer<Self> {
-        let grants = if pack.grants.is_empty() { "[]".to_owned() } else { pack.grants.clone() };
+        let grants = if pack.grants.is_empty() {
+            "[]".to_owned()
+        } else {
+            pack.grants.clone()
+        };
         Ok(Self {
             pack: SyncPack::new(&pack),
             grants: raw(grants)?,

@@ -19,7 +19,10 @@ fn operations() -> Vec<(String, String, String)> {
                 .replace("{name}", "nothing")
                 .replace("{app}", "nothing")
                 .replace("{key}", "nothing");
-            assert!(!path.contains('{'), "{path} has a name that this test does not know");
+            assert!(
+                !path.contains('{'),
+                "{path} has a name that this test does not know"
+            );
             all.push((method.to_uppercase(), path, permission));
         }
     }
@@ -33,7 +36,12 @@ async fn every_operation_asks_who_calls() {
     for (method, path, permission) in operations() {
         let reply = service.send(request(&method, &path)).await;
         if permission == "Public" {
-            assert_eq!(reply.status, StatusCode::OK, "{method} {path}: {}", reply.text);
+            assert_eq!(
+                reply.status,
+                StatusCode::OK,
+                "{method} {path}: {}",
+                reply.text
+            );
             continue;
         }
         closed += 1;
@@ -53,18 +61,29 @@ async fn every_operation_asks_for_its_permission_and_for_no_more() {
         let Some(needed) = Permission::of_role(&permission) else {
             continue;
         };
-        let below = Permission::ALL.into_iter().rev().find(|role| *role < needed);
+        let below = Permission::ALL
+            .into_iter()
+            .rev()
+            .find(|role| *role < needed);
         if let Some(below) = below {
             refused += 1;
             let reply = service.ask(below, request(&method, &path)).await;
-            assert_eq!(reply.status, StatusCode::FORBIDDEN, "{method} {path} as {below}");
+            assert_eq!(
+                reply.status,
+                StatusCode::FORBIDDEN,
+                "{method} {path} as {below}"
+            );
             assert_eq!(reply.problem(), "PF-0403");
             let detail = reply.json()["detail"].to_string();
             assert!(detail.contains(needed.name()), "{detail}");
         }
         let reply = service.ask(needed, request(&method, &path)).await;
         let turned_away = [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN].contains(&reply.status);
-        assert!(!turned_away && !reply.status.is_server_error(), "{method} {path}: {}", reply.text);
+        assert!(
+            !turned_away && !reply.status.is_server_error(),
+            "{method} {path}: {}",
+            reply.text
+        );
     }
     assert!(refused > 15);
 }
@@ -72,7 +91,13 @@ async fn every_operation_asks_for_its_permission_and_for_no_more() {
 #[tokio::test]
 async fn the_pages_for_everybody_need_nothing_from_elsewhere() {
     let service = Service::new().await;
-    for path in ["/", "/docs/api/", "/docs/errors", "/docs/errors/PF-1002", "/docs/api/swagger-ui.css"] {
+    for path in [
+        "/",
+        "/docs/api/",
+        "/docs/errors",
+        "/docs/errors/PF-1002",
+        "/docs/api/swagger-ui.css",
+    ] {
         let reply = service.send(request("GET", path)).await;
         assert_eq!(reply.status, StatusCode::OK, "{path}");
         assert!(reply.headers.contains_key("content-security-policy"));

@@ -12,7 +12,10 @@ use crate::service::{Service, account, careful, request};
 const ABOUT: &str = "/api/v1/about";
 
 async fn status(service: &Service, name: &str, password: &str) -> StatusCode {
-    service.ask_as(name, password, request("GET", ABOUT)).await.status
+    service
+        .ask_as(name, password, request("GET", ABOUT))
+        .await
+        .status
 }
 
 #[tokio::test]
@@ -20,7 +23,12 @@ async fn a_wrong_name_and_a_wrong_password_look_the_same() {
     let service = Service::new().await;
     assert_eq!(status(&service, "View", "pass View").await, StatusCode::OK);
     let mut answers = Vec::new();
-    for (name, password) in [("View", "wrong"), ("nobody", "wrong"), ("View", ""), ("", "")] {
+    for (name, password) in [
+        ("View", "wrong"),
+        ("nobody", "wrong"),
+        ("View", ""),
+        ("", ""),
+    ] {
         let reply = service.ask_as(name, password, request("GET", ABOUT)).await;
         assert_eq!(reply.status, StatusCode::UNAUTHORIZED, "{name}:{password}");
         answers.push(reply.json()["detail"].clone());
@@ -36,11 +44,17 @@ async fn a_change_of_the_account_counts_at_once_when_it_is_compared_each_time() 
     assert_eq!(status(&service, "View", "pass View").await, StatusCode::OK);
     view.enabled = false;
     service.store.save_account(view.clone()).await.unwrap();
-    assert_eq!(status(&service, "View", "pass View").await, StatusCode::UNAUTHORIZED);
+    assert_eq!(
+        status(&service, "View", "pass View").await,
+        StatusCode::UNAUTHORIZED
+    );
     view.enabled = true;
     view.password_hash = api::hash_password("neu").unwrap();
     service.store.save_account(view.clone()).await.unwrap();
-    assert_eq!(status(&service, "View", "pass View").await, StatusCode::UNAUTHORIZED);
+    assert_eq!(
+        status(&service, "View", "pass View").await,
+        StatusCode::UNAUTHORIZED
+    );
     assert_eq!(status(&service, "View", "neu").await, StatusCode::OK);
     view.role = "Astronaut".to_owned();
     service.store.save_account(view).await.unwrap();
@@ -54,20 +68,29 @@ async fn a_verified_password_is_remembered_until_it_is_forgotten() {
         ..AuthSettings::default()
     };
     for (remember, after) in [(3600, StatusCode::OK), (0, StatusCode::UNAUTHORIZED)] {
-        let settings = AuthSettings { remember: Duration::from_secs(remember), ..remembering.clone() };
+        let settings = AuthSettings {
+            remember: Duration::from_secs(remember),
+            ..remembering.clone()
+        };
         let service = Service::with(settings, Limits::default()).await;
         assert_eq!(status(&service, "View", "pass View").await, StatusCode::OK);
         let mut view = account("View", "View");
         view.enabled = false;
         service.store.save_account(view).await.unwrap();
         assert_eq!(status(&service, "View", "pass View").await, after);
-        assert_eq!(status(&service, "View", "pass view").await, StatusCode::UNAUTHORIZED);
+        assert_eq!(
+            status(&service, "View", "pass view").await,
+            StatusCode::UNAUTHORIZED
+        );
     }
 }
 
 #[tokio::test]
 async fn more_verifications_than_may_wait_are_refused() {
-    let settings = AuthSettings { waiting: 0, ..AuthSettings::default() };
+    let settings = AuthSettings {
+        waiting: 0,
+        ..AuthSettings::default()
+    };
     let service = Service::with(settings, Limits::default()).await;
     let reply = service.ask(Permission::View, request("GET", ABOUT)).await;
     assert_eq!(reply.status, StatusCode::TOO_MANY_REQUESTS);
@@ -91,12 +114,28 @@ async fn the_first_administrator() {
 
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("password");
-    assert!(ensure_admin(store, "isadmin", Some(&file), now).await.is_err());
+    assert!(
+        ensure_admin(store, "isadmin", Some(&file), now)
+            .await
+            .is_err()
+    );
     std::fs::write(&file, "\n").unwrap();
-    assert!(ensure_admin(store, "isadmin", Some(&file), now).await.is_err());
+    assert!(
+        ensure_admin(store, "isadmin", Some(&file), now)
+            .await
+            .is_err()
+    );
     std::fs::write(&file, "aus der Datei\n").unwrap();
-    let given = ensure_admin(store, "isadmin", Some(&file), now).await.unwrap();
+    let given = ensure_admin(store, "isadmin", Some(&file), now)
+        .await
+        .unwrap();
     assert_eq!(given.generated, None);
-    assert_eq!(status(&service, "isadmin", "aus der Datei").await, StatusCode::OK);
-    assert_eq!(status(&service, "isadmin", &password).await, StatusCode::UNAUTHORIZED);
+    assert_eq!(
+        status(&service, "isadmin", "aus der Datei").await,
+        StatusCode::OK
+    );
+    assert_eq!(
+        status(&service, "isadmin", &password).await,
+        StatusCode::UNAUTHORIZED
+    );
 }

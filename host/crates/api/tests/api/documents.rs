@@ -33,7 +33,11 @@ async fn a_document_has_a_revision_that_guards_it() {
     assert_eq!(read.headers["etag"], "\"1\"");
     assert_eq!(read.headers["content-type"], "application/json");
     assert_eq!(read.text, DOCUMENT);
-    let known = ask(&service, with(request("GET", one), "if-none-match", "\"1\"")).await;
+    let known = ask(
+        &service,
+        with(request("GET", one), "if-none-match", "\"1\""),
+    )
+    .await;
     assert_eq!((known.status.as_u16(), &*known.text), (304, ""));
 
     let newer = DOCUMENT.replace("1.0", "1.1");
@@ -43,11 +47,20 @@ async fn a_document_has_a_revision_that_guards_it() {
     let taken = ask(&service, put(("if-none-match", "*"))).await;
     assert_eq!((taken.status.as_u16(), &*taken.problem()), (412, "PF-0412"));
     let fine = ask(&service, put(("if-match", "\"1\""))).await;
-    assert_eq!((fine.status.as_u16(), fine.headers["etag"].to_str().unwrap()), (200, "\"2\""));
-    let absent = with(json("PUT", "/api/v1/configurations/none", "{}"), "if-match", "*");
+    assert_eq!(
+        (fine.status.as_u16(), fine.headers["etag"].to_str().unwrap()),
+        (200, "\"2\"")
+    );
+    let absent = with(
+        json("PUT", "/api/v1/configurations/none", "{}"),
+        "if-match",
+        "*",
+    );
     assert_eq!(ask(&service, absent).await.status, 412);
 
-    let meta = ask(&service, request("GET", &format!("{one}?meta=true"))).await.json();
+    let meta = ask(&service, request("GET", &format!("{one}?meta=true")))
+        .await
+        .json();
     assert_eq!(meta["revision"], 2);
     assert_eq!(meta["edited_by"], "Administrator");
     assert_eq!(meta["version"], "1.1");
@@ -66,7 +79,12 @@ async fn lists_are_read_in_parts() {
     let service = Service::new().await;
     for name in ["c", "a", "e", "b", "d"] {
         let document = json!({"name": name, "configuration_data": []}).to_string();
-        assert_eq!(ask(&service, json("POST", "/api/v1/configurations", document)).await.status, 201);
+        assert_eq!(
+            ask(&service, json("POST", "/api/v1/configurations", document))
+                .await
+                .status,
+            201
+        );
     }
     let mut names = Vec::new();
     let mut next = Some("/api/v1/configurations?limit=2".to_owned());

@@ -54,13 +54,24 @@ impl Reply {
 
     /// The code of a problem document that is one.
     pub(crate) fn problem(&self) -> String {
-        assert_eq!(self.headers["content-type"], "application/problem+json", "{}", self.text);
+        assert_eq!(
+            self.headers["content-type"], "application/problem+json",
+            "{}",
+            self.text
+        );
         let document = self.json();
         assert_eq!(document["status"], self.status.as_u16());
         for key in ["title", "detail", "instance", "request_id"] {
-            assert!(document[key].is_string(), "{key} is missing in {}", self.text);
+            assert!(
+                document[key].is_string(),
+                "{key} is missing in {}",
+                self.text
+            );
         }
-        assert_eq!(document["request_id"], self.headers["x-request-id"].to_str().unwrap());
+        assert_eq!(
+            document["request_id"],
+            self.headers["x-request-id"].to_str().unwrap()
+        );
         let code = document["code"].as_str().unwrap();
         assert_eq!(document["type"], format!("/docs/errors/{code}"));
         code.to_owned()
@@ -78,7 +89,10 @@ impl Service {
         let options = store_sqlite::Options::new(path.join("data"));
         let store = Arc::new(store_sqlite::SqliteStore::open(options).unwrap());
         for permission in Permission::ALL {
-            store.save_account(account(permission.name(), permission.name())).await.unwrap();
+            store
+                .save_account(account(permission.name(), permission.name()))
+                .await
+                .unwrap();
         }
         let clock: Arc<dyn Clock> = Arc::new(Now);
         let cache = RunCache::new(store.clone() as Arc<dyn Store>, clock.clone());
@@ -89,7 +103,11 @@ impl Service {
         );
         let mut sandbox = runtime::Settings::new(path.join("artefacts"), [7; 32]);
         sandbox.pool = runtime::Pool::none();
-        let ports = runtime::Ports { clock: clock.clone(), connector, cache: Arc::new(cache) };
+        let ports = runtime::Ports {
+            clock: clock.clone(),
+            connector,
+            cache: Arc::new(cache),
+        };
         let parts = Parts {
             store: store.clone(),
             queue: Arc::new(queue::memory::MemoryQueue::new(queue::Limits::default())),
@@ -99,8 +117,17 @@ impl Service {
             guests: tokio::runtime::Handle::current(),
         };
         let engine = Engine::start(parts, Settings::default()).await.unwrap();
-        let state = State { engine: engine.clone(), auth, limits };
-        Self { engine, store, router: api::router(state), _folder: folder }
+        let state = State {
+            engine: engine.clone(),
+            auth,
+            limits,
+        };
+        Self {
+            engine,
+            store,
+            router: api::router(state),
+            _folder: folder,
+        }
     }
 
     /// Asks as the account with just that permission.
@@ -110,7 +137,12 @@ impl Service {
     }
 
     /// Asks with a name and a password.
-    pub(crate) async fn ask_as(&self, name: &str, password: &str, mut request: Request<Body>) -> Reply {
+    pub(crate) async fn ask_as(
+        &self,
+        name: &str,
+        password: &str,
+        mut request: Request<Body>,
+    ) -> Reply {
         let text = BASE64_STANDARD.encode(format!("{name}:{password}"));
         let value = format!("Basic {text}").parse().unwrap();
         request.headers_mut().insert("authorization", value);
@@ -143,7 +175,11 @@ pub(crate) fn account(name: &str, role: &str) -> Account {
 
 /// A request without a body.
 pub(crate) fn request(method: &str, uri: &str) -> Request<Body> {
-    Request::builder().method(method).uri(uri).body(Body::empty()).unwrap()
+    Request::builder()
+        .method(method)
+        .uri(uri)
+        .body(Body::empty())
+        .unwrap()
 }
 
 /// A request with a JSON body.
@@ -158,5 +194,8 @@ pub(crate) fn json(method: &str, uri: &str, body: impl Into<Body>) -> Request<Bo
 
 /// Settings that compare an account with the stored one on every request.
 pub(crate) fn careful() -> AuthSettings {
-    AuthSettings { recheck: Duration::ZERO, ..AuthSettings::default() }
+    AuthSettings {
+        recheck: Duration::ZERO,
+        ..AuthSettings::default()
+    }
 }

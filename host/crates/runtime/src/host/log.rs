@@ -131,11 +131,6 @@ impl LogBuffer {
         inner.waiting.push(Line { at: self.clock.now(), level, message: message.to_owned() });
     }
 
-    /// A line of the host's own about this step, which no limit drops. The host writes few.
-    pub(crate) fn note(&self, level: Level, message: String) {
-        self.inner.lock().waiting.push(Line { at: self.clock.now(), level, message });
-    }
-
     /// Takes the lines written since the last time. They are not masked: whoever shows or stores
     /// them masks the secrets of the run first.
     pub fn take(&self) -> Vec<Line> {

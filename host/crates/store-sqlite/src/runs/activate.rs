@@ -85,7 +85,10 @@ impl Event<'_, '_> {
         };
         let id = self.id(step)?;
         self.tx
-            .execute(sql, params![id, StepState::Ready.code(), self.seq, self.at.0])
+            .execute(
+                sql,
+                params![id, StepState::Ready.code(), self.seq, self.at.0],
+            )
             .map(drop)
     }
 

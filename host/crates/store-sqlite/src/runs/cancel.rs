@@ -18,11 +18,9 @@ pub(super) fn cancel(
     run: RunId,
     at: Timestamp,
 ) -> Result<Option<Vec<(StepKey, WorkerId)>>> {
-    let found = tx.first(
-        "SELECT state, seq FROM run WHERE id = ?1",
-        [run.0],
-        |row| Ok((run_state(row, 0)?, row.get::<_, i64>(1)?)),
-    )?;
+    let found = tx.first("SELECT state, seq FROM run WHERE id = ?1", [run.0], |row| {
+        Ok((run_state(row, 0)?, row.get::<_, i64>(1)?))
+    })?;
     let seq = match found {
         Some((state, seq)) if !state.is_final() => seq + 1,
         _ => return Ok(None),

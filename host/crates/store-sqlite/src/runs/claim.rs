@@ -18,11 +18,9 @@ pub(super) fn claim(tx: &mut Tx<'_>, claim: Claim) -> Result<Option<Claimed>> {
     let Ok(id) = pack(claim.key) else {
         return Ok(None);
     };
-    let step = tx.first(
-        "SELECT state, token FROM step WHERE id = ?1",
-        [id],
-        |row| Ok((step_state(row, 0)?, row.get::<_, i64>(1)?)),
-    )?;
+    let step = tx.first("SELECT state, token FROM step WHERE id = ?1", [id], |row| {
+        Ok((step_state(row, 0)?, row.get::<_, i64>(1)?))
+    })?;
     let Some((StepState::Ready, token)) = step else {
         return Ok(None);
     };

@@ -55,7 +55,10 @@ pub(super) fn complete(tx: &mut Tx<'_>, end: &Completion) -> Result<Completed> {
     let claimed = event.start(&mut next.ready, end.claim, joined)?;
     let ended = 1 + next.skipped.len() as u32;
     counts.remaining = counts.remaining.checked_sub(ended).ok_or_else(|| {
-        Error::Corrupt(format!("run {} has ended more steps than it has", end.key.run.0))
+        Error::Corrupt(format!(
+            "run {} has ended more steps than it has",
+            end.key.run.0
+        ))
     })?;
     Ok(Completed::Stored {
         claimed,

@@ -2,9 +2,7 @@
 
 use std::fmt::Write;
 
-use model::{
-    id::{RunId, RunRef, TenantId},
-};
+use model::id::{RunId, RunRef, TenantId};
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params_from_iter};
 use store::{
     Page, Result,

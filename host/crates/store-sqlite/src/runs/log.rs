@@ -25,11 +25,9 @@ pub(super) fn append(
     lines: &Bytes,
 ) -> Result<()> {
     let id = pack(key)?;
-    let found = tx.first(
-        "SELECT state, token FROM step WHERE id = ?1",
-        [id],
-        |row| Ok((step_state(row, 0)?, row.get::<_, i64>(1)?)),
-    )?;
+    let found = tx.first("SELECT state, token FROM step WHERE id = ?1", [id], |row| {
+        Ok((step_state(row, 0)?, row.get::<_, i64>(1)?))
+    })?;
     if found == Some((StepState::Running, token.0)) {
         tx.partition(expires_at)?.append_log(id, token.0, lines)?;
     }

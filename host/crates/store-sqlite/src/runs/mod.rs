@@ -228,7 +228,8 @@ fn reference(row: &Row<'_>, column: usize) -> rusqlite::Result<RunRef> {
 }
 
 fn text(row: &Row<'_>, column: usize) -> rusqlite::Result<Arc<str>> {
-    row.get_ref(column)?.as_str().map(Arc::from).map_err(|_| {
-        rusqlite::Error::InvalidColumnType(column, "text".to_owned(), Type::Text)
-    })
+    row.get_ref(column)?
+        .as_str()
+        .map(Arc::from)
+        .map_err(|_| rusqlite::Error::InvalidColumnType(column, "text".to_owned(), Type::Text))
 }

@@ -1,10 +1,6 @@
 //! A run is accepted.
 
-use model::{
-    flow::final_state,
-    id::RunId,
-    state::RunState,
-};
+use model::{flow::final_state, id::RunId, state::RunState};
 use rusqlite::params;
 use store::{
     Error, Result,
@@ -40,11 +36,7 @@ pub(super) fn submit(tx: &mut Tx<'_>, new: &NewRun) -> Result<Submitted> {
     })
 }
 
-fn existing(
-    tx: &mut Tx<'_>,
-    new: &NewRun,
-    idempotency: &Idempotency,
-) -> Result<Option<Submitted>> {
+fn existing(tx: &mut Tx<'_>, new: &NewRun, idempotency: &Idempotency) -> Result<Option<Submitted>> {
     let found = tx.first(
         "SELECT id, uuid, idempotency_digest FROM run
          WHERE tenant_id = ?1 AND idempotency_key = ?2",

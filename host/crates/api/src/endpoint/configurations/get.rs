@@ -36,6 +36,10 @@ pub(crate) async fn get(
     if !args.meta {
         return Ok(definition::document(&headers, found));
     }
-    let aligned = Some(api.engine.aligned_applications(caller.tenant, &name).await?);
+    let aligned = Some(
+        api.engine
+            .aligned_applications(caller.tenant, &name)
+            .await?,
+    );
     definition::detail(super::COLLECTION, found, aligned)
 }

@@ -51,7 +51,9 @@ pub(crate) async fn put(
     if expect == Expect::Present {
         match api.engine.configuration(caller.tenant, &name).await {
             Ok(_) => {}
-            Err(engine::Error::NotFound { .. }) => return Err(etag::absent("configuration object", &name)),
+            Err(engine::Error::NotFound { .. }) => {
+                return Err(etag::absent("configuration object", &name));
+            }
             Err(error) => return Err(error.into()),
         }
     }

@@ -75,7 +75,10 @@ pub(crate) fn states(text: Option<&str>) -> Answer<Vec<String>> {
             None => {
                 let all: Vec<_> = RunState::ALL.iter().map(|state| state.word()).collect();
                 let all = all.join(", ");
-                Err(Problem::unreadable_at("state", format!("`{word}` is no state; states are {all}")))
+                Err(Problem::unreadable_at(
+                    "state",
+                    format!("`{word}` is no state; states are {all}"),
+                ))
             }
         })
         .collect()
@@ -88,7 +91,10 @@ mod tests {
     #[test]
     fn states_are_words() {
         assert_eq!(states(None).unwrap(), [""; 0]);
-        assert_eq!(states(Some("failed, warning,")).unwrap(), ["failed", "warning"]);
+        assert_eq!(
+            states(Some("failed, warning,")).unwrap(),
+            ["failed", "warning"]
+        );
         assert!(states(Some("broken")).is_err());
     }
 }

@@ -37,9 +37,14 @@ impl WaitArgs {
         match self.wait {
             None => Ok(None),
             Some(seconds) if seconds >= 0.0 => Ok(Some(
-                Duration::try_from_secs_f64(seconds).unwrap_or(most).min(most),
+                Duration::try_from_secs_f64(seconds)
+                    .unwrap_or(most)
+                    .min(most),
             )),
-            Some(_) => Err(Problem::unreadable_at("wait", "give a number of seconds, 0 or more")),
+            Some(_) => Err(Problem::unreadable_at(
+                "wait",
+                "give a number of seconds, 0 or more",
+            )),
         }
     }
 }
@@ -72,13 +77,22 @@ impl Wait {
     }
 
     /// The answer about a run that was just accepted.
-    pub(crate) async fn answer(self, api: &Shared, caller: &Caller, run: RunRef) -> Answer<Response> {
+    pub(crate) async fn answer(
+        self,
+        api: &Shared,
+        caller: &Caller,
+        run: RunRef,
+    ) -> Answer<Response> {
         let mut response = match self.0 {
             None => (StatusCode::ACCEPTED, Json(Accepted::new(run))).into_response(),
             Some(at_most) => {
                 let detail = api.engine.wait(caller.tenant, run, at_most).await?;
                 let run = RunWithSteps::new(detail);
-                let status = if run.has_ended() { StatusCode::OK } else { StatusCode::ACCEPTED };
+                let status = if run.has_ended() {
+                    StatusCode::OK
+                } else {
+                    StatusCode::ACCEPTED
+                };
                 (status, Json(run)).into_response()
             }
         };
@@ -109,7 +123,10 @@ mod tests {
     fn an_idempotency_key_is_a_short_text() {
         let of = |value: &str| {
             let mut headers = HeaderMap::new();
-            headers.insert(IDEMPOTENCY_KEY, HeaderValue::from_bytes(value.as_bytes()).unwrap());
+            headers.insert(
+                IDEMPOTENCY_KEY,
+                HeaderValue::from_bytes(value.as_bytes()).unwrap(),
+            );
             idempotency_key(&headers).ok()
         };
         assert_eq!(of("event 7"), Some(Some("event 7".to_owned())));

@@ -61,7 +61,11 @@ fn page(title: &str, source: &str) -> Html<String> {
          margin:6vh auto;padding:0 1.5rem}}h1{{font-size:1.4rem}}h2{{font-size:1.1rem;margin-top:2rem}}\
          code{{font-family:ui-monospace,monospace;font-size:.92em}}</style><main>"
     );
-    for block in source.split("\n\n").map(str::trim).filter(|block| !block.is_empty()) {
+    for block in source
+        .split("\n\n")
+        .map(str::trim)
+        .filter(|block| !block.is_empty())
+    {
         for (at, line) in block.lines().enumerate() {
             if let Some(heading) = line.strip_prefix("## ") {
                 let id = heading.split(' ').next().unwrap_or_default();

@@ -46,7 +46,11 @@ pub(crate) async fn list(
         .steps(caller.tenant)
         .iter()
         .map(StepSummary::new)
-        .filter(|step| args.syncpack.as_ref().is_none_or(|pack| *pack == step.syncpack))
+        .filter(|step| {
+            args.syncpack
+                .as_ref()
+                .is_none_or(|pack| *pack == step.syncpack)
+        })
         .filter(|step| {
             [&step.name, &step.friendly_name, &step.description]
                 .into_iter()

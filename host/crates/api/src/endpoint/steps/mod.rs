@@ -53,11 +53,23 @@ impl StepSummary {
         let kind = word("kind");
         let friendly_name = word("friendly_name");
         Self {
-            friendly_name: if friendly_name.is_empty() { entry.name.clone() } else { friendly_name },
+            friendly_name: if friendly_name.is_empty() {
+                entry.name.clone()
+            } else {
+                friendly_name
+            },
             description: word("description"),
-            kind: if kind.is_empty() { "standard".to_owned() } else { kind },
+            kind: if kind.is_empty() {
+                "standard".to_owned()
+            } else {
+                kind
+            },
             version: word("version"),
-            href: format!("/api/v1/steps/{}?syncpack={}", part(&entry.name), part(&entry.syncpack)),
+            href: format!(
+                "/api/v1/steps/{}?syncpack={}",
+                part(&entry.name),
+                part(&entry.syncpack)
+            ),
             name: entry.name.clone(),
             syncpack: entry.syncpack.clone(),
             syncpack_version: entry.version.clone(),

@@ -70,7 +70,9 @@ async fn receive(request: Request, api: &Shared) -> Answer<Bytes> {
         .headers()
         .get(header::CONTENT_TYPE)
         .map(|value| value.to_str().unwrap_or_default().to_ascii_lowercase());
-    let essence = kind.as_deref().map(|kind| kind.split(';').next().unwrap_or_default().trim());
+    let essence = kind
+        .as_deref()
+        .map(|kind| kind.split(';').next().unwrap_or_default().trim());
     let file = match essence {
         None | Some("application/wasm" | "application/octet-stream") => {
             body::read(request.into_body(), WHAT, limit).await?
@@ -87,7 +89,9 @@ async fn receive(request: Request, api: &Shared) -> Answer<Bytes> {
         }
     };
     if file.is_empty() {
-        return Err(Problem::unreadable("the request has no body; send the .wasm file"));
+        return Err(Problem::unreadable(
+            "the request has no body; send the .wasm file",
+        ));
     }
     Ok(file)
 }
@@ -107,5 +111,7 @@ async fn field(mut form: Multipart, limit: usize) -> Answer<Bytes> {
         }
         return Ok(whole.finish());
     }
-    Err(Problem::unreadable("the form has no file; send it in a field named `file`"))
+    Err(Problem::unreadable(
+        "the form has no file; send it in a field named `file`",
+    ))
 }

@@ -58,7 +58,11 @@ pub(crate) async fn data(
         .into_iter()
         .map(|(name, text)| Ok((name, text.map(raw).transpose()?)))
         .collect::<Answer<_>>()?;
-    let input = if data.input.is_empty() { "{}".to_owned() } else { data.input };
+    let input = if data.input.is_empty() {
+        "{}".to_owned()
+    } else {
+        data.input
+    };
     Ok(Json(TaskData {
         task_id: data.run.to_string(),
         input: raw(input)?,

@@ -107,7 +107,13 @@ pub(crate) async fn logs(
     };
     let page = api
         .engine
-        .log(caller.tenant, task, args.after.as_deref(), limit, level.code())
+        .log(
+            caller.tenant,
+            task,
+            args.after.as_deref(),
+            limit,
+            level.code(),
+        )
         .await?;
     Ok(Json(LogPart {
         items: page.lines.into_iter().map(Line::new).collect(),

@@ -1,0 +1,55 @@
+//! The commands, a file for each group.
+
+pub(crate) mod application;
+pub(crate) mod cache;
+pub(crate) mod configuration;
+pub(crate) mod run;
+pub(crate) mod step;
+pub(crate) mod syncpack;
+
+use clap::CommandFactory as _;
+use serde_json::json;
+
+use crate::{
+    arguments::{Arguments, Command},
+    failure::{Exit, Failure},
+    output::{facts, text},
+    session::Session,
+};
+
+/// Does what the command line asks for.
+pub(crate) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
+    let session = Session::new(arguments.global);
+    match arguments.command {
+        Command::Application(command) => application::run(&session, command).await,
+        Command::Run(command) => run::run(&session, command).await,
+        Command::Configuration(command) => configuration::run(&session, command).await,
+        Command::Step(command) => step::run(&session, command).await,
+        Command::Syncpack(command) => syncpack::run(&session, command).await,
+        Command::Cache(command) => cache::run(&session, command).await,
+        Command::About => about(&session).await,
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "pfctl", &mut script);
+            crate::output::line(String::from_utf8_lossy(&script).trim_end());
+            Ok(Exit::Success)
+        }
+    }
+}
+
+async fn about(session: &Session) -> Result<Exit, Failure> {
+    let service = session.client()?.get(&["about"]).await?.json()?;
+    let all = json!({"pfctl": env!("CARGO_PKG_VERSION"), "service": service});
+    session.output.result(&all, |all| {
+        let mut pairs = vec![("pfctl", text(&all["pfctl"]))];
+        if let Some(service) = all["service"].as_object() {
+            pairs.extend(
+                service
+                    .iter()
+                    .map(|(name, value)| (name.as_str(), text(value))),
+            );
+        }
+        facts(&pairs)
+    });
+    Ok(Exit::Success)
+}

@@ -1,0 +1,351 @@
+//! `pfctl application …`
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::{Args, Subcommand};
+use reqwest::{Method, header};
+use serde_json::{Value, json};
+
+use crate::{
+    client::{Client, with_text},
+    document::APPLICATIONS,
+    failure::{Exit, Failure},
+    follow::{self, Manner},
+    output::text,
+    params::{Params, read_text},
+    session::Session,
+};
+
+/// What to do with applications.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// List applications
+    ///
+    /// Example: pfctl application list --search incident
+    List {
+        /// Only those whose name contains this
+        #[arg(long)]
+        search: Option<String>,
+    },
+    /// Show an application with its steps
+    ///
+    /// Example: pfctl application show create_or_update_incident
+    Show {
+        /// Its name
+        name: String,
+    },
+    /// Upload applications from JSON files
+    ///
+    /// An application that is there gets a new revision. A file without `name` inside
+    /// takes the file's name.
+    ///
+    /// Example: pfctl application upload apps/*.json
+    Upload {
+        /// The files; - for stdin
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        /// Overwrite nothing: refuse what is there already
+        #[arg(long)]
+        create_only: bool,
+    },
+    /// Check a file without storing it
+    ///
+    /// Lists everything that is wrong at once.
+    ///
+    /// Example: pfctl application validate apps/sync.json
+    Validate {
+        /// The file; - for stdin
+        file: PathBuf,
+    },
+    /// Delete applications
+    ///
+    /// Their past runs stay readable.
+    ///
+    /// Example: pfctl application delete old_sync
+    Delete {
+        /// Their names
+        #[arg(required = true)]
+        names: Vec<String>,
+    },
+    /// Write applications out as they were uploaded
+    ///
+    /// Example: pfctl application export create_or_update_incident --dir backup
+    Export {
+        /// Their names
+        #[arg(required = true)]
+        names: Vec<String>,
+        /// A folder for files NAME.json instead of stdout
+        #[arg(long, short, value_name = "FOLDER")]
+        dir: Option<PathBuf>,
+    },
+    /// Copy an application under another name
+    ///
+    /// Example: pfctl application copy sync sync_acme --friendly-name "Sync for Acme"
+    Copy {
+        /// The one to copy
+        from: String,
+        /// The name of the copy; there must be none of it
+        to: String,
+        /// The copy's friendly name
+        #[arg(long)]
+        friendly_name: Option<String>,
+    },
+    /// Run an application
+    ///
+    /// Prints the run's id at once, or with --wait or --follow the run at its end.
+    ///
+    /// Example: pfctl application run create_or_update_incident --param event_id=4711 --config acme --follow
+    Run(Run),
+}
+
+/// How to run an application.
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    /// Its name
+    name: String,
+    #[command(flatten)]
+    params: Params,
+    /// The configuration object to use instead of the aligned one
+    #[arg(long, value_name = "NAME")]
+    config: Option<String>,
+    /// The queue to use instead of the application's
+    #[arg(long, value_name = "NAME")]
+    queue: Option<String>,
+    /// What its log keeps
+    #[arg(long, value_enum)]
+    log_level: Option<LogLevel>,
+    /// Sent twice with the same key, it is one run
+    #[arg(long, value_name = "KEY")]
+    idempotency_key: Option<String>,
+    #[command(flatten)]
+    manner: Waiting,
+}
+
+/// How to go on after a run was accepted.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct Waiting {
+    /// Wait for its end, or at most so many seconds
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, require_equals = true)]
+    wait: Option<Option<f64>>,
+    /// Wait for its end and show steps and log lines as they come
+    #[arg(long, short)]
+    follow: bool,
+}
+
+/// The level of log lines that are kept.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub(crate) enum LogLevel {
+    /// Every parameter and result
+    Debug = 10,
+    /// What steps tell about their work
+    Info = 20,
+    /// What is odd
+    Warning = 30,
+    /// What failed
+    Error = 40,
+}
+
+impl Waiting {
+    fn manner(self) -> Result<Option<Manner>, Failure> {
+        let at_most = match self.wait.flatten() {
+            None => None,
+            Some(seconds) => Some(Duration::try_from_secs_f64(seconds).map_err(|_| {
+                Failure::usage(format!("--wait={seconds}: give seconds, 0 or more"))
+            })?),
+        };
+        let waits = self.follow || self.wait.is_some();
+        Ok(waits.then_some(Manner {
+            live: self.follow,
+            at_most,
+        }))
+    }
+
+    /// Sends the request that starts a run, and goes on as asked.
+    pub(crate) async fn start(
+        self,
+        session: &Session,
+        client: &Client,
+        request: reqwest::RequestBuilder,
+    ) -> Result<Exit, Failure> {
+        let manner = self.manner()?;
+        // A plain wait is the service's to do, as long as it does it.
+        let request = match manner {
+            Some(Manner {
+                live: false,
+                at_most,
+            }) => {
+                let seconds = at_most.map_or(30.0, |most| most.as_secs_f64().min(30.0));
+                request.query(&[("wait", seconds)])
+            }
+            _ => request,
+        };
+        let sent = std::time::Instant::now();
+        let run = client.send(request).await?.json()?;
+        let id = text(&run["task_id"]);
+        let Some(mut manner) = manner else {
+            session.output.result(&run, |_| id.clone());
+            session
+                .output
+                .remark(&format!("next: pfctl run logs {id} --follow"));
+            return Ok(Exit::Success);
+        };
+        if run["ended"] == true {
+            return Ok(follow::ended(session, &run));
+        }
+        manner.at_most = manner
+            .at_most
+            .map(|most| most.saturating_sub(sent.elapsed()));
+        follow::to_the_end(session, client, &id, manner).await
+    }
+}
+
+/// Does it.
+pub(crate) async fn run(session: &Session, command: Command) -> Result<Exit, Failure> {
+    match command {
+        Command::List { search } => APPLICATIONS.list(session, search).await,
+        Command::Show { name } => APPLICATIONS.show(session, &name).await,
+        Command::Upload { files, create_only } => {
+            APPLICATIONS.upload(session, &files, create_only).await
+        }
+        Command::Validate { file } => validate(session, &file).await,
+        Command::Delete { names } => APPLICATIONS.delete(session, &names).await,
+        Command::Export { names, dir } => {
+            APPLICATIONS.export(session, &names, dir.as_deref()).await
+        }
+        Command::Copy {
+            from,
+            to,
+            friendly_name,
+        } => copy(session, &from, &to, friendly_name).await,
+        Command::Run(run) => start(session, run).await,
+    }
+}
+
+async fn validate(session: &Session, file: &std::path::Path) -> Result<Exit, Failure> {
+    let client = session.client()?;
+    let request = client.request(Method::POST, &["applications", "validate"]);
+    let answer = client
+        .send(with_text(request, read_text(file)?))
+        .await?
+        .json()?;
+    let faults = answer["faults"].as_array().cloned().unwrap_or_default();
+    session.output.result(&answer, |_| {
+        if faults.is_empty() {
+            return format!("{}: nothing is wrong", file.display());
+        }
+        let line = |fault: &Value| {
+            format!(
+                "{} {}: {}",
+                text(&fault["code"]),
+                text(&fault["at"]),
+                text(&fault["message"])
+            )
+        };
+        faults.iter().map(line).collect::<Vec<_>>().join("\n")
+    });
+    Ok(if faults.is_empty() {
+        Exit::Success
+    } else {
+        Exit::Refused
+    })
+}
+
+async fn copy(
+    session: &Session,
+    from: &str,
+    to: &str,
+    friendly_name: Option<String>,
+) -> Result<Exit, Failure> {
+    let client = session.client()?;
+    let mut document = match client.get(&["applications", from]).await {
+        Ok(reply) => reply.json()?,
+        Err(failure) => return Err(client.suggest(failure, "applications", from).await),
+    };
+    document["name"] = json!(to);
+    if let Some(name) = friendly_name {
+        document["friendly_name"] = json!(name);
+    }
+    let request = client
+        .request(Method::POST, &["applications"])
+        .header(header::IF_NONE_MATCH, "*");
+    let saved = client
+        .send(with_text(request, document.to_string()))
+        .await?
+        .json()?;
+    session
+        .output
+        .result(&saved, |saved| format!("created {}", text(&saved["name"])));
+    Ok(Exit::Success)
+}
+
+async fn start(session: &Session, run: Run) -> Result<Exit, Failure> {
+    let mut params = run.params.read()?;
+    let own = [
+        ("configuration", run.config.map(Value::from)),
+        ("queue", run.queue.map(Value::from)),
+        (
+            "loglevel",
+            run.log_level.map(|level| Value::from(level as u8)),
+        ),
+    ];
+    for (name, value) in own {
+        if let Some(value) = value {
+            params.insert(name.to_owned(), value);
+        }
+    }
+    let client = session.client()?;
+    let mut request = client
+        .request(Method::POST, &["applications", "run"])
+        .json(&json!({"name": run.name, "params": params}));
+    if let Some(key) = run.idempotency_key {
+        request = request.header("idempotency-key", key);
+    }
+    match run.manner.start(session, &client, request).await {
+        Err(failure) => Err(client.suggest(failure, "applications", &run.name).await),
+        done => done,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::arguments::{Arguments, Command as Top};
+
+    fn parsed(line: &str) -> Run {
+        let line = std::iter::once("pfctl").chain(line.split(' '));
+        match Arguments::try_parse_from(line).unwrap().command {
+            Top::Application(Command::Run(run)) => run,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn waiting_is_for_the_end_or_for_so_long() {
+        let manner = |line: &str| {
+            parsed(line)
+                .manner
+                .manner()
+                .unwrap()
+                .map(|m| (m.live, m.at_most))
+        };
+        assert_eq!(manner("app run a"), None);
+        assert_eq!(manner("app run a --wait"), Some((false, None)));
+        assert_eq!(manner("app run --wait a"), Some((false, None)));
+        assert_eq!(
+            manner("app run a --wait=1.5"),
+            Some((false, Some(Duration::from_millis(1500))))
+        );
+        assert_eq!(manner("app run a -f"), Some((true, None)));
+        assert!(parsed("app run a --wait=-1").manner.manner().is_err());
+    }
+
+    #[test]
+    fn parameters_repeat() {
+        let run = parsed("app run a -p x=1 --param y=2 --log-level debug --queue q");
+        assert_eq!(run.params.one, ["x=1", "y=2"]);
+        assert_eq!(run.log_level.map(|level| level as u8), Some(10));
+        assert_eq!(run.queue.as_deref(), Some("q"));
+    }
+}

@@ -1,0 +1,159 @@
+//! `pfctl syncpack …`
+
+mod remote;
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use crate::{
+    failure::{Exit, Failure},
+    pack,
+    session::Session,
+};
+
+/// What to do with SyncPacks.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// List the SyncPacks of the service
+    ///
+    /// Example: pfctl syncpack list --activated
+    List {
+        /// Only installed versions
+        #[arg(long)]
+        installed: bool,
+        /// Only active versions
+        #[arg(long)]
+        activated: bool,
+    },
+    /// Show a SyncPack: its versions, steps and the grants that it asks for
+    ///
+    /// Example: pfctl syncpack show servicenow_example
+    Show {
+        /// Its name
+        name: String,
+    },
+    /// Upload a SyncPack
+    ///
+    /// The service checks and stores it; nothing in it is executed before it is activated.
+    ///
+    /// Example: pfctl syncpack upload servicenow_example-1.0.0.wasm
+    Upload {
+        /// The .wasm file that `pfctl syncpack build` made
+        file: PathBuf,
+        /// Activate it right away, with these grants
+        #[arg(long)]
+        activate: bool,
+        #[command(flatten)]
+        grants: Grants,
+    },
+    /// Compile an uploaded SyncPack for the service's host
+    ///
+    /// Activating does this as well where it is missing.
+    ///
+    /// Example: pfctl syncpack install servicenow_example
+    Install {
+        /// Its name
+        name: String,
+        /// The version; the newest when left out
+        #[arg(long)]
+        version: Option<String>,
+    },
+    /// Make a version of a SyncPack the active one, and say what it may do
+    ///
+    /// What is not granted is denied: steps that need it end in an error that says so.
+    ///
+    /// Example: pfctl syncpack activate servicenow_example --grant servicenow --grant cache
+    Activate {
+        /// Its name
+        name: String,
+        /// The version; the newest when left out
+        #[arg(long)]
+        version: Option<String>,
+        #[command(flatten)]
+        grants: Grants,
+    },
+    /// Take a SyncPack's steps out of use
+    ///
+    /// Runs in flight finish.
+    ///
+    /// Example: pfctl syncpack deactivate servicenow_example
+    Deactivate {
+        /// Its name
+        name: String,
+    },
+    /// Delete a SyncPack, or one version of it
+    ///
+    /// Example: pfctl syncpack delete servicenow_example --version 1.0.0
+    Delete {
+        /// Its name
+        name: String,
+        /// Only this version
+        #[arg(long)]
+        version: Option<String>,
+    },
+    /// Begin a new SyncPack in Rust
+    ///
+    /// Writes a folder with a working step, an application and a configuration object.
+    ///
+    /// Example: pfctl syncpack new acme_tickets
+    New(pack::new::New),
+    /// Build a SyncPack from its source folder
+    ///
+    /// Compiles the package to WebAssembly, asks it for its steps, and puts everything
+    /// into one .wasm file, whose name is printed.
+    ///
+    /// Example: pfctl syncpack build acme_tickets
+    Build(pack::build::Build),
+    /// Show what is in a SyncPack file, without executing anything of it
+    ///
+    /// Example: pfctl syncpack inspect acme_tickets-0.1.0.wasm
+    Inspect {
+        /// The file
+        file: PathBuf,
+    },
+}
+
+/// What a SyncPack may do.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct Grants {
+    /// Give this grant, by its id in the manifest. May be repeated
+    #[arg(long = "grant", value_name = "ID")]
+    pub(crate) ids: Vec<String>,
+    /// Give every grant that it asks for
+    #[arg(long = "grant-all")]
+    pub(crate) all: bool,
+    /// Give this grant also for private, loopback and link-local addresses. May be repeated
+    #[arg(long, value_name = "ID")]
+    pub(crate) private: Vec<String>,
+}
+
+/// Does it.
+pub(crate) async fn run(session: &Session, command: Command) -> Result<Exit, Failure> {
+    match command {
+        Command::List {
+            installed,
+            activated,
+        } => remote::list(session, installed, activated).await,
+        Command::Show { name } => remote::show(session, &name).await,
+        Command::Upload {
+            file,
+            activate,
+            grants,
+        } => remote::upload(session, &file, activate.then_some(&grants)).await,
+        Command::Install { name, version } => remote::install(session, &name, version).await,
+        Command::Activate {
+            name,
+            version,
+            grants,
+        } => {
+            let client = session.client()?;
+            remote::activate(session, &client, &name, version, &grants).await
+        }
+        Command::Deactivate { name } => remote::deactivate(session, &name).await,
+        Command::Delete { name, version } => remote::delete(session, &name, version).await,
+        Command::New(new) => pack::new::run(session, &new),
+        Command::Build(build) => pack::build::run(session, &build).await,
+        Command::Inspect { file } => pack::inspect::run(session, &file),
+    }
+}

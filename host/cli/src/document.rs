@@ -1,0 +1,336 @@
+//! What applications and configuration objects have in common: named documents.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use reqwest::{Method, header};
+use serde_json::{Value, json};
+
+use crate::{
+    client::{Client, with_text},
+    failure::{Exit, Failure},
+    output::{self, facts, table, text, time},
+    params::read_text,
+    progress,
+    session::Session,
+};
+
+/// A collection of documents.
+#[derive(Clone, Copy)]
+pub(crate) struct Collection {
+    /// Its part of the address.
+    pub(crate) path: &'static str,
+    /// What one is called.
+    pub(crate) word: &'static str,
+}
+
+/// Applications.
+pub(crate) const APPLICATIONS: Collection = Collection {
+    path: "applications",
+    word: "application",
+};
+/// Configuration objects.
+pub(crate) const CONFIGURATIONS: Collection = Collection {
+    path: "configurations",
+    word: "configuration object",
+};
+
+impl Collection {
+    pub(crate) async fn list(
+        self,
+        session: &Session,
+        search: Option<String>,
+    ) -> Result<Exit, Failure> {
+        let query: Vec<_> = search
+            .map(|search| ("search", search))
+            .into_iter()
+            .collect();
+        let items = session
+            .client()?
+            .list(&[self.path], &query, usize::MAX)
+            .await?;
+        session.output.result(&json!({"items": items}), |_| {
+            let rows: Vec<_> = items
+                .iter()
+                .map(|one| {
+                    let by = text(&one["edited_by"]);
+                    vec![
+                        text(&one["name"]),
+                        text(&one["friendly_name"]),
+                        text(&one["version"]),
+                        text(&one["revision"]),
+                        time(&one["edited_at"]),
+                        by,
+                    ]
+                })
+                .collect();
+            table(
+                &[
+                    "name",
+                    "friendly name",
+                    "version",
+                    "revision",
+                    "edited",
+                    "by",
+                ],
+                &rows,
+            )
+        });
+        Ok(Exit::Success)
+    }
+
+    pub(crate) async fn show(self, session: &Session, name: &str) -> Result<Exit, Failure> {
+        let client = session.client()?;
+        let query = [("meta", "true".to_owned())];
+        let reply = match client.get_with(&[self.path, name], &query).await {
+            Ok(reply) => reply.json()?,
+            Err(failure) => return Err(client.suggest(failure, self.path, name).await),
+        };
+        session.output.result(&reply, |one| {
+            let pairs = [
+                ("name", text(&one["name"])),
+                ("friendly name", text(&one["friendly_name"])),
+                ("description", text(&one["description"])),
+                ("version", text(&one["version"])),
+                ("revision", text(&one["revision"])),
+                (
+                    "edited",
+                    format!("{} by {}", time(&one["edited_at"]), text(&one["edited_by"])),
+                ),
+                ("origin", text(&one["origin"])),
+                ("aligned with", text(&one["document"]["configuration"])),
+                ("used by", text(&one["aligned_applications"])),
+            ];
+            let document = &one["document"];
+            format!("{}\n{}", facts(&pairs), parts(document))
+        });
+        Ok(Exit::Success)
+    }
+
+    /// The documents as they were stored, to stdout or into a folder.
+    pub(crate) async fn export(
+        self,
+        session: &Session,
+        names: &[String],
+        folder: Option<&Path>,
+    ) -> Result<Exit, Failure> {
+        let client = session.client()?;
+        let mut written = Vec::new();
+        for name in names {
+            let reply = match client.get(&[self.path, name]).await {
+                Ok(reply) => reply,
+                Err(failure) => return Err(client.suggest(failure, self.path, name).await),
+            };
+            let Some(folder) = folder else {
+                output::line(&reply.text());
+                continue;
+            };
+            let path = folder.join(format!("{}.json", name.replace(['/', '\\'], "_")));
+            let failed = |error| Failure::local(format!("{}: {error}", path.display()));
+            fs::create_dir_all(folder).map_err(failed)?;
+            fs::write(&path, &reply.body).map_err(failed)?;
+            written.push(path);
+        }
+        if folder.is_some() {
+            let files: Vec<_> = written
+                .iter()
+                .map(|path| path.display().to_string())
+                .collect();
+            session
+                .output
+                .result(&json!({"files": files}), |_| files.join("\n"));
+        }
+        Ok(Exit::Success)
+    }
+
+    /// Uploads files; one that is refused does not keep the others back.
+    pub(crate) async fn upload(
+        self,
+        session: &Session,
+        files: &[PathBuf],
+        create_only: bool,
+    ) -> Result<Exit, Failure> {
+        let client = session.client()?;
+        let bar = progress::things(
+            session.output.json || files.len() < 3,
+            files.len() as u64,
+            "uploading",
+        );
+        let mut saved = Vec::new();
+        let mut refused: Option<Failure> = None;
+        for path in files {
+            match self.upload_one(&client, path, create_only).await {
+                Ok(one) => saved.push(one),
+                Err(failure)
+                    if matches!(failure.exit, Exit::Unreachable | Exit::Authentication) =>
+                {
+                    return Err(failure);
+                }
+                Err(mut failure) => {
+                    failure.message = format!("{}: {}", path.display(), failure.message);
+                    if let Some(earlier) = refused.replace(failure) {
+                        bar.suspend(|| earlier.print(session.output.json));
+                    }
+                }
+            }
+            bar.inc(1);
+        }
+        bar.finish_and_clear();
+        session.output.result(&json!({"items": saved}), |_| {
+            saved.iter().map(said).collect::<Vec<_>>().join("\n")
+        });
+        for fault in saved
+            .iter()
+            .flat_map(|one| one["warnings"].as_array())
+            .flatten()
+        {
+            let warning = format!(
+                "warning[{}] {}: {}",
+                text(&fault["code"]),
+                text(&fault["at"]),
+                text(&fault["message"])
+            );
+            session.output.remark(&warning);
+        }
+        if let Some(failure) = refused {
+            return Err(failure);
+        }
+        if let ("applications", [one]) = (self.path, &saved[..]) {
+            session.output.remark(&format!(
+                "next: pfctl application run {} --follow",
+                text(&one["name"])
+            ));
+        }
+        Ok(Exit::Success)
+    }
+
+    async fn upload_one(
+        self,
+        client: &Client,
+        path: &Path,
+        create_only: bool,
+    ) -> Result<Value, Failure> {
+        let document = read_text(path)?;
+        let mut request = client.request(Method::POST, &[self.path]);
+        if let Some(name) = name_from_file(&document, path) {
+            request = request.query(&[("name", name)]);
+        }
+        if create_only {
+            request = request.header(header::IF_NONE_MATCH, "*");
+        }
+        client.send(with_text(request, document)).await?.json()
+    }
+
+    pub(crate) async fn delete(self, session: &Session, names: &[String]) -> Result<Exit, Failure> {
+        let client = session.client()?;
+        for name in names {
+            if let Err(failure) = client.delete(&[self.path, name]).await {
+                return Err(client.suggest(failure, self.path, name).await);
+            }
+            session
+                .output
+                .remark(&format!("deleted the {} {name}", self.word));
+        }
+        if session.output.json {
+            session
+                .output
+                .result(&json!({"deleted": names}), |_| String::new());
+        }
+        Ok(Exit::Success)
+    }
+}
+
+/// What became of an upload, in a line.
+fn said(saved: &Value) -> String {
+    let what = if saved["created"] == true {
+        "created"
+    } else {
+        "saved"
+    };
+    format!(
+        "{what} {} revision {}",
+        text(&saved["name"]),
+        text(&saved["revision"])
+    )
+}
+
+/// The name that the file's own name gives to a document that has none inside.
+fn name_from_file(document: &str, path: &Path) -> Option<String> {
+    let parsed: Value = serde_json::from_str(document).ok()?;
+    let has = parsed["name"].as_str().is_some_and(|name| !name.is_empty());
+    if has || path.as_os_str() == "-" {
+        return None;
+    }
+    Some(path.file_stem()?.to_str()?.to_owned())
+}
+
+/// The steps of an application or the variables of a configuration object.
+fn parts(document: &Value) -> String {
+    if let Some(steps) = document["steps"].as_array() {
+        let rows: Vec<_> = steps
+            .iter()
+            .map(|step| {
+                let after = text(&step["data_from"]);
+                vec![
+                    text(&step["name"]),
+                    text(&step["file"]),
+                    text(&step["syncpack"]),
+                    text(&step["output_to"]),
+                    after,
+                ]
+            })
+            .collect();
+        return table(
+            &["step", "file", "syncpack", "output to", "data from"],
+            &rows,
+        );
+    }
+    let variables = document["configuration_data"]
+        .as_array()
+        .or(document.as_array());
+    let rows: Vec<_> = variables
+        .into_iter()
+        .flatten()
+        .map(|one| {
+            let encrypted = one["encrypted"] == true;
+            let value = if encrypted {
+                "(encrypted)".to_owned()
+            } else {
+                text(&one["value"])
+            };
+            vec![text(&one["name"]), value]
+        })
+        .collect();
+    table(&["variable", "value"], &rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_gives_its_name_where_there_is_none_inside() {
+        let path = Path::new("apps/größe.json");
+        assert_eq!(name_from_file("{}", path).as_deref(), Some("größe"));
+        assert_eq!(name_from_file("[]", path).as_deref(), Some("größe"));
+        assert_eq!(name_from_file("{\"name\": \"a\"}", path), None);
+        assert_eq!(
+            name_from_file("{\"name\": \"\"}", path).as_deref(),
+            Some("größe")
+        );
+        assert_eq!(name_from_file("{", path), None);
+        assert_eq!(name_from_file("{}", Path::new("-")), None);
+    }
+
+    #[test]
+    fn encrypted_values_are_not_shown() {
+        let shown = parts(&json!({"configuration_data": [
+            {"name": "url", "value": "http://x"}, {"name": "secret", "value": "pf:abc", "encrypted": true}]}));
+        assert!(
+            shown.contains("http://x") && !shown.contains("pf:abc"),
+            "{shown}"
+        );
+    }
+}

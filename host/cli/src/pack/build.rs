@@ -1,0 +1,116 @@
+//! `pfctl syncpack build`
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use clap::Args;
+use serde_json::json;
+use syncpack::{
+    Archive,
+    source::{Component, Folder, assemble},
+};
+
+use super::describe::describe;
+use crate::{
+    failure::{Exit, Failure},
+    progress,
+    session::Session,
+};
+
+/// What to build.
+#[derive(Debug, Args)]
+pub(crate) struct Build {
+    /// The source folder, with meta.json
+    #[arg(default_value = ".")]
+    folder: PathBuf,
+    /// The file to write [default: NAME-VERSION.wasm]
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Where cargo puts what it makes
+    #[arg(long, value_name = "FOLDER")]
+    target_dir: Option<PathBuf>,
+    /// Use only what is already downloaded
+    #[arg(long)]
+    offline: bool,
+    /// Do not add the compiler's target for WebAssembly where it is missing
+    #[arg(long)]
+    no_add_target: bool,
+}
+
+/// Builds the file and prints its name.
+pub(crate) async fn run(session: &Session, build: &Build) -> Result<Exit, Failure> {
+    let folder = Folder::load(&build.folder)?;
+    let component = compile(session, build, &folder).await?;
+    let spinner = progress::spinner(session.output.json, "asking it for its steps");
+    let description = describe(&component).await;
+    spinner.finish_and_clear();
+    let file = assemble(&folder, &component, &description?)?;
+    let archive = Archive::read(&file)?;
+    let path = build.output.clone().unwrap_or_else(|| {
+        PathBuf::from(format!("{}-{}.wasm", folder.meta.name, folder.meta.version))
+    });
+    fs::write(&path, &file)
+        .map_err(|error| Failure::local(format!("{}: {error}", path.display())))?;
+    for warning in &archive.warnings {
+        session.output.remark(&format!(
+            "warning[{}] {}: {}",
+            warning.code, warning.path, warning.message
+        ));
+    }
+    let steps: Vec<_> = archive
+        .metadata
+        .manifest
+        .steps
+        .iter()
+        .map(|step| step.name.clone())
+        .collect();
+    let built = json!({
+        "file": path, "name": folder.meta.name, "version": folder.meta.version,
+        "size": file.len(), "digest": archive.digest, "steps": steps,
+    });
+    session
+        .output
+        .result(&built, |_| path.display().to_string());
+    session.output.remark(&format!(
+        "{} {}: {} kB, steps: {}",
+        folder.meta.name,
+        folder.meta.version,
+        file.len().div_ceil(1000),
+        steps.join(", ")
+    ));
+    session.output.remark(&format!(
+        "next: pfctl syncpack upload {} --activate",
+        path.display()
+    ));
+    Ok(Exit::Success)
+}
+
+async fn compile(session: &Session, build: &Build, folder: &Folder) -> Result<Vec<u8>, Failure> {
+    let root = match &folder.component {
+        Component::Prebuilt(path) => return read(path),
+        Component::Cargo => folder.root.clone(),
+    };
+    let options = syncpack::build::Options {
+        target_dir: build.target_dir.clone(),
+        offline: build.offline,
+        add_target: !build.no_add_target,
+    };
+    let spinner = progress::spinner(session.output.json, "compiling");
+    let shown = spinner.clone();
+    let work = tokio::task::spawn_blocking(move || {
+        let said = |line: &str| shown.set_message(line.trim().chars().take(70).collect::<String>());
+        syncpack::build::build(&root, &options, &said)
+    });
+    let built = work.await;
+    spinner.finish_and_clear();
+    match built {
+        Ok(component) => Ok(component?),
+        Err(error) => Err(Failure::local(format!("the build was broken off: {error}"))),
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    fs::read(path).map_err(|error| Failure::local(format!("{}: {error}", path.display())))
+}

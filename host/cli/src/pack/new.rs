@@ -1,0 +1,61 @@
+//! `pfctl syncpack new`
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde_json::json;
+use syncpack::template::{self, SdkSource};
+
+use crate::{
+    failure::{Exit, Failure},
+    session::Session,
+};
+
+/// What to begin.
+#[derive(Debug, Args)]
+pub(crate) struct New {
+    /// The SyncPack's name: small letters, digits and _
+    name: String,
+    /// The folder to write [default: the name]
+    #[arg(long, short, value_name = "FOLDER")]
+    dir: Option<PathBuf>,
+    /// Take the SDK from this folder instead of a released version
+    #[arg(long, value_name = "FOLDER")]
+    sdk: Option<PathBuf>,
+}
+
+/// Writes the folder.
+pub(crate) fn run(session: &Session, new: &New) -> Result<Exit, Failure> {
+    template::check_name(&new.name).map_err(Failure::usage)?;
+    let folder = new.dir.clone().unwrap_or_else(|| PathBuf::from(&new.name));
+    let used = folder
+        .read_dir()
+        .is_ok_and(|mut entries| entries.next().is_some());
+    if used || folder.is_file() {
+        let message = format!("{} is there already and not empty", folder.display());
+        return Err(Failure::local(message).next("choose another folder with --dir"));
+    }
+    let sdk = match &new.sdk {
+        None => SdkSource::Version(env!("CARGO_PKG_VERSION").to_owned()),
+        Some(path) => {
+            let path = std::path::absolute(path)
+                .map_err(|error| Failure::local(format!("{}: {error}", path.display())))?;
+            SdkSource::Path(path.display().to_string())
+        }
+    };
+    let files = template::files(&new.name, &sdk);
+    template::write(&folder, &files)?;
+    let names: Vec<_> = files
+        .keys()
+        .map(|file| folder.join(file).display().to_string())
+        .collect();
+    session
+        .output
+        .result(&json!({"folder": folder, "files": names}), |_| {
+            names.join("\n")
+        });
+    session
+        .output
+        .remark(&format!("next: pfctl syncpack build {}", folder.display()));
+    Ok(Exit::Success)
+}
