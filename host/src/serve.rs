@@ -15,7 +15,7 @@ use engine::{Engine, Parts, RunCache};
 use model::clock::Clock;
 use queue::memory::MemoryQueue;
 use runtime::Runtime;
-use store::{Store, accounts::Accounts as _};
+use store::accounts::Accounts as _;
 use store_sqlite::SqliteStore;
 use tokio::{net::TcpListener, runtime::Handle};
 use vault::Vault;
@@ -50,7 +50,7 @@ pub(crate) async fn serve(settings: Settings, guests: Handle) -> anyhow::Result<
         () = engine.drain(settings.server.drain_timeout) => {}
         () = shutdown.now.cancelled() => tracing::warn!("stopped without waiting for running steps"),
     }
-    let closing = store.clone();
+    store.close().await;
     tokio::task::spawn_blocking(move || closing.close())
         .await
         .ok();

@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 /// How long an answer may take.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// A client of one server.
 pub struct Client {
@@ -63,7 +63,13 @@ impl Client {
     /// Sends a request and reads the whole answer, whatever its status. A connection that the
     /// server closed in the meantime is opened again, except for `POST` and `PATCH`, which might
     /// have been carried out.
-    pub fn send(&mut self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> anyhow::Result<Response> {
+    pub fn send(
+        &mut self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> anyhow::Result<Response> {
         let head = self.head(method, path, headers, body.len());
         let kept = self.connection.is_some();
         let exchanged = self.exchange(&head, body);
@@ -77,15 +83,24 @@ impl Client {
     /// `GET`; an error unless the answer is a success with a JSON document.
     pub fn get(&mut self, path: &str) -> anyhow::Result<Value> {
         let response = self.send("GET", path, &[], &[])?;
-        response.json().with_context(|| format!("GET http://{}{path}", self.authority))
+        response
+            .json()
+            .with_context(|| format!("GET http://{}{path}", self.authority))
     }
 
     /// Sends a JSON document; an error unless the answer is a success, with a JSON document or
     /// without a body (`null`).
-    pub fn send_json(&mut self, method: &str, path: &str, document: &Value) -> anyhow::Result<Value> {
+    pub fn send_json(
+        &mut self,
+        method: &str,
+        path: &str,
+        document: &Value,
+    ) -> anyhow::Result<Value> {
         let body = serde_json::to_vec(document)?;
         let response = self.send(method, path, &[("content-type", "application/json")], &body)?;
-        response.json().with_context(|| format!("{method} http://{}{path}", self.authority))
+        response
+            .json()
+            .with_context(|| format!("{method} http://{}{path}", self.authority))
     }
 
     fn head(&self, method: &str, path: &str, headers: &[(&str, &str)], length: usize) -> Vec<u8> {
@@ -127,7 +142,10 @@ impl Client {
 impl Response {
     /// A header's value; the name in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+        self.headers
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.as_str())
     }
 
     /// Whether the status is a success.
@@ -170,14 +188,22 @@ fn read_one(connection: &mut impl BufRead) -> anyhow::Result<Response> {
     let first = line(connection)?;
     let status = first.split(' ').nth(1).and_then(|code| code.parse().ok());
     let status = status.with_context(|| format!("`{first}` begins no answer"))?;
-    let mut response = Response { status, headers: Vec::new(), body: Vec::new() };
+    let mut response = Response {
+        status,
+        headers: Vec::new(),
+        body: Vec::new(),
+    };
     loop {
         let text = line(connection)?;
         if text.is_empty() {
             break;
         }
-        let (name, value) = text.split_once(':').with_context(|| format!("`{text}` is no header"))?;
-        response.headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
+        let (name, value) = text
+            .split_once(':')
+            .with_context(|| format!("`{text}` is no header"))?;
+        response
+            .headers
+            .push((name.to_ascii_lowercase(), value.trim().to_owned()));
     }
     if response.header("transfer-encoding") == Some("chunked") {
         read_chunks(connection, &mut response.body)?;
@@ -225,8 +251,18 @@ mod tests {
         let first = read(&mut stream).unwrap();
         assert_eq!((first.status, first.header("x-one")), (200, Some("a b")));
         let second = read(&mut stream).unwrap();
-        assert_eq!((second.status, second.json().unwrap()), (201, serde_json::json!([1, 2])));
-        assert!(read(&mut stream).unwrap().json().unwrap_err().to_string().contains("oops"));
+        assert_eq!(
+            (second.status, second.json().unwrap()),
+            (201, serde_json::json!([1, 2]))
+        );
+        assert!(
+            read(&mut stream)
+                .unwrap()
+                .json()
+                .unwrap_err()
+                .to_string()
+                .contains("oops")
+        );
         assert_eq!(read(&mut stream).unwrap().json().unwrap(), Value::Null);
         assert!(read(&mut stream).is_err());
         assert!(read(&mut &b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nshort"[..]).is_err());
@@ -241,7 +277,10 @@ mod tests {
                 let (stream, _) = listener.accept().unwrap();
                 let mut reader = BufReader::new(stream);
                 while !line(&mut reader).unwrap().is_empty() {}
-                reader.get_mut().write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\n7").unwrap();
+                reader
+                    .get_mut()
+                    .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\n7")
+                    .unwrap();
             }
         });
         url

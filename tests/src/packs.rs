@@ -21,7 +21,11 @@ pub struct Pack {
 }
 
 /// Two steps that do next to nothing, for benchmarks.
-pub const BENCH: Pack = Pack { name: "bench_pack", source: "syncpacks/bench", grants: &[] };
+pub const BENCH: Pack = Pack {
+    name: "bench_pack",
+    source: "syncpacks/bench",
+    grants: &[],
+};
 /// The integration of `examples/incident-sync`.
 pub const INCIDENT_SYNC: Pack = Pack {
     name: "servicenow_example",
@@ -37,7 +41,9 @@ const SHARED: [&str; 2] = ["sdk", "wit"];
 impl Pack {
     /// Where its file is, or will be.
     pub fn file(&self) -> PathBuf {
-        place::target().join("packs").join(format!("{}.wasm", self.name))
+        place::target()
+            .join("packs")
+            .join(format!("{}.wasm", self.name))
     }
 
     /// Builds it unless its file is newer than its sources. Safe from several processes at once.
@@ -51,7 +57,8 @@ impl Pack {
         let folder = file.parent().context("a pack lies in a folder")?;
         fs::create_dir_all(folder)?;
         let lock = File::create(folder.join(format!("{}.lock", self.name)))?;
-        lock.lock().context("the folder of packs cannot be locked")?;
+        lock.lock()
+            .context("the folder of packs cannot be locked")?;
         let source = place::root().join(self.source);
         if is_fresh(&file, &source)? {
             return Ok(file);
@@ -71,7 +78,11 @@ impl Pack {
             bail!("{} cannot be built: {said}", self.name);
         }
         if !file.is_file() {
-            bail!("pfctl built {} but did not write {}", self.name, file.display());
+            bail!(
+                "pfctl built {} but did not write {}",
+                self.name,
+                file.display()
+            );
         }
         Ok(file)
     }
@@ -114,8 +125,12 @@ mod tests {
             let meta = fs::read(place::root().join(pack.source).join("meta.json")).unwrap();
             let meta: serde_json::Value = serde_json::from_slice(&meta).unwrap();
             assert_eq!(meta["name"], pack.name);
-            let grants: Vec<&str> =
-                meta["grants"].as_array().unwrap().iter().map(|grant| grant["id"].as_str().unwrap()).collect();
+            let grants: Vec<&str> = meta["grants"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|grant| grant["id"].as_str().unwrap())
+                .collect();
             assert_eq!(grants, pack.grants);
         }
     }
@@ -128,7 +143,7 @@ mod tests {
         fs::create_dir_all(source.join("target")).unwrap();
         fs::write(source.join("src/lib.rs"), "").unwrap();
         let before = changed(&source).unwrap();
-        let later = before + std::time::Duration::from_secs(60);
+        let later = before + std::time::Duration::from_mins(1);
         let set = |path: &str| {
             let file = File::create(source.join(path)).unwrap();
             file.set_modified(later).unwrap();

@@ -29,7 +29,9 @@ pub fn programs() -> anyhow::Result<PathBuf> {
         return Ok(PathBuf::from(given));
     }
     let running = env::current_exe().context("the running program has no path")?;
-    let mut folder = running.parent().context("the running program has no folder")?;
+    let mut folder = running
+        .parent()
+        .context("the running program has no folder")?;
     if folder.ends_with("deps") {
         folder = folder.parent().unwrap_or(folder);
     }
@@ -40,7 +42,10 @@ pub fn programs() -> anyhow::Result<PathBuf> {
 pub fn program(name: &str) -> anyhow::Result<PathBuf> {
     let path = programs()?.join(name);
     if !path.is_file() {
-        bail!("{} is not there: build it first, as `cargo xtask test` does", path.display());
+        bail!(
+            "{} is not there: build it first, as `cargo xtask test` does",
+            path.display()
+        );
     }
     Ok(path)
 }

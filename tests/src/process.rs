@@ -41,10 +41,21 @@ impl Process {
 
     /// Starts a program that tells on its first line of output what others need to know.
     /// Standard error is appended to `log`.
-    pub fn start_and_listen(name: &str, command: &mut Command, log: &Path) -> anyhow::Result<(Self, String)> {
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(open_log(log)?);
+    pub fn start_and_listen(
+        name: &str,
+        command: &mut Command,
+        log: &Path,
+    ) -> anyhow::Result<(Self, String)> {
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(open_log(log)?);
         let mut process = Self::spawn(name, command, log)?;
-        let output = process.child.stdout.take().context("the output is not piped")?;
+        let output = process
+            .child
+            .stdout
+            .take()
+            .context("the output is not piped")?;
         let mut line = String::new();
         BufReader::new(output).read_line(&mut line)?;
         if line.trim().is_empty() {
@@ -57,7 +68,11 @@ impl Process {
         let child = command
             .spawn()
             .with_context(|| format!("{} cannot be started", command.get_program().display()))?;
-        Ok(Self { name: name.to_owned(), child, log: log.to_owned() })
+        Ok(Self {
+            name: name.to_owned(),
+            child,
+            log: log.to_owned(),
+        })
     }
 
     /// Its process number.
@@ -107,7 +122,12 @@ impl Process {
             thread::sleep(GLANCE);
         }
         self.kill()?;
-        bail!("{} did not end within {} s and was killed{}", self.name, at_most.as_secs(), self.last_words());
+        bail!(
+            "{} did not end within {} s and was killed{}",
+            self.name,
+            at_most.as_secs(),
+            self.last_words()
+        );
     }
 
     /// Ends it as `kill -9` does: without a chance to tidy up.
@@ -126,10 +146,10 @@ impl Process {
         let text = fs::read_to_string(&self.log).unwrap_or_default();
         let lines: Vec<&str> = text.lines().collect();
         let tail = lines[lines.len().saturating_sub(15)..].join("\n  ");
-        match tail.is_empty() {
-            true => format!("; its log {} is empty", self.log.display()),
-            false => format!("; its log {} ends with\n  {tail}", self.log.display()),
+        if tail.is_empty() {
+            return format!("; its log {} is empty", self.log.display());
         }
+        format!("; its log {} ends with\n  {tail}", self.log.display())
     }
 }
 
@@ -153,13 +173,16 @@ fn open_log(path: &Path) -> anyhow::Result<File> {
 pub fn usage(id: u32) -> anyhow::Result<Usage> {
     let read = |name: &str| {
         let path = format!("/proc/{id}/{name}");
-        fs::read_to_string(&path).with_context(|| format!("{path} cannot be read: has the process ended?"))
+        fs::read_to_string(&path)
+            .with_context(|| format!("{path} cannot be read: has the process ended?"))
     };
     parse(&read("status")?, &read("stat")?).with_context(|| format!("/proc/{id} is not understood"))
 }
 
 fn parse(status: &str, stat: &str) -> Option<Usage> {
-    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let resident = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))?;
     let kib: f64 = resident.trim().strip_suffix("kB")?.trim().parse().ok()?;
     // The second field is the program's name in parentheses, which may hold anything.
     let (_, fields) = stat.rsplit_once(')')?;
@@ -197,7 +220,7 @@ mod tests {
         assert_eq!(line, "ready\n");
         assert!(process.usage().unwrap().resident_mb > 0.0);
         process.expect_running().unwrap();
-        let status = process.stop(Duration::from_secs(60)).unwrap();
+        let status = process.stop(Duration::from_mins(1)).unwrap();
         assert_eq!(status.code(), None, "ended by a signal");
         let why = process.expect_running().unwrap_err().to_string();
         assert!(why.contains("sleeper") && why.contains("fine"), "{why}");
@@ -209,7 +232,10 @@ mod tests {
         let log = folder.path().join("log");
         let mut command = Command::new("sh");
         command.args(["-c", "echo broken >&2"]);
-        let why = Process::start_and_listen("mute", &mut command, &log).err().unwrap().to_string();
+        let why = Process::start_and_listen("mute", &mut command, &log)
+            .err()
+            .unwrap()
+            .to_string();
         assert!(why.contains("broken"), "{why}");
     }
 }

@@ -17,9 +17,9 @@ use crate::process::{Process, Usage};
 /// The administrator's name.
 pub const ADMIN: &str = "isadmin";
 /// How long a service may take to become ready, on a busy machine and with components to compile.
-const READY: Duration = Duration::from_secs(120);
+const READY: Duration = Duration::from_mins(2);
 /// How long one may take to drain; longer than its own limit.
-const DRAIN: Duration = Duration::from_secs(60);
+const DRAIN: Duration = Duration::from_mins(1);
 
 /// How a service is started.
 #[derive(Clone, Debug)]
@@ -50,8 +50,8 @@ impl Plan {
     }
 
     /// The same with one more setting.
-    pub fn with(mut self, name: &str, value: impl ToString) -> Self {
-        self.settings.push((name.to_owned(), value.to_string()));
+    pub fn with(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.settings.push((name.to_owned(), value.into()));
         self
     }
 
@@ -77,19 +77,29 @@ impl Plan {
         command.env_remove("DATABASE_URL").env_remove("REDIS_URL");
         command.current_dir(&self.folder).arg("serve");
         command.args(["--set", &format!("server.listen=127.0.0.1:{port}")]);
-        command.args(["--set", &format!("data.directory={}", self.data().display())]);
+        command.args([
+            "--set",
+            &format!("data.directory={}", self.data().display()),
+        ]);
         let mut password = String::new();
         if !self.generated_password {
             let file = self.folder.join("password");
             password = password_in(&file)?;
-            command.args(["--set", &format!("auth.admin_password_file={}", file.display())]);
+            command.args([
+                "--set",
+                &format!("auth.admin_password_file={}", file.display()),
+            ]);
         }
         for (name, value) in &self.settings {
             command.args(["--set", &format!("{name}={value}")]);
         }
         let log = self.folder.join("service.log");
         let process = Process::start("powerflow serve", &mut command, &log)?;
-        let mut service = Service { process, url: format!("http://127.0.0.1:{port}"), password };
+        let mut service = Service {
+            process,
+            url: format!("http://127.0.0.1:{port}"),
+            password,
+        };
         service.wait_until_ready()?;
         if self.generated_password {
             service.password = password_shown(&fs::read_to_string(&log)?)?;
@@ -135,7 +145,10 @@ impl Service {
     pub fn stop(mut self) -> anyhow::Result<()> {
         let status = self.process.stop(DRAIN)?;
         if !status.success() {
-            bail!("the service ended with {status}{}", self.process.last_words());
+            bail!(
+                "the service ended with {status}{}",
+                self.process.last_words()
+            );
         }
         Ok(())
     }
@@ -150,8 +163,12 @@ impl Service {
     pub fn upload(&self, pack: &Path) -> anyhow::Result<()> {
         let file = fs::read(pack).with_context(|| pack.display().to_string())?;
         let headers = [("content-type", "application/wasm")];
-        let response = self.client()?.send("POST", "/api/v1/syncpacks", &headers, &file)?;
-        response.json().with_context(|| format!("{} was not taken", pack.display()))?;
+        let response = self
+            .client()?
+            .send("POST", "/api/v1/syncpacks", &headers, &file)?;
+        response
+            .json()
+            .with_context(|| format!("{} was not taken", pack.display()))?;
         Ok(())
     }
 
@@ -195,7 +212,11 @@ fn password_in(path: &Path) -> anyhow::Result<String> {
         fs::File::open("/dev/urandom")?.read_exact(&mut random)?;
         let text: Vec<String> = random.iter().map(|byte| format!("{byte:02x}")).collect();
         let mut options = fs::OpenOptions::new();
-        let mut file = options.write(true).create_new(true).mode(0o600).open(path)?;
+        let mut file = options
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(path)?;
         writeln!(file, "{}", text.concat())?;
     }
     Ok(fs::read_to_string(path)?.trim().to_owned())
@@ -203,8 +224,13 @@ fn password_in(path: &Path) -> anyhow::Result<String> {
 
 /// The password that a service made up at its first start.
 fn password_shown(log: &str) -> anyhow::Result<String> {
-    let said = log.lines().find_map(|line| Some(line.split_once(" with the password ")?.1));
-    Ok(said.context("the service showed no password")?.trim().to_owned())
+    let said = log
+        .lines()
+        .find_map(|line| Some(line.split_once(" with the password ")?.1));
+    Ok(said
+        .context("the service showed no password")?
+        .trim()
+        .to_owned())
 }
 
 #[cfg(test)]
@@ -221,7 +247,10 @@ mod tests {
         let password = password_in(&path).unwrap();
         assert_eq!(password.len(), 24);
         assert_eq!(password_in(&path).unwrap(), password);
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(
+            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
     }
 
     #[test]

@@ -39,7 +39,9 @@ impl Plan {
         let mut command = Command::new(place::program("incident-sync-simulators")?);
         command.args(["--user", USER, "--password", PASSWORD]);
         command.arg("--events").arg(self.events.to_string());
-        command.arg("--latency-ms").arg(self.latency.as_millis().to_string());
+        command
+            .arg("--latency-ms")
+            .arg(self.latency.as_millis().to_string());
         if self.unique_correlation {
             command.arg("--unique-correlation");
         }
@@ -50,7 +52,11 @@ impl Plan {
             let url = said[name].as_str().map(str::to_owned);
             url.with_context(|| format!("the simulators do not say where {name} is: {line}"))
         };
-        Ok(Simulators { servicenow: url("servicenow")?, sl1: url("sl1")?, process })
+        Ok(Simulators {
+            servicenow: url("servicenow")?,
+            sl1: url("sl1")?,
+            process,
+        })
     }
 }
 
@@ -107,7 +113,9 @@ impl Simulators {
 
     /// All incidents that ServiceNow holds.
     pub fn incidents(&self) -> anyhow::Result<Vec<Value>> {
-        let mut document = self.servicenow()?.get("/api/now/table/incident?sysparm_limit=1000000")?;
+        let mut document = self
+            .servicenow()?
+            .get("/api/now/table/incident?sysparm_limit=1000000")?;
         match document["result"].take() {
             Value::Array(incidents) => Ok(incidents),
             other => anyhow::bail!("ServiceNow listed no incidents but {other}"),
@@ -125,21 +133,25 @@ impl Simulators {
 
     /// Forgets all incidents and events.
     pub fn clear(&self) -> anyhow::Result<()> {
-        self.servicenow()?.send_json("DELETE", "/_sim/data", &Value::Null)?;
-        self.sl1()?.send_json("DELETE", "/_sim/data", &Value::Null)?;
+        self.servicenow()?
+            .send_json("DELETE", "/_sim/data", &Value::Null)?;
+        self.sl1()?
+            .send_json("DELETE", "/_sim/data", &Value::Null)?;
         Ok(())
     }
 
     /// Gives SL1 events to hold.
     pub fn load(&self, events: &[Value]) -> anyhow::Result<()> {
-        self.sl1()?.send_json("PUT", "/_sim/events", &Value::Array(events.to_vec()))?;
+        self.sl1()?
+            .send_json("PUT", "/_sim/events", &Value::Array(events.to_vec()))?;
         Ok(())
     }
 
     /// Sets what both add to each answer.
     pub fn set_latency(&self, latency: Duration) -> anyhow::Result<()> {
         let change = json!({"latency_ms": latency.as_millis() as u64});
-        self.servicenow()?.send_json("PUT", "/_sim/settings", &change)?;
+        self.servicenow()?
+            .send_json("PUT", "/_sim/settings", &change)?;
         self.sl1()?.send_json("PUT", "/_sim/settings", &change)?;
         Ok(())
     }

@@ -183,7 +183,7 @@ impl Collection {
         });
         for fault in saved
             .iter()
-            .flat_map(|one| one["warnings"].as_array())
+            .filter_map(|one| one["warnings"].as_array())
             .flatten()
         {
             let warning = format!(

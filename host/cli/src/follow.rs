@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    fmt::Write as _,
     time::{Duration, Instant},
 };
 
@@ -155,13 +156,13 @@ fn change(name: &str, state: &str, step: &Value) -> String {
     let mut line = format!("{:20}  {:7}  {name}: {state}", time(&newest(step)), "STEP");
     let took = duration(&step["started_at"], &step["finished_at"]);
     if !took.is_empty() {
-        line.push_str(&format!(" in {took}"));
+        let _ = write!(line, " in {took}");
     }
     if step["attempts"].as_i64().unwrap_or(1) > 1 {
-        line.push_str(&format!(", attempt {}", step["attempts"]));
+        let _ = write!(line, ", attempt {}", step["attempts"]);
     }
     if let Some(message) = step["error"]["message"].as_str() {
-        line.push_str(&format!(": {message}"));
+        let _ = write!(line, ": {message}");
     }
     line
 }

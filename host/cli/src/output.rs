@@ -1,6 +1,9 @@
 //! What goes to stdout and stderr.
 
-use std::io::{self, Write as _};
+use std::{
+    fmt::Write as _,
+    io::{self, Write as _},
+};
 
 use serde_json::Value;
 
@@ -70,11 +73,11 @@ pub(crate) fn facts(pairs: &[(&str, String)]) -> String {
         .map(|(name, _)| name.chars().count())
         .max()
         .unwrap_or(0);
-    pairs
-        .iter()
-        .filter(|(_, value)| !value.is_empty())
-        .map(|(name, value)| format!("{name:width$}  {value}\n"))
-        .collect()
+    let mut text = String::new();
+    for (name, value) in pairs.iter().filter(|(_, value)| !value.is_empty()) {
+        let _ = writeln!(text, "{name:width$}  {value}");
+    }
+    text
 }
 
 /// A field as text: empty for `null` and what is not there.

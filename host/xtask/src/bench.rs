@@ -29,19 +29,26 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     eprintln!("Building for release. The first build takes 10 to 20 minutes on two cores.");
     let ladder = build_ladder()?;
-    let programs = ladder.parent().and_then(|deps| deps.parent()).context("the ladder lies nowhere")?;
+    let programs = ladder
+        .parent()
+        .and_then(|deps| deps.parent())
+        .context("the ladder lies nowhere")?;
     build::add_wasm_target()?;
     for pack in packs::ALL {
         // `pfctl` lies beside the ladder, not beside this program.
         pack.build_with(&programs.join("pfctl"))?;
     }
     let mut command = Command::new(&ladder);
-    command.env(place::PROGRAMS, programs).current_dir(place::root());
+    command
+        .env(place::PROGRAMS, programs)
+        .current_dir(place::root());
     command.args(["--backend", &options.backend]);
     if !options.only.is_empty() {
         command.args(["--only", &options.only.join(",")]);
     }
-    command.args(options.quick.then_some("--quick")).args(options.json.then_some("--json"));
+    command
+        .args(options.quick.then_some("--quick"))
+        .args(options.json.then_some("--json"));
     report::run(&mut command)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -49,12 +56,25 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
 /// Builds everything that is measured in one go, with one set of features; where the ladder is.
 fn build_ladder() -> anyhow::Result<PathBuf> {
     let mut command = build::cargo();
-    command.args(["build", "--release", "--message-format=json-render-diagnostics"]);
-    for package in ["powerflow", "pfctl", "incident-sync-simulators", "powerflow-tests"] {
+    command.args([
+        "build",
+        "--release",
+        "--message-format=json-render-diagnostics",
+    ]);
+    for package in [
+        "powerflow",
+        "pfctl",
+        "incident-sync-simulators",
+        "powerflow-tests",
+    ] {
         command.args(["--package", package]);
     }
     command.args(["--bins", "--bench", "ladder"]);
-    let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output().context("cargo")?;
+    let output = command
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .context("cargo")?;
     if !output.status.success() {
         bail!("the build failed");
     }
@@ -78,7 +98,10 @@ mod tests {
     fn the_ladder_is_found_among_cargo_s_messages() {
         let messages = "{\"reason\":\"compiler-artifact\",\"target\":{\"name\":\"pfctl\"},\"executable\":\"/x/pfctl\"}\n\
             noise\n{\"target\":{\"name\":\"ladder\"},\"executable\":\"/x/deps/ladder-1\"}\n";
-        assert_eq!(executable(messages), Some(PathBuf::from("/x/deps/ladder-1")));
+        assert_eq!(
+            executable(messages),
+            Some(PathBuf::from("/x/deps/ladder-1"))
+        );
         assert_eq!(executable("{}"), None);
     }
 }

@@ -12,7 +12,11 @@ use crate::report;
 /// What SyncPacks are compiled for.
 const WASM: &str = "wasm32-wasip2";
 /// Guest workspaces: components, and what tests them natively.
-pub(crate) const GUESTS: [&str; 3] = ["syncpacks", "examples/incident-sync/syncpack", "tests/guests"];
+pub(crate) const GUESTS: [&str; 3] = [
+    "syncpacks",
+    "examples/incident-sync/syncpack",
+    "tests/guests",
+];
 
 /// A cargo command in the workspace's root.
 pub(crate) fn cargo() -> Command {
@@ -30,14 +34,21 @@ pub(crate) fn cargo_in(folder: &str) -> Command {
 /// Adds the compiler's target for components where it is missing.
 pub(crate) fn add_wasm_target() -> anyhow::Result<()> {
     let installed = report::output(
-        Command::new("rustup").args(["target", "list", "--installed"]).current_dir(place::root()),
+        Command::new("rustup")
+            .args(["target", "list", "--installed"])
+            .current_dir(place::root()),
     );
-    let installed = installed.context("rustup is needed to add the compiler's target for components")?;
+    let installed =
+        installed.context("rustup is needed to add the compiler's target for components")?;
     if installed.lines().any(|target| target.trim() == WASM) {
         return Ok(());
     }
     eprintln!("Adding the compiler's target {WASM} …");
-    report::run(Command::new("rustup").args(["target", "add", WASM]).current_dir(place::root()))
+    report::run(
+        Command::new("rustup")
+            .args(["target", "add", WASM])
+            .current_dir(place::root()),
+    )
 }
 
 /// Builds the programs that the demonstration starts.

@@ -49,11 +49,8 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     println!("{}", next(&stage));
-    loop {
-        match stopped.recv_timeout(Duration::from_millis(200)) {
-            Err(RecvTimeoutError::Timeout) => stage.expect_running()?,
-            Ok(()) | Err(RecvTimeoutError::Disconnected) => break,
-        }
+    while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(Duration::from_millis(200)) {
+        stage.expect_running()?;
     }
     eprintln!("Stopping …");
     stage.stop()?;
@@ -70,10 +67,10 @@ pub(crate) fn perform(stage: &mut Stage) -> anyhow::Result<()> {
 
 /// Told when the user wants to stop. The children get Ctrl-C of a terminal as well and end with it.
 fn stop_signal() -> anyhow::Result<mpsc::Receiver<()>> {
-    let (sender, receiver) = mpsc::channel();
+    let (sender, receiver) = mpsc::sync_channel(1);
     ctrlc::set_handler(move || {
-        // Nobody receives while the example is still being set up: then this ends it.
-        if sender.send(()).is_err() {
+        // The second time, or when nobody will ask any more, it is meant at once.
+        if sender.try_send(()).is_err() {
             std::process::exit(130);
         }
     })
@@ -83,7 +80,6 @@ fn stop_signal() -> anyhow::Result<mpsc::Receiver<()>> {
 
 fn next(stage: &Stage) -> String {
     let url = stage.service.url();
-    let pfctl = stage.programs.join("pfctl");
     format!(
         "\
 PowerFlow runs at {url}
@@ -97,19 +93,19 @@ PowerFlow runs at {url}
 Try next, in another terminal:
 
   export PFCTL_URL={url} PFCTL_USER={ADMIN} PFCTL_PASSWORD={password}
-  alias pfctl={pfctl}
+  export PATH={programs}:$PATH PARAMS={params}
   pfctl application list
   pfctl syncpack show {pack}
   pfctl run list
-  pfctl application run {APPLICATION} --param event=@{event} --follow
+  pfctl application run {APPLICATION} --params \"$PARAMS\" --follow
 
 Ctrl-C stops the service and the simulators.",
         password = stage.service.password(),
         servicenow = stage.simulators.servicenow_url(),
         sl1 = stage.simulators.sl1_url(),
         logs = stage.folder().display(),
-        pfctl = pfctl.display(),
+        programs = stage.programs.display(),
         pack = INCIDENT_SYNC.name,
-        event = stage.sample().display(),
+        params = stage.sample().display(),
     )
 }

@@ -17,7 +17,7 @@ mod page;
 use std::env;
 use std::ffi::OsString;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, bail};
@@ -43,7 +43,11 @@ pub(crate) fn check(stage: &Stage) -> anyhow::Result<()> {
     let mut failures = Vec::new();
     let mut count = 0;
     for path in pages()? {
-        let name = path.strip_prefix(place::root()).unwrap_or(&path).display().to_string();
+        let name = path
+            .strip_prefix(place::root())
+            .unwrap_or(&path)
+            .display()
+            .to_string();
         let text = fs::read_to_string(&path).with_context(|| name.clone())?;
         let shell = Shell::new(stage)?;
         for (line, block) in blocks(&text) {
@@ -54,7 +58,11 @@ pub(crate) fn check(stage: &Stage) -> anyhow::Result<()> {
         }
     }
     if !failures.is_empty() {
-        bail!("{} of {count} examples failed\n{}", failures.len(), failures.join("\n"));
+        bail!(
+            "{} of {count} examples failed\n{}",
+            failures.len(),
+            failures.join("\n")
+        );
     }
     eprintln!("{count} examples did what the documentation says");
     Ok(())
@@ -87,7 +95,9 @@ struct Shell {
 impl Shell {
     fn new(stage: &Stage) -> anyhow::Result<Self> {
         let known = env::var_os("PATH").unwrap_or_default();
-        let path = env::join_paths(std::iter::once(stage.programs.clone()).chain(env::split_paths(&known)))?;
+        let path = env::join_paths(
+            std::iter::once(stage.programs.clone()).chain(env::split_paths(&known)),
+        )?;
         let folder = tempfile::tempdir()?;
         let variables = vec![
             ("PFCTL_URL", stage.service.url().into()),
@@ -95,9 +105,13 @@ impl Shell {
             ("PFCTL_PASSWORD", stage.service.password().into()),
             ("PFCTL_CONFIG", folder.path().join("none.toml").into()),
             ("SCRATCH", folder.path().into()),
-            ("EVENT", stage.sample().into()),
+            ("PARAMS", stage.sample().into()),
         ];
-        Ok(Self { folder, path, variables })
+        Ok(Self {
+            folder,
+            path,
+            variables,
+        })
     }
 
     fn perform(&self, block: &Block) -> anyhow::Result<()> {
@@ -112,7 +126,10 @@ impl Shell {
                 Ok(())
             }
             Block::Elsewhere(commands) => {
-                match commands.iter().find(|command| !ELSEWHERE.contains(&command.as_str())) {
+                match commands
+                    .iter()
+                    .find(|command| !ELSEWHERE.contains(&command.as_str()))
+                {
                     Some(command) => bail!("`{command}` is not tested elsewhere"),
                     None => Ok(()),
                 }
@@ -123,8 +140,12 @@ impl Shell {
     /// Executes a script; answers its standard output.
     fn run(&self, script: &str) -> anyhow::Result<String> {
         let state = self.folder.path().join("state");
-        let before = if state.exists() { "source \"$STATE\"\n" } else { "" };
-        let whole = format!("{before}set -euo pipefail\n{script}\nexport -p > \"$STATE\"\n");
+        let before = if state.exists() {
+            "source \"$STATE\"\n"
+        } else {
+            ""
+        };
+        let whole = format!("{before}set -aeuo pipefail\n{script}\nexport -p > \"$STATE\"\n");
         let output = Command::new("bash")
             .args(["--noprofile", "--norc", "-c", &whole])
             .current_dir(place::root())
@@ -136,15 +157,20 @@ impl Shell {
             .context("bash cannot be started")?;
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         if !output.status.success() {
-            bail!("{}\n{script}\n{said}{}", output.status, String::from_utf8_lossy(&output.stderr));
+            bail!(
+                "{}\n{script}\n{said}{}",
+                output.status,
+                String::from_utf8_lossy(&output.stderr)
+            );
         }
         Ok(said)
     }
 }
 
-/// Whether a page exists is asked of the tests: a page that README names must be there.
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     #[test]
@@ -156,7 +182,11 @@ mod tests {
                 match block {
                     Ok(Block::Elsewhere(commands)) => {
                         for command in commands {
-                            assert!(ELSEWHERE.contains(&command.as_str()), "{}:{line}: {command}", path.display());
+                            assert!(
+                                ELSEWHERE.contains(&command.as_str()),
+                                "{}:{line}: {command}",
+                                path.display()
+                            );
                         }
                     }
                     Ok(_) => executed += 1,
@@ -175,7 +205,11 @@ mod tests {
             let text = fs::read_to_string(&path).unwrap_or_default();
             let folder = path.parent().unwrap_or(Path::new("/"));
             for link in page::links(&text) {
-                assert!(folder.join(&link).exists(), "{}: {link} is not there", path.display());
+                assert!(
+                    folder.join(&link).exists(),
+                    "{}: {link} is not there",
+                    path.display()
+                );
             }
         }
     }

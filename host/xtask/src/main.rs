@@ -20,7 +20,11 @@ use clap::{Parser, Subcommand};
 
 /// PowerFlow's own tool
 #[derive(Debug, Parser)]
-#[command(name = "cargo xtask", bin_name = "cargo xtask", arg_required_else_help = true)]
+#[command(
+    name = "cargo xtask",
+    bin_name = "cargo xtask",
+    arg_required_else_help = true
+)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -33,7 +37,7 @@ enum Command {
     /// Run every test: units, end to end, guests, documentation, demonstration
     Test(tests::Options),
     /// Check form, lints, licences, layers and generated files
-    Check,
+    Check(ci::Options),
     /// What the build server runs: `check`, then `test`
     Ci,
     /// Measure the ladder in a release build
@@ -47,9 +51,9 @@ enum Command {
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Demo(options) => demo::run(&options),
-        Command::Test(options) => tests::run(&options),
-        Command::Check => ci::check(),
-        Command::Ci => ci::run(),
+        Command::Test(options) => Ok(tests::run(&options)),
+        Command::Check(options) => Ok(ci::check(&options)),
+        Command::Ci => Ok(ci::run()),
         Command::Bench(options) => bench::run(&options),
         Command::Packs => build::programs_and_packs(),
         Command::Generate => generate::run(),

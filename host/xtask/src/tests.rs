@@ -24,17 +24,17 @@ const NATIVE: [&str; 2] = ["syncpacks", "examples/incident-sync/syncpack"];
 /// Events of the demonstration.
 const EVENTS: usize = 12;
 
-pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
-    let (report, counted) = all(options)?;
+pub(crate) fn run(options: &Options) -> ExitCode {
+    let (report, counted) = all(options);
     let code = report.close();
     if let Some(counted) = counted {
         println!("{counted}");
     }
-    Ok(code)
+    code
 }
 
 /// Runs the tests; with them, how many there were.
-pub(crate) fn all(options: &Options) -> anyhow::Result<(Report, Option<Counted>)> {
+pub(crate) fn all(options: &Options) -> (Report, Option<Counted>) {
     let mut report = Report::default();
     let results = junit();
     // Results of an earlier run are none of this one.
@@ -53,7 +53,14 @@ pub(crate) fn all(options: &Options) -> anyhow::Result<(Report, Option<Counted>)
     if built {
         report.check("tests of the workspace", || {
             let mut command = build::cargo();
-            command.args(["nextest", "run", "--workspace", "--profile", "ci", "--no-fail-fast"]);
+            command.args([
+                "nextest",
+                "run",
+                "--workspace",
+                "--profile",
+                "ci",
+                "--no-fail-fast",
+            ]);
             report::run(command.args(&options.filter))
         });
     }
@@ -70,8 +77,10 @@ pub(crate) fn all(options: &Options) -> anyhow::Result<(Report, Option<Counted>)
             example(&mut report);
         }
     }
-    let counted = fs::read_to_string(&results).ok().and_then(|text| Counted::of(&text));
-    Ok((report, counted))
+    let counted = fs::read_to_string(&results)
+        .ok()
+        .and_then(|text| Counted::of(&text));
+    (report, counted)
 }
 
 /// The demonstration and, on the service that it leaves, the documentation's examples.
@@ -107,9 +116,9 @@ fn add_nextest() -> anyhow::Result<()> {
     report::run(command.args(["--no-default-features", "--features", "default-no-update"]))
 }
 
-/// Where nextest's profile `ci` writes its results.
+/// Where nextest's profile `ci` writes its results: wherever cargo builds, its store is here.
 fn junit() -> PathBuf {
-    place::target().join("nextest/ci/junit.xml")
+    place::root().join("target/nextest/ci/junit.xml")
 }
 
 /// How many tests nextest ran.
@@ -129,7 +138,10 @@ impl Counted {
             value.split('"').next()?.parse().ok()
         };
         let failed = number("failures")? + number("errors")?;
-        Some(Self { passed: number("tests")?.checked_sub(failed)?, failed })
+        Some(Self {
+            passed: number("tests")?.checked_sub(failed)?,
+            failed,
+        })
     }
 }
 
@@ -147,8 +159,17 @@ mod unit {
     fn nextest_s_numbers_are_read() {
         let text = "<?xml version=\"1.0\"?>\n<testsuites name=\"ci\" tests=\"12\" failures=\"2\" errors=\"1\" uuid=\"x\">\n<testsuite tests=\"9\"/>";
         let counted = Counted::of(text);
-        assert_eq!(counted, Some(Counted { passed: 9, failed: 3 }));
-        assert_eq!(counted.map(|counted| counted.to_string()).as_deref(), Some("9 passed, 3 failed"));
+        assert_eq!(
+            counted,
+            Some(Counted {
+                passed: 9,
+                failed: 3
+            })
+        );
+        assert_eq!(
+            counted.map(|counted| counted.to_string()).as_deref(),
+            Some("9 passed, 3 failed")
+        );
         assert_eq!(Counted::of("<testsuites tests=\"1\""), None);
     }
 }

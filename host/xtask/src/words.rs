@@ -15,7 +15,13 @@ const BINARY: [&str; 6] = [".wasm", ".png", ".ico", ".woff2", ".gz", ".zip"];
 pub(crate) fn check() -> anyhow::Result<Vec<String>> {
     let root = place::root();
     // New files count before they are committed as well.
-    let list = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
+    let list = [
+        "ls-files",
+        "-z",
+        "--cached",
+        "--others",
+        "--exclude-standard",
+    ];
     let files = report::output(Command::new("git").args(list).current_dir(root))?;
     let forbidden = forbidden();
     let mut found = Vec::new();
@@ -24,7 +30,9 @@ pub(crate) fn check() -> anyhow::Result<Vec<String>> {
             continue;
         }
         // A file that was deleted is still listed until that is committed.
-        let Ok(bytes) = fs::read(root.join(name)) else { continue };
+        let Ok(bytes) = fs::read(root.join(name)) else {
+            continue;
+        };
         found.extend(search(name, &String::from_utf8_lossy(&bytes), &forbidden));
     }
     Ok(found)
@@ -51,7 +59,10 @@ fn forbidden() -> Vec<(String, &'static str)> {
 fn search(name: &str, text: &str, forbidden: &[(String, &str)]) -> Vec<String> {
     let mut found = Vec::new();
     for (number, line) in (1..).zip(text.lines()) {
-        for (word, why) in forbidden.iter().filter(|(word, _)| line.contains(word.as_str())) {
+        for (word, why) in forbidden
+            .iter()
+            .filter(|(word, _)| line.contains(word.as_str()))
+        {
             found.push(format!("{name}:{number}: `{word}` is {why}"));
         }
     }
@@ -67,8 +78,18 @@ mod tests {
         let forbidden = forbidden();
         for (word, why) in &forbidden {
             let found = search("a.md", &format!("fine\nx {word}y\n"), &forbidden);
-            assert!(found.contains(&format!("a.md:2: `{word}` is {why}")), "{found:?}");
+            assert!(
+                found.contains(&format!("a.md:2: `{word}` is {why}")),
+                "{found:?}"
+            );
         }
-        assert_eq!(search("a.md", "a path such as src/lib.rs, and << and >>\n", &forbidden), [""; 0]);
+        assert_eq!(
+            search(
+                "a.md",
+                "a path such as src/lib.rs, and << and >>\n",
+                &forbidden
+            ),
+            [""; 0]
+        );
     }
 }

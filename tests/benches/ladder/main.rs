@@ -1,1 +1,126 @@
-fn main() {}
+//! The ladder: what each layer makes in a second, with the limit that bounds it measured beside it.
+//!
+//! Run it with `cargo xtask bench`, which builds everything for release first. Each figure is the
+//! median of three. Machines are noisy: the ratio of a figure to its limit is what counts.
+
+mod figure;
+mod load;
+mod machine;
+mod pace;
+mod queue;
+mod service;
+mod store;
+mod sync;
+mod wasm;
+
+use std::process::ExitCode;
+
+use anyhow::bail;
+use clap::Parser;
+use serde_json::json;
+
+use crate::figure::{Bench, Figure};
+
+/// Measures some rungs.
+type Measure = fn(&mut Bench) -> anyhow::Result<()>;
+
+/// All rungs in the order in which they are measured and printed, and what measures them.
+const RUNGS: [(&[&str], Measure); 8] = [
+    (&["wasm_call"], wasm::rung),
+    (
+        &["store_commit_single", "store_commit_coalesced"],
+        store::rungs,
+    ),
+    (&["queue_roundtrip"], queue::rung),
+    (&["w1", "w1_cpu_ms"], service::w1),
+    (
+        &["w2_0ms", "w2_cpu_ms", "store_bytes_per_event"],
+        sync::at_once,
+    ),
+    (&["w2_50ms"], sync::with_latency),
+    (&["idle_p50", "idle_p99"], service::idle),
+    (
+        &["rss_idle", "rss_queued_10k", "rss_queued_100k"],
+        service::memory,
+    ),
+];
+
+/// The ladder of benchmarks
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// Only these rungs, separated by commas
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<String>,
+    /// The backend; `embedded` is the only one yet
+    #[arg(long, default_value = "embedded")]
+    backend: String,
+    /// Each figure once and with less work: no figures to publish
+    #[arg(long)]
+    quick: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    /// What `cargo bench` passes
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("ladder: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    if arguments.backend != "embedded" {
+        bail!(
+            "there is no backend `{}` to measure; there is `embedded`",
+            arguments.backend
+        );
+    }
+    let known: Vec<&str> = RUNGS
+        .iter()
+        .flat_map(|(names, _)| names.iter().copied())
+        .collect();
+    if let Some(name) = arguments
+        .only
+        .iter()
+        .find(|name| !known.contains(&name.as_str()))
+    {
+        bail!("there is no rung `{name}`; there are {}", known.join(", "));
+    }
+    let wanted =
+        |name: &str| arguments.only.is_empty() || arguments.only.iter().any(|only| only == name);
+    let mut bench = Bench::new(arguments.quick);
+    for (names, measure) in RUNGS {
+        if names.iter().any(|name| wanted(name)) {
+            eprintln!("measuring {} …", names.join(", "));
+            measure(&mut bench)?;
+        }
+    }
+    let figures: Vec<&Figure> = known
+        .iter()
+        .filter(|name| wanted(name))
+        .filter_map(|name| bench.figures.iter().find(|figure| figure.name == *name))
+        .collect();
+    let machine = machine::describe();
+    if arguments.json {
+        let rungs: Vec<_> = figures.iter().map(|figure| figure.json()).collect();
+        let document = json!({"rungs": rungs, "machine": machine, "quick": arguments.quick, "notes": bench.notes});
+        println!("{}", serde_json::to_string_pretty(&document)?);
+        return Ok(());
+    }
+    println!("{machine}");
+    println!("{}", figure::table(&figures));
+    for note in &bench.notes {
+        println!("- {note}");
+    }
+    if arguments.quick {
+        println!("Measured once and with less work (--quick): no figures to publish.");
+    }
+    Ok(())
+}

@@ -124,6 +124,10 @@ pub(crate) struct Run {
 /// How to go on after a run was accepted.
 #[derive(Clone, Copy, Debug, Args)]
 pub(crate) struct Waiting {
+    #[expect(
+        clippy::option_option,
+        reason = "the option may be absent, given alone, or given with a number"
+    )]
     /// Wait for its end, or at most so many seconds
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, require_equals = true)]
     wait: Option<Option<f64>>,

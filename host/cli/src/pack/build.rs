@@ -66,13 +66,13 @@ pub(crate) async fn run(session: &Session, build: &Build) -> Result<Exit, Failur
         .iter()
         .map(|step| step.name.clone())
         .collect();
-    let built = json!({
+    let report = json!({
         "file": path, "name": folder.meta.name, "version": folder.meta.version,
         "size": file.len(), "digest": archive.digest, "steps": steps,
     });
     session
         .output
-        .result(&built, |_| path.display().to_string());
+        .result(&report, |_| path.display().to_string());
     session.output.remark(&format!(
         "{} {}: {} kB, steps: {}",
         folder.meta.name,
@@ -103,9 +103,9 @@ async fn compile(session: &Session, build: &Build, folder: &Folder) -> Result<Ve
         let said = |line: &str| shown.set_message(line.trim().chars().take(70).collect::<String>());
         syncpack::build::build(&root, &options, &said)
     });
-    let built = work.await;
+    let done = work.await;
     spinner.finish_and_clear();
-    match built {
+    match done {
         Ok(component) => Ok(component?),
         Err(error) => Err(Failure::local(format!("the build was broken off: {error}"))),
     }

@@ -19,6 +19,10 @@ use crate::failure::{Exit, Failure};
 struct Now;
 
 impl Clock for Now {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the clock that is handed on"
+    )]
     fn now(&self) -> Timestamp {
         let since = SystemTime::now()
             .duration_since(UNIX_EPOCH)

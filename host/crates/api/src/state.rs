@@ -38,7 +38,7 @@ impl Default for AuthSettings {
     fn default() -> Self {
         Self {
             realm: "PowerFlow".to_owned(),
-            remember: Duration::from_secs(60),
+            remember: Duration::from_mins(1),
             recheck: Duration::from_secs(1),
             verifications: 2,
             waiting: 256,
@@ -75,8 +75,8 @@ impl Default for Limits {
             pack: 256 << 20,
             concurrent: 2048,
             uploads: 2,
-            timeout: Duration::from_secs(60),
-            pack_timeout: Duration::from_secs(900),
+            timeout: Duration::from_mins(1),
+            pack_timeout: Duration::from_mins(15),
             wait: Duration::from_secs(30),
         }
     }

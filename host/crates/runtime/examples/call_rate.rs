@@ -5,7 +5,6 @@
 #![expect(clippy::unwrap_used, reason = "a measurement")]
 
 #[path = "../tests/harness/mod.rs"]
-#[expect(unused, reason = "the harness of the tests")]
 mod harness;
 
 use std::sync::Arc;
@@ -14,7 +13,12 @@ use std::time::{Duration, Instant};
 use runtime::{Call, Program, Runtime, Settings};
 
 /// Calls one after the other; the time that each took, sorted.
-async fn calls(runtime: Runtime, program: Arc<Program>, call: Call, until: Instant) -> Vec<Duration> {
+async fn calls(
+    runtime: Runtime,
+    program: Arc<Program>,
+    call: Call,
+    until: Instant,
+) -> Vec<Duration> {
     let mut times = Vec::with_capacity(1 << 20);
     while Instant::now() < until {
         let start = Instant::now();
@@ -33,23 +37,40 @@ fn report(name: &str, mut times: Vec<Duration>, seconds: f64) {
     let at = |part: usize| times[(times.len() - 1) * part / 1000].as_nanos() as f64 / 1000.0;
     let mean = times.iter().sum::<Duration>().as_nanos() as f64 / 1000.0 / times.len() as f64;
     let rate = times.len() as f64 / seconds;
-    println!("{name}: {rate:.0} calls/s, mean {mean:.1} µs, p50 {:.1}, p99 {:.1}, p99.9 {:.1}", at(500), at(990), at(999));
+    println!(
+        "{name}: {rate:.0} calls/s, mean {mean:.1} µs, p50 {:.1}, p99 {:.1}, p99.9 {:.1}",
+        at(500),
+        at(990),
+        at(999)
+    );
 }
 
 fn main() {
     let mut arguments = std::env::args().skip(1);
-    let file = arguments.next().map_or_else(|| harness::HOSTILE.clone(), |path| std::fs::read(path).unwrap().into());
+    let file = arguments.next().map_or_else(
+        || harness::HOSTILE.clone(),
+        |path| std::fs::read(path).unwrap().into(),
+    );
     let step = arguments.next().unwrap_or("noop".into());
     let seconds: u64 = arguments.next().map_or(5, |text| text.parse().unwrap());
     let spinning: usize = arguments.next().map_or(0, |text| text.parse().unwrap());
     let folder = tempfile::tempdir().unwrap();
     for threads in [1, 2] {
-        let workers = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build().unwrap();
+        let workers = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(threads)
+            .enable_all()
+            .build()
+            .unwrap();
         workers.block_on(async {
-            let runtime = Runtime::new(Settings::new(folder.path(), [7; 32]), harness::ports()).unwrap();
+            let runtime =
+                Runtime::new(Settings::new(folder.path(), [7; 32]), harness::ports()).unwrap();
             let installed = runtime.install("pack", file.clone()).await.unwrap();
             let program = runtime.load("pack").unwrap().unwrap();
-            println!("{:?}, compiled in {:?}", runtime.stats().allocation, installed.compile_time);
+            println!(
+                "{:?}, compiled in {:?}",
+                runtime.stats().allocation,
+                installed.compile_time
+            );
             let mut call = harness::call(&step);
             call.data = "{}".into();
             call.parameters = r#"{"input": {"event": 1}}"#.into();

@@ -26,12 +26,19 @@ pub(crate) struct Folder {
 }
 
 impl Folder {
-    pub(crate) fn open(path: &Path, service_key: &[u8; 32], engine: &Engine) -> Result<Self, Error> {
+    pub(crate) fn open(
+        path: &Path,
+        service_key: &[u8; 32],
+        engine: &Engine,
+    ) -> Result<Self, Error> {
         std::fs::DirBuilder::new()
             .recursive(true)
             .mode(0o700)
             .create(path)
-            .map_err(|source| Error::Folder { path: path.to_owned(), source })?;
+            .map_err(|source| Error::Folder {
+                path: path.to_owned(),
+                source,
+            })?;
         Ok(Self {
             path: path.to_owned(),
             key: blake3::derive_key("PowerFlow 2026-11 compiled component", service_key),
@@ -49,9 +56,16 @@ impl Folder {
     }
 
     /// Maps an artefact, or nothing when there is none that this engine may execute.
-    pub(crate) fn read(&self, engine: &Engine, digest: &str) -> Result<Option<(Component, u64)>, Error> {
+    pub(crate) fn read(
+        &self,
+        engine: &Engine,
+        digest: &str,
+    ) -> Result<Option<(Component, u64)>, Error> {
         let path = self.file(digest, "cwasm")?;
-        let fault = |source| Error::Folder { path: path.clone(), source };
+        let fault = |source| Error::Folder {
+            path: path.clone(),
+            source,
+        };
         let mut file = match File::open(&path) {
             Ok(file) => file,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
@@ -70,13 +84,20 @@ impl Folder {
         // Comparing hashes of blake3 takes constant time.
         let genuine = <[u8; 32]>::try_from(stored).is_ok_and(|stored| mac.finalize() == stored);
         if !genuine {
-            tracing::warn!(digest, "a compiled component does not carry the service's code of authenticity; it will be compiled again");
+            tracing::warn!(
+                digest,
+                "a compiled component does not carry the service's code of authenticity; it will be compiled again"
+            );
             return Ok(None);
         }
         match map(engine, &file, &path) {
             Ok(component) => Ok(Some((component, length))),
             Err(error) => {
-                tracing::warn!(digest, error = chain(&error), "a compiled component cannot be loaded; it will be compiled again");
+                tracing::warn!(
+                    digest,
+                    error = chain(&error),
+                    "a compiled component cannot be loaded; it will be compiled again"
+                );
                 Ok(None)
             }
         }
@@ -86,7 +107,9 @@ impl Folder {
         for extension in ["cwasm", "mac"] {
             let path = self.file(digest, extension)?;
             match std::fs::remove_file(&path) {
-                Err(source) if source.kind() != ErrorKind::NotFound => return Err(Error::Folder { path, source }),
+                Err(source) if source.kind() != ErrorKind::NotFound => {
+                    return Err(Error::Folder { path, source });
+                }
                 _ => {}
             }
         }
@@ -108,12 +131,16 @@ impl Folder {
         if digest.is_empty() || digest.len() > 128 || !digest.bytes().all(plain) {
             return Err(Error::Digest(digest.chars().take(80).collect()));
         }
-        Ok(self.path.join(format!("{digest}.{}.{extension}", self.fingerprint)))
+        Ok(self
+            .path
+            .join(format!("{digest}.{}.{extension}", self.fingerprint)))
     }
 
     fn replace(&self, path: &Path, content: &[u8]) -> Result<(), Error> {
         let number = self.counter.fetch_add(1, Ordering::Relaxed);
-        let new = self.path.join(format!(".{}-{number}.new", std::process::id()));
+        let new = self
+            .path
+            .join(format!(".{}-{number}.new", std::process::id()));
         let written = std::fs::OpenOptions::new()
             .write(true)
             .create(true)
@@ -124,13 +151,19 @@ impl Folder {
             .and_then(|()| std::fs::rename(&new, path));
         written.map_err(|source| {
             let _ = std::fs::remove_file(&new);
-            Error::Folder { path: path.to_owned(), source }
+            Error::Folder {
+                path: path.to_owned(),
+                source,
+            }
         })
     }
 }
 
 /// Maps the file that was checked, not whatever its name leads to by now.
-#[expect(unsafe_code, reason = "executing native code from a file cannot be safe in itself")]
+#[expect(
+    unsafe_code,
+    reason = "executing native code from a file cannot be safe in itself"
+)]
 fn map(engine: &Engine, file: &File, _name: &Path) -> wasmtime::Result<Component> {
     use std::os::fd::AsRawFd as _;
     let path = format!("/proc/self/fd/{}", file.as_raw_fd());

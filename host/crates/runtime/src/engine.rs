@@ -3,15 +3,18 @@
 //! What the settings are worth was measured: see `host/docs/decisions/0002-pooling-limits.md`.
 
 use wasmtime::{
-    Config, Enabled, Engine, InstanceAllocationStrategy, ModuleVersionStrategy, OptLevel, PoolingAllocationConfig,
-    WasmBacktraceDetails,
+    Config, Enabled, Engine, InstanceAllocationStrategy, ModuleVersionStrategy, OptLevel,
+    PoolingAllocationConfig, WasmBacktraceDetails,
 };
 
 use crate::error::chain;
 use crate::{Allocation, Baseline, Error, Pool};
 
-/// Bytes of each memory that stay resident in a free slot.
-const KEEP_RESIDENT: usize = 64 << 10;
+/// Bytes of each memory that may stay resident in a free slot where the kernel tells
+/// which pages were written, and where all of them must be cleared.
+const KEEP_MEMORY: (usize, usize) = (512 << 10, 64 << 10);
+/// Bytes of each table that stay resident in a free slot.
+const KEEP_TABLE: usize = 64 << 10;
 
 /// Sets up an engine in the fastest way that this machine allows.
 pub(crate) fn build(pool: &Pool) -> Result<(Engine, Allocation, Baseline), Error> {
@@ -21,14 +24,26 @@ pub(crate) fn build(pool: &Pool) -> Result<(Engine, Allocation, Baseline), Error
         for pagemap_scan in [true, false] {
             match pooled(pool, slots, pagemap_scan, baseline) {
                 Ok(engine) => {
-                    let allocation = Allocation::Pool { slots, pagemap_scan };
+                    let allocation = Allocation::Pool {
+                        slots,
+                        pagemap_scan,
+                    };
                     if slots < pool.slots || !pagemap_scan {
-                        tracing::warn!(?allocation, wanted = pool.slots, "instances are allocated in a slower way than they could be");
+                        tracing::warn!(
+                            ?allocation,
+                            wanted = pool.slots,
+                            "instances are allocated in a slower way than they could be"
+                        );
                     }
                     return Ok((engine, allocation, baseline));
                 }
                 Err(error) => {
-                    tracing::debug!(slots, pagemap_scan, error = chain(&error), "this pool of instances cannot be had");
+                    tracing::debug!(
+                        slots,
+                        pagemap_scan,
+                        error = chain(&error),
+                        "this pool of instances cannot be had"
+                    );
                 }
             }
         }
@@ -48,7 +63,12 @@ pub(crate) fn build(pool: &Pool) -> Result<(Engine, Allocation, Baseline), Error
     Ok((engine, Allocation::OnDemand, baseline))
 }
 
-fn pooled(pool: &Pool, slots: u32, pagemap_scan: bool, baseline: Baseline) -> wasmtime::Result<Engine> {
+fn pooled(
+    pool: &Pool,
+    slots: u32,
+    pagemap_scan: bool,
+    baseline: Baseline,
+) -> wasmtime::Result<Engine> {
     let mut config = common(pool, baseline)?;
     let mut sizes = PoolingAllocationConfig::new();
     sizes
@@ -66,10 +86,14 @@ fn pooled(pool: &Pool, slots: u32, pagemap_scan: bool, baseline: Baseline) -> wa
         .max_memory_size(pool.memory_bytes)
         .max_tables_per_module(pool.tables_per_component)
         .max_memories_per_module(pool.memories_per_component)
-        .linear_memory_keep_resident(KEEP_RESIDENT)
-        .table_keep_resident(KEEP_RESIDENT)
+        .linear_memory_keep_resident(if pagemap_scan { KEEP_MEMORY.0 } else { KEEP_MEMORY.1 })
+        .table_keep_resident(KEEP_TABLE)
         .max_unused_warm_slots(slots)
-        .pagemap_scan(if pagemap_scan { Enabled::Yes } else { Enabled::No });
+        .pagemap_scan(if pagemap_scan {
+            Enabled::Yes
+        } else {
+            Enabled::No
+        });
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(sizes));
     Engine::new(&config)
 }
@@ -96,7 +120,14 @@ fn common(pool: &Pool, baseline: Baseline) -> wasmtime::Result<Config> {
         .generate_address_map(false)
         .native_unwind_info(false);
     if baseline == Baseline::X86_64V2 {
-        for flag in ["has_cmpxchg16b", "has_sse3", "has_ssse3", "has_sse41", "has_sse42", "has_popcnt"] {
+        for flag in [
+            "has_cmpxchg16b",
+            "has_sse3",
+            "has_ssse3",
+            "has_sse41",
+            "has_sse42",
+            "has_popcnt",
+        ] {
             enable(&mut config, flag);
         }
     }
@@ -123,7 +154,11 @@ fn baseline() -> Baseline {
         && is_x86_feature_detected!("ssse3")
         && is_x86_feature_detected!("popcnt")
         && is_x86_feature_detected!("cmpxchg16b");
-    if v2 { Baseline::X86_64V2 } else { Baseline::Generic }
+    if v2 {
+        Baseline::X86_64V2
+    } else {
+        Baseline::Generic
+    }
 }
 
 #[cfg(not(target_arch = "x86_64"))]

@@ -34,7 +34,9 @@ impl Ticker {
     pub(crate) fn start(engine: &Engine) -> std::io::Result<Self> {
         let shared = Arc::new(Shared::default());
         let (mine, engine) = (shared.clone(), engine.weak());
-        let handle = std::thread::Builder::new().name("powerflow-epoch".into()).spawn(move || tick(&mine, &engine))?;
+        let handle = std::thread::Builder::new()
+            .name("powerflow-epoch".into())
+            .spawn(move || tick(&mine, &engine))?;
         *shared.thread.lock() = Some(handle.thread().clone());
         Ok(Self { shared })
     }
@@ -86,14 +88,18 @@ fn tick(shared: &Shared, engine: &EngineWeak) {
         if idle > LINGER {
             shared.parked.store(true, Ordering::SeqCst);
             // A guest that began in between has seen no parked thread to wake.
-            while shared.computing.load(Ordering::SeqCst) == 0 && !shared.stop.load(Ordering::SeqCst) {
+            while shared.computing.load(Ordering::SeqCst) == 0
+                && !shared.stop.load(Ordering::SeqCst)
+            {
                 std::thread::park();
             }
             shared.parked.store(false, Ordering::SeqCst);
             idle = 0;
         }
         std::thread::sleep(TICK);
-        let Some(engine) = engine.upgrade() else { return };
+        let Some(engine) = engine.upgrade() else {
+            return;
+        };
         engine.increment_epoch();
     }
 }

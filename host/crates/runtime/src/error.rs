@@ -25,19 +25,27 @@ pub enum Error {
 #[non_exhaustive]
 pub enum InstallError {
     /// The file is no WebAssembly.
-    #[error("the file is not a WebAssembly component: it does not start with the WebAssembly magic number")]
+    #[error(
+        "the file is not a WebAssembly component: it does not start with the WebAssembly magic number"
+    )]
     NotWasm,
     /// The file is a core module.
-    #[error("the file is a WebAssembly core module, not a component: build it for wasm32-wasip2, or wrap it with `wasm-tools component new`")]
+    #[error(
+        "the file is a WebAssembly core module, not a component: build it for wasm32-wasip2, or wrap it with `wasm-tools component new`"
+    )]
     CoreModule,
     /// The component is damaged, uses a feature that is switched off, or is larger than the pool allows.
     #[error("the component cannot be compiled: {0}")]
     Compile(String),
     /// The component imports something that this host does not offer.
-    #[error("the component imports something that this service does not offer: {0}; check the WIT version that it was built with")]
+    #[error(
+        "the component imports something that this service does not offer: {0}; check the WIT version that it was built with"
+    )]
     Import(String),
     /// The component lacks an export of the world `powerflow:syncpack/syncpack`.
-    #[error("the component is not a SyncPack: {0}; it must export `describe` and `execute` of powerflow:syncpack@1.0.0")]
+    #[error(
+        "the component is not a SyncPack: {0}; it must export `describe` and `execute` of powerflow:syncpack@1.0.0"
+    )]
     Export(String),
     /// The guest failed in `describe`.
     #[error("the component failed to describe its steps: {0}")]

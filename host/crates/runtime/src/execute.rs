@@ -19,7 +19,9 @@ use crate::program::Program;
 use crate::runtime::Inner;
 use crate::state::State;
 use crate::turn::{Fair, on_tick};
-use crate::{Execution, Failure, Kind, Limits, LogBuffer, Outcome, SecretHandles, Usage, code, failure, json};
+use crate::{
+    Execution, Failure, Kind, Limits, LogBuffer, Outcome, SecretHandles, Usage, code, failure, json,
+};
 
 /// Bytes that may cross the border at once besides an output: the largest write of a body and more.
 const CROSSING_BYTES: usize = 2 << 20;
@@ -67,9 +69,14 @@ enum End {
 impl End {
     fn failure(&self, deadline: Duration) -> Failure {
         match self {
-            Self::Cancelled => Failure::host(Kind::Permanent, code::CANCELLED, "the step was cancelled"),
+            Self::Cancelled => {
+                Failure::host(Kind::Permanent, code::CANCELLED, "the step was cancelled")
+            }
             Self::Deadline => {
-                let message = format!("the step did not finish within {} s", deadline.as_secs_f64());
+                let message = format!(
+                    "the step did not finish within {} s",
+                    deadline.as_secs_f64()
+                );
                 Failure::host(Kind::Retryable, code::TIMEOUT, message)
             }
         }
@@ -83,7 +90,9 @@ impl Inner {
         let result = match self.slot(&call, started).await {
             Ok(_slot) => {
                 let mut store = self.store(&call);
-                let result = self.guarded(program, &mut store, call, started, &mut usage).await;
+                let result = self
+                    .guarded(program, &mut store, call, started, &mut usage)
+                    .await;
                 read(&mut usage, store.data_mut());
                 result
             }
@@ -94,11 +103,17 @@ impl Inner {
     }
 
     /// A slot of the pool; waits for one within the call's time.
-    async fn slot(&self, call: &Call, started: Instant) -> Result<Option<tokio::sync::SemaphorePermit<'_>>, End> {
+    async fn slot(
+        &self,
+        call: &Call,
+        started: Instant,
+    ) -> Result<Option<tokio::sync::SemaphorePermit<'_>>, End> {
         if call.cancel.is_cancelled() {
             return Err(End::Cancelled);
         }
-        let Some(slots) = &self.slots else { return Ok(None) };
+        let Some(slots) = &self.slots else {
+            return Ok(None);
+        };
         if let Ok(slot) = slots.try_acquire() {
             return Ok(Some(slot));
         }
@@ -115,21 +130,24 @@ impl Inner {
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.resources);
         let http = Http::new(call, self.ports.connector.clone());
-        let mut store = Store::new(&self.engine, State {
-            pack: call.pack.clone(),
-            tenant: call.tenant,
-            log: call.log.clone(),
-            clock: self.ports.clock.clone(),
-            cache: self.ports.cache.clone(),
-            cache_granted: call.cache,
-            meter: Meter::new(&limits),
-            limits,
-            table,
-            wasi: None,
-            http,
-            http_ctx: WasiHttpCtx::new(),
-            host_calls: 0,
-        });
+        let mut store = Store::new(
+            &self.engine,
+            State {
+                pack: call.pack.clone(),
+                tenant: call.tenant,
+                log: call.log.clone(),
+                clock: self.ports.clock.clone(),
+                cache: self.ports.cache.clone(),
+                cache_granted: call.cache,
+                meter: Meter::new(&limits),
+                limits,
+                table,
+                wasi: None,
+                http,
+                http_ctx: WasiHttpCtx::new(),
+                host_calls: 0,
+            },
+        );
         store.limiter(|state| &mut state.meter);
         store.epoch_deadline_callback(|store| {
             store.data().check_calls()?;
@@ -151,8 +169,21 @@ impl Inner {
         started: Instant,
         usage: &mut Usage,
     ) -> Result<Outcome, Failure> {
-        let Call { step, parameters, data, context, limits, deadline, cancel, .. } = call;
-        let invocation = wit::Invocation { parameters, data, context };
+        let Call {
+            step,
+            parameters,
+            data,
+            context,
+            limits,
+            deadline,
+            cancel,
+            ..
+        } = call;
+        let invocation = wit::Invocation {
+            parameters,
+            data,
+            context,
+        };
         let guest = async {
             let guest = program.pre.instantiate_async(&mut *store).await?;
             guest.call_execute(&mut *store, &step, &invocation).await
@@ -188,7 +219,8 @@ impl Inner {
             Err(_) => Err(End::Deadline.failure(call.deadline)),
             Ok(Err(error)) => Err(failure::of(&error, &call.limits)),
             Ok(Ok(text)) => {
-                json::check_object(&text, call.limits.output_depth).map_err(|flaw| failure::invalid("the descriptors", flaw))?;
+                json::check_object(&text, call.limits.output_depth)
+                    .map_err(|flaw| failure::invalid("the descriptors", flaw))?;
                 Ok(text)
             }
         }
@@ -211,28 +243,43 @@ fn accept(outcome: wit::Outcome, limits: &Limits) -> Result<Outcome, Failure> {
     struct Attributes {
         warning: Option<String>,
     }
-    let fits = |text: &str| if text.len() > limits.output_bytes { Err(failure::too_large(limits)) } else { Ok(()) };
+    let fits = |text: &str| {
+        if text.len() > limits.output_bytes {
+            Err(failure::too_large(limits))
+        } else {
+            Ok(())
+        }
+    };
     match outcome {
         wit::Outcome::Output(wit::Output { data, attributes }) => {
             fits(&data)?;
-            json::check(&data, limits.output_depth).map_err(|flaw| failure::invalid("the step's output", flaw))?;
+            json::check(&data, limits.output_depth)
+                .map_err(|flaw| failure::invalid("the step's output", flaw))?;
             let mut warning = None;
             if let Some(text) = &attributes {
                 fits(text)?;
-                json::check_object(text, limits.output_depth)
-                    .map_err(|flaw| failure::invalid("the attributes of the step's output", flaw))?;
+                json::check_object(text, limits.output_depth).map_err(|flaw| {
+                    failure::invalid("the attributes of the step's output", flaw)
+                })?;
                 let read: Attributes = serde_json::from_str(text).map_err(|_| {
                     let message = "the attribute `warning` of the step's output is not a text";
                     Failure::host(Kind::Permanent, code::INVALID_OUTPUT, message)
                 })?;
-                warning = read.warning.map(|text| cut(&text, MESSAGE_BYTES).to_owned());
+                warning = read
+                    .warning
+                    .map(|text| cut(&text, MESSAGE_BYTES).to_owned());
             }
-            Ok(Outcome::Output { data, warning, attributes })
+            Ok(Outcome::Output {
+                data,
+                warning,
+                attributes,
+            })
         }
         wit::Outcome::StartChildren(request) => {
             fits(&request)?;
-            json::check_object(&request, limits.output_depth)
-                .map_err(|flaw| failure::invalid("the request to start child applications", flaw))?;
+            json::check_object(&request, limits.output_depth).map_err(|flaw| {
+                failure::invalid("the request to start child applications", flaw)
+            })?;
             Ok(Outcome::StartChildren(request))
         }
     }
@@ -244,12 +291,18 @@ fn reported(error: wit::Error, limits: &Limits) -> Failure {
         wit::ErrorKind::Retryable => Kind::Retryable,
         wit::ErrorKind::Permanent => Kind::Permanent,
     };
-    let detail = error
-        .detail
-        .filter(|text| text.len() <= limits.output_bytes && json::check_object(text, limits.output_depth).is_ok());
+    let detail = error.detail.filter(|text| {
+        text.len() <= limits.output_bytes && json::check_object(text, limits.output_depth).is_ok()
+    });
     let code = match cut(&error.code, CODE_BYTES) {
         "" => "error",
         code => code,
     };
-    Failure { kind, code: code.to_owned(), message: cut(&error.message, MESSAGE_BYTES).to_owned(), detail, by_guest: true }
+    Failure {
+        kind,
+        code: code.to_owned(),
+        message: cut(&error.message, MESSAGE_BYTES).to_owned(),
+        detail,
+        by_guest: true,
+    }
 }

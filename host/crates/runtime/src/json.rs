@@ -15,13 +15,24 @@ pub(crate) enum Flaw {
 
 /// Whether `text` is one JSON value (RFC 8259) nested no deeper than `depth`, at most 128.
 pub(crate) fn check(text: &str, depth: u8) -> Result<(), Flaw> {
-    Scanner { bytes: text.as_bytes(), at: 0, limit: depth.min(128), depth: 0, objects: 0 }.run()
+    Scanner {
+        bytes: text.as_bytes(),
+        at: 0,
+        limit: depth.min(128),
+        depth: 0,
+        objects: 0,
+    }
+    .run()
 }
 
 /// Whether `text` is a JSON object.
 pub(crate) fn check_object(text: &str, depth: u8) -> Result<(), Flaw> {
     check(text, depth)?;
-    if text.trim_ascii_start().starts_with('{') { Ok(()) } else { Err(Flaw::NoObject) }
+    if text.trim_ascii_start().starts_with('{') {
+        Ok(())
+    } else {
+        Err(Flaw::NoObject)
+    }
 }
 
 struct Scanner<'a> {
@@ -62,7 +73,11 @@ impl Scanner<'_> {
             loop {
                 if self.depth == 0 {
                     self.space();
-                    return if self.at == self.bytes.len() { Ok(()) } else { Err(Flaw::At(self.at)) };
+                    return if self.at == self.bytes.len() {
+                        Ok(())
+                    } else {
+                        Err(Flaw::At(self.at))
+                    };
                 }
                 let object = self.objects & 1 == 1;
                 match (self.next()?, object) {
@@ -112,14 +127,21 @@ impl Scanner<'_> {
             return Err(Flaw::At(self.at - 1));
         }
         self.string()?;
-        if self.next()? == b':' { Ok(()) } else { Err(Flaw::At(self.at - 1)) }
+        if self.next()? == b':' {
+            Ok(())
+        } else {
+            Err(Flaw::At(self.at - 1))
+        }
     }
 
     /// The rest of a string; the text is UTF-8 already.
     fn string(&mut self) -> Result<(), Flaw> {
         loop {
             let rest = &self.bytes[self.at..];
-            let plain = rest.iter().position(|&byte| byte < 0x20 || byte == b'"' || byte == b'\\').ok_or(Flaw::End)?;
+            let plain = rest
+                .iter()
+                .position(|&byte| byte < 0x20 || byte == b'"' || byte == b'\\')
+                .ok_or(Flaw::End)?;
             self.at += plain + 1;
             match rest[plain] {
                 b'"' => return Ok(()),
@@ -139,7 +161,11 @@ impl Scanner<'_> {
                 0xDC00..=0xDFFF => Err(Flaw::At(self.at - 1)),
                 0xD800..=0xDBFF => {
                     self.word(b"\\u")?;
-                    if matches!(self.hex()?, 0xDC00..=0xDFFF) { Ok(()) } else { Err(Flaw::At(self.at - 1)) }
+                    if matches!(self.hex()?, 0xDC00..=0xDFFF) {
+                        Ok(())
+                    } else {
+                        Err(Flaw::At(self.at - 1))
+                    }
                 }
                 _ => Ok(()),
             },
@@ -199,7 +225,11 @@ impl Scanner<'_> {
 
     fn digits(&mut self) -> Result<(), Flaw> {
         if !self.digit() {
-            return Err(if self.at < self.bytes.len() { Flaw::At(self.at) } else { Flaw::End });
+            return Err(if self.at < self.bytes.len() {
+                Flaw::At(self.at)
+            } else {
+                Flaw::End
+            });
         }
         while self.digit() {}
         Ok(())
@@ -213,14 +243,70 @@ mod tests {
     #[test]
     fn agrees_with_a_parser() {
         for text in [
-            "", " ", "null", "true", "false", "nul", "truex", "0", "-0", "01", "-", "1.", "1.5", "1e", "1e+", "1E-7", ".5",
-            "+1", "\"\"", "\"", "\"a", "\"\\\"", "\"\\u00e4\"", "\"\\ud83d\\ude00\"", "\"\\ud83d\"", "\"\\ude00\"",
-            "\"\\ud83d\\u0041\"", "\"\\x\"", "\"\\u12g4\"", "\"\\u12", "\"\n\"", "[]", "[ ]", "[1]", "[1,]", "[,1]", "[1 2]",
-            "[", "]", "{}", "{ }", "{\"a\":1}", "{\"a\":1,}", "{\"a\"}", "{\"a\":}", "{a:1}", "{\"a\":[{}]}", "{]", "[}",
-            "{\"a\":1]", " [1, {\"b\": [null, -2.5e3]}, \"ü\"] ", "[] []", "1 2", "{\"a\":1 \"b\":2}", "NaN", "\u{feff}1",
+            "",
+            " ",
+            "null",
+            "true",
+            "false",
+            "nul",
+            "truex",
+            "0",
+            "-0",
+            "01",
+            "-",
+            "1.",
+            "1.5",
+            "1e",
+            "1e+",
+            "1E-7",
+            ".5",
+            "+1",
+            "\"\"",
+            "\"",
+            "\"a",
+            "\"\\\"",
+            "\"\\u00e4\"",
+            "\"\\ud83d\\ude00\"",
+            "\"\\ud83d\"",
+            "\"\\ude00\"",
+            "\"\\ud83d\\u0041\"",
+            "\"\\x\"",
+            "\"\\u12g4\"",
+            "\"\\u12",
+            "\"\n\"",
+            "[]",
+            "[ ]",
+            "[1]",
+            "[1,]",
+            "[,1]",
+            "[1 2]",
+            "[",
+            "]",
+            "{}",
+            "{ }",
+            "{\"a\":1}",
+            "{\"a\":1,}",
+            "{\"a\"}",
+            "{\"a\":}",
+            "{a:1}",
+            "{\"a\":[{}]}",
+            "{]",
+            "[}",
+            "{\"a\":1]",
+            " [1, {\"b\": [null, -2.5e3]}, \"ü\"] ",
+            "[] []",
+            "1 2",
+            "{\"a\":1 \"b\":2}",
+            "NaN",
+            "\u{feff}1",
         ] {
             let expected = serde_json::from_str::<serde_json::Value>(text).is_ok();
-            assert_eq!(check(text, 100).is_ok(), expected, "{text:?}: {:?}", check(text, 100));
+            assert_eq!(
+                check(text, 100).is_ok(),
+                expected,
+                "{text:?}: {:?}",
+                check(text, 100)
+            );
         }
     }
 
@@ -228,12 +314,21 @@ mod tests {
     fn agrees_with_a_parser_on_damaged_texts() {
         let whole = r#"{"a": [1, -2.5e-3, "b\n\u00e4\ud83d\ude00", null, true], "c": {"d": {}, "e": []}, "f": false}"#;
         for at in 0..whole.len() {
-            for with in ["", "\"", "{", "}", "[", "]", ",", ":", "\\", "0", "e", "-", ".", " ", "u"] {
+            for with in [
+                "", "\"", "{", "}", "[", "]", ",", ":", "\\", "0", "e", "-", ".", " ", "u",
+            ] {
                 for length in [0, 1] {
-                    let Some(rest) = whole.get(at + length..) else { continue };
+                    let Some(rest) = whole.get(at + length..) else {
+                        continue;
+                    };
                     let text = format!("{}{with}{rest}", &whole[..at]);
                     let expected = serde_json::from_str::<serde_json::Value>(&text);
-                    assert_eq!(check(&text, 100).is_ok(), expected.is_ok(), "{text}: {:?} {expected:?}", check(&text, 100));
+                    assert_eq!(
+                        check(&text, 100).is_ok(),
+                        expected.is_ok(),
+                        "{text}: {:?} {expected:?}",
+                        check(&text, 100)
+                    );
                 }
             }
         }
@@ -241,9 +336,17 @@ mod tests {
 
     #[test]
     fn depth_is_limited() {
-        let nested = |levels: usize| format!("{}{}", "[{\"a\":".repeat(levels / 2), "[".repeat(levels % 2));
-        let close = |levels: usize| format!("{}{}", "]".repeat(levels % 2), "}]".repeat(levels / 2));
-        let text = |levels: usize| format!("{}1{}", nested(levels), close(levels)).replace("[1]", "[1]");
+        let nested = |levels: usize| {
+            format!(
+                "{}{}",
+                "[{\"a\":".repeat(levels / 2),
+                "[".repeat(levels % 2)
+            )
+        };
+        let close =
+            |levels: usize| format!("{}{}", "]".repeat(levels % 2), "}]".repeat(levels / 2));
+        let text =
+            |levels: usize| format!("{}1{}", nested(levels), close(levels)).replace("[1]", "[1]");
         assert_eq!(check(&text(100), 100), Ok(()));
         assert_eq!(check(&text(101), 100), Err(Flaw::Depth(100)));
         assert_eq!(check(&text(128), 200), Ok(()));

@@ -10,6 +10,8 @@
 //! for a guest. Guests that compute for long take turns among themselves and leave one thread to
 //! those that do not.
 
+#![cfg_attr(test, expect(clippy::unwrap_used, reason = "tests"))]
+
 mod artefact;
 mod bindings;
 mod engine;

@@ -84,7 +84,13 @@ pub struct Failure {
 
 impl Failure {
     pub(crate) fn host(kind: Kind, code: &str, message: impl Into<String>) -> Self {
-        Self { kind, code: code.to_owned(), message: message.into(), detail: None, by_guest: false }
+        Self {
+            kind,
+            code: code.to_owned(),
+            message: message.into(),
+            detail: None,
+            by_guest: false,
+        }
     }
 }
 

@@ -29,7 +29,10 @@ impl Program {
 
 impl std::fmt::Debug for Program {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Program").field("digest", &self.digest).field("artefact_bytes", &self.artefact_bytes).finish_non_exhaustive()
+        f.debug_struct("Program")
+            .field("digest", &self.digest)
+            .field("artefact_bytes", &self.artefact_bytes)
+            .finish_non_exhaustive()
     }
 }
 
@@ -44,7 +47,12 @@ pub(crate) fn linker(engine: &Engine) -> Result<Linker<State>, Error> {
 }
 
 /// Links a component; tells what of the world is not met.
-pub(crate) fn link(linker: &Linker<State>, component: &Component) -> Result<GuestPre<State>, InstallError> {
-    let pre = linker.instantiate_pre(component).map_err(|error| InstallError::Import(chain(&error)))?;
+pub(crate) fn link(
+    linker: &Linker<State>,
+    component: &Component,
+) -> Result<GuestPre<State>, InstallError> {
+    let pre = linker
+        .instantiate_pre(component)
+        .map_err(|error| InstallError::Import(chain(&error)))?;
     GuestPre::new(pre).map_err(|error| InstallError::Export(chain(&error)))
 }

@@ -21,8 +21,8 @@ use crate::program::{link, linker};
 use crate::state::State;
 use crate::turn::Rules;
 use crate::{
-    Allocation, Baseline, CachePort, Call, Error, Execution, InstallError, Level, Limits, LogBuffer, LogLimits, Program,
-    SecretHandles, Settings, engine,
+    Allocation, Baseline, CachePort, Call, Error, Execution, InstallError, Level, Limits,
+    LogBuffer, LogLimits, Program, SecretHandles, Settings, engine,
 };
 
 /// How long `describe` may take.
@@ -114,7 +114,11 @@ impl Runtime {
             linker,
             folder,
             programs: RwLock::default(),
-            rules: Rules { turns: Arc::new(Semaphore::new(turns)), quantum: settings.quantum, ticker },
+            rules: Rules {
+                turns: Arc::new(Semaphore::new(turns)),
+                quantum: settings.quantum,
+                ticker,
+            },
             slots,
             ports,
             compilers,
@@ -128,7 +132,10 @@ impl Runtime {
     pub async fn install(&self, digest: &str, file: Bytes) -> Result<Installed, InstallError> {
         let _turn = self.0.compiling.lock().await;
         if let Some(program) = self.load(digest)? {
-            return Ok(Installed { compile_time: Duration::ZERO, artefact_bytes: program.artefact_bytes });
+            return Ok(Installed {
+                compile_time: Duration::ZERO,
+                artefact_bytes: program.artefact_bytes,
+            });
         }
         let inner = self.0.clone();
         let name = digest.to_owned();
@@ -136,10 +143,15 @@ impl Runtime {
             let start = Instant::now();
             let component = inner.component(&file)?;
             link(&inner.linker, &component)?;
-            let code = component.serialize().map_err(|error| InstallError::Compile(chain(&error)))?;
+            let code = component
+                .serialize()
+                .map_err(|error| InstallError::Compile(chain(&error)))?;
             let compile_time = start.elapsed();
             inner.folder.write(&name, &code)?;
-            Ok(Installed { compile_time, artefact_bytes: code.len() as u64 })
+            Ok(Installed {
+                compile_time,
+                artefact_bytes: code.len() as u64,
+            })
         })
         .await
     }
@@ -151,13 +163,32 @@ impl Runtime {
         if let Some(program) = self.0.programs.read().get(digest) {
             return Ok(Some(program.clone()));
         }
-        let Some((component, artefact_bytes)) = self.0.folder.read(&self.0.engine, digest)? else { return Ok(None) };
-        let Ok(pre) = link(&self.0.linker, &component) else { return Ok(None) };
+        let Some((component, artefact_bytes)) = self.0.folder.read(&self.0.engine, digest)? else {
+            return Ok(None);
+        };
+        let Ok(pre) = link(&self.0.linker, &component) else {
+            return Ok(None);
+        };
         if let Err(error) = component.initialize_copy_on_write_image() {
-            tracing::warn!(digest, error = chain(&error), "instances of this component start slower than they could");
+            tracing::warn!(
+                digest,
+                error = chain(&error),
+                "instances of this component start slower than they could"
+            );
         }
-        let program = Arc::new(Program { digest: digest.to_owned(), pre, artefact_bytes });
-        Ok(Some(self.0.programs.write().entry(digest.into()).or_insert(program).clone()))
+        let program = Arc::new(Program {
+            digest: digest.to_owned(),
+            pre,
+            artefact_bytes,
+        });
+        Ok(Some(
+            self.0
+                .programs
+                .write()
+                .entry(digest.into())
+                .or_insert(program)
+                .clone(),
+        ))
     }
 
     /// Executes a step. Dropping the future ends the execution like a cancellation.
@@ -173,7 +204,11 @@ impl Runtime {
         let program = self
             .compile(move || {
                 let component = inner.component(&file)?;
-                Ok(Program { digest: String::new(), pre: link(&inner.linker, &component)?, artefact_bytes: 0 })
+                Ok(Program {
+                    digest: String::new(),
+                    pre: link(&inner.linker, &component)?,
+                    artefact_bytes: 0,
+                })
             })
             .await?;
         let clock = self.0.ports.clock.clone();
@@ -221,7 +256,10 @@ impl Runtime {
             instances: pool.map_or(0, wasmtime::PoolingAllocatorMetrics::component_instances),
             memories: pool.map_or(0, wasmtime::PoolingAllocatorMetrics::memories),
             stacks: pool.map_or(0, wasmtime::PoolingAllocatorMetrics::stacks),
-            idle_memory_bytes: pool.map_or(0, wasmtime::PoolingAllocatorMetrics::unused_memory_bytes_resident),
+            idle_memory_bytes: pool.map_or(
+                0,
+                wasmtime::PoolingAllocatorMetrics::unused_memory_bytes_resident,
+            ),
             idle: self.0.rules.ticker.is_parked(),
         }
     }
@@ -237,7 +275,9 @@ impl Runtime {
                 .unwrap_or_else(|_| Err(InstallError::Compile("the compiler failed on it".into())));
             let _ = sender.send(result);
         });
-        receiver.await.unwrap_or_else(|_| Err(InstallError::Compile("the service is stopping".into())))
+        receiver
+            .await
+            .unwrap_or_else(|_| Err(InstallError::Compile("the service is stopping".into())))
     }
 }
 
@@ -245,9 +285,8 @@ impl Inner {
     fn component(&self, file: &[u8]) -> Result<Component, InstallError> {
         match file {
             [0, b'a', b's', b'm', 1, 0, 0, 0, ..] => Err(InstallError::CoreModule),
-            [0, b'a', b's', b'm', ..] => {
-                Component::from_binary(&self.engine, file).map_err(|error| InstallError::Compile(chain(&error)))
-            }
+            [0, b'a', b's', b'm', ..] => Component::from_binary(&self.engine, file)
+                .map_err(|error| InstallError::Compile(chain(&error))),
             _ => Err(InstallError::NotWasm),
         }
     }

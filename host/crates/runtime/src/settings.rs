@@ -79,16 +79,16 @@ impl Default for Pool {
         Self {
             slots: 512,
             core_instances_per_component: 64,
-            memories_per_component: 8,
-            tables_per_component: 32,
-            core_instances_per_slot: 8,
-            memories_per_slot: 2,
-            tables_per_slot: 4,
-            core_instance_size: 4 << 20,
-            component_instance_size: 4 << 20,
-            table_elements: 100_000,
+            memories_per_component: 4,
+            tables_per_component: 8,
+            core_instances_per_slot: 64,
+            memories_per_slot: 4,
+            tables_per_slot: 8,
+            core_instance_size: 1 << 20,
+            component_instance_size: 2 << 20,
+            table_elements: 20_000,
             memory_bytes: 1 << 30,
-            stack_bytes: 512 << 10,
+            stack_bytes: 1 << 20,
         }
     }
 }
@@ -96,7 +96,10 @@ impl Default for Pool {
 impl Pool {
     /// No pool: for tools that execute a component once.
     pub fn none() -> Self {
-        Self { slots: 0, ..Self::default() }
+        Self {
+            slots: 0,
+            ..Self::default()
+        }
     }
 }
 

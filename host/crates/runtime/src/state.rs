@@ -44,7 +44,9 @@ impl State {
     /// Whether the guest may go on.
     pub(crate) fn check_calls(&self) -> wasmtime::Result<()> {
         if self.host_calls > self.limits.host_calls {
-            return Err(wasmtime::Error::from(Exceeded::HostCalls(self.limits.host_calls)));
+            return Err(wasmtime::Error::from(Exceeded::HostCalls(
+                self.limits.host_calls,
+            )));
         }
         Ok(())
     }
@@ -53,7 +55,11 @@ impl State {
 impl WasiHttpView for State {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
         self.note_call();
-        WasiHttpCtxView { hooks: &mut self.http, table: &mut self.table, ctx: &mut self.http_ctx }
+        WasiHttpCtxView {
+            hooks: &mut self.http,
+            table: &mut self.table,
+            ctx: &mut self.http_ctx,
+        }
     }
 }
 

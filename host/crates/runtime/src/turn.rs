@@ -25,12 +25,18 @@ thread_local! {
 
 /// What to do when a guest notices a tick: go on while its time lasts, then give up the thread.
 pub(crate) fn on_tick() -> UpdateDeadline {
-    let left = UNTIL.get().map_or(Duration::ZERO, |until| until.saturating_duration_since(Instant::now()));
+    let left = UNTIL.get().map_or(Duration::ZERO, |until| {
+        until.saturating_duration_since(Instant::now())
+    });
     if left.is_zero() {
         YIELDED.set(true);
         return UpdateDeadline::Yield(1);
     }
-    UpdateDeadline::Continue((left.as_micros() as u64).div_ceil(TICK.as_micros() as u64).max(1))
+    UpdateDeadline::Continue(
+        (left.as_micros() as u64)
+            .div_ceil(TICK.as_micros() as u64)
+            .max(1),
+    )
 }
 
 type Acquire = Pin<Box<dyn Future<Output = Result<OwnedSemaphorePermit, AcquireError>> + Send>>;
@@ -56,7 +62,14 @@ pub(crate) struct Fair<'a, F> {
 
 impl<'a, F> Fair<'a, F> {
     pub(crate) fn new(rules: &'a Rules, inner: Pin<&'a mut F>) -> Self {
-        Self { inner, rules, used: Duration::ZERO, busy: Duration::ZERO, paused: None, queued: None }
+        Self {
+            inner,
+            rules,
+            used: Duration::ZERO,
+            busy: Duration::ZERO,
+            paused: None,
+            queued: None,
+        }
     }
 }
 
@@ -65,13 +78,17 @@ impl<F: Future> Fair<'_, F> {
     fn turn(&mut self, now: Instant, cx: &mut Context<'_>) -> Poll<Option<OwnedSemaphorePermit>> {
         if self.queued.is_none() {
             if let Some(paused) = self.paused.take() {
-                self.used = self.used.saturating_sub(now.saturating_duration_since(paused));
+                self.used = self
+                    .used
+                    .saturating_sub(now.saturating_duration_since(paused));
             }
             if self.used < self.rules.quantum {
                 return Poll::Ready(None);
             }
         }
-        let queued = self.queued.get_or_insert_with(|| Box::pin(self.rules.turns.clone().acquire_owned()));
+        let queued = self
+            .queued
+            .get_or_insert_with(|| Box::pin(self.rules.turns.clone().acquire_owned()));
         match queued.as_mut().poll(cx) {
             Poll::Pending => Poll::Pending,
             Poll::Ready(turn) => {

@@ -27,7 +27,11 @@ async fn p99(runtime: &Runtime, program: &Program) -> Duration {
 
 #[test]
 fn twelve_spinning_guests_do_not_delay_a_healthy_one() {
-    let threads = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let threads = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
     threads.block_on(async {
         let (runtime, program) = hostile().await;
         let healthy = {
@@ -43,7 +47,10 @@ fn twelve_spinning_guests_do_not_delay_a_healthy_one() {
                 let call = call("loop");
                 let cancel = call.cancel.clone();
                 let (runtime, program) = (runtime.clone(), program.clone());
-                (tokio::spawn(async move { runtime.execute(&program, call).await }), cancel)
+                (
+                    tokio::spawn(async move { runtime.execute(&program, call).await }),
+                    cancel,
+                )
             })
             .collect();
         tokio::time::sleep(Duration::from_millis(200)).await;
@@ -55,7 +62,10 @@ fn twelve_spinning_guests_do_not_delay_a_healthy_one() {
         }
         // On a machine that is busy with other things, the healthy one is slow alone as well.
         let allowed = Duration::from_millis(50) + 4 * alone;
-        assert!(beside < allowed, "p99 {beside:?} beside twelve, {alone:?} alone");
+        assert!(
+            beside < allowed,
+            "p99 {beside:?} beside twelve, {alone:?} alone"
+        );
         // Turns go round: none of the twelve starves.
         let (least, most) = (busy.iter().min().unwrap(), busy.iter().max().unwrap());
         assert!(*least * 4 > *most, "{busy:?}");
@@ -67,7 +77,11 @@ fn twelve_spinning_guests_do_not_delay_a_healthy_one() {
 
 #[test]
 fn nothing_ticks_while_guests_wait() {
-    let threads = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let threads = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
     threads.block_on(async {
         let (runtime, program) = hostile().await;
         let call = call("sleep");
@@ -79,7 +93,9 @@ fn nothing_ticks_while_guests_wait() {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(30), parked).await.unwrap();
+        tokio::time::timeout(Duration::from_secs(30), parked)
+            .await
+            .unwrap();
         cancel.cancel();
         waiting.await.unwrap();
     });

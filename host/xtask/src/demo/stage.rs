@@ -16,7 +16,7 @@ use super::APPLICATION;
 use super::outcome::{Outcome, Synchronised};
 
 /// How long one run may take, on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 /// Among so many generated events there are some that share a correlation.
 const GENERATED: usize = 400;
 
@@ -35,11 +35,19 @@ impl Stage {
     /// Starts everything and loads the example.
     pub(crate) fn set(port: Option<u16>, events: usize) -> anyhow::Result<Self> {
         fs::create_dir_all(place::target())?;
-        let mut folder = tempfile::Builder::new().prefix("demo-").tempdir_in(place::target())?;
+        let mut folder = tempfile::Builder::new()
+            .prefix("demo-")
+            .tempdir_in(place::target())?;
         match Self::set_in(folder.path(), port, events) {
             Ok((simulators, service, events)) => {
                 let programs = place::programs()?;
-                Ok(Self { service, simulators, programs, events, folder })
+                Ok(Self {
+                    service,
+                    simulators,
+                    programs,
+                    events,
+                    folder,
+                })
             }
             Err(error) => {
                 folder.disable_cleanup(true);
@@ -49,7 +57,11 @@ impl Stage {
         }
     }
 
-    fn set_in(folder: &Path, port: Option<u16>, events: usize) -> anyhow::Result<(Simulators, Service, Vec<Value>)> {
+    fn set_in(
+        folder: &Path,
+        port: Option<u16>,
+        events: usize,
+    ) -> anyhow::Result<(Simulators, Service, Vec<Value>)> {
         eprintln!("Starting the simulators …");
         let plan = simulators::Plan {
             events: GENERATED.max(events),
@@ -58,8 +70,12 @@ impl Stage {
         };
         let simulators = plan.start(folder)?;
         let events = choose(simulators.events()?, events);
-        // A copy that has not been written back to, for `pfctl application run`.
-        fs::write(folder.join("event.json"), serde_json::to_vec_pretty(&events[0])?)?;
+        // One of them as the parameters of a run, for `pfctl application run`.
+        let sample = json!({"event": events.first()});
+        fs::write(
+            folder.join("params.json"),
+            serde_json::to_vec_pretty(&sample)?,
+        )?;
 
         eprintln!("Starting the service …");
         let mut plan = service::Plan::new(folder)?;
@@ -73,7 +89,10 @@ impl Stage {
         let document = serde_json::to_vec(&simulators.configuration())?;
         let headers = [("content-type", "application/json"), ("if-match", "*")];
         let path = format!("/api/v1/configurations/{}", INCIDENT_SYNC.name);
-        service.client()?.send("PUT", &path, &headers, &document)?.json()?;
+        service
+            .client()?
+            .send("PUT", &path, &headers, &document)?
+            .json()?;
         Ok((simulators, service, events))
     }
 
@@ -88,9 +107,9 @@ impl Stage {
         self.folder.path()
     }
 
-    /// A file with one event.
+    /// A file with the parameters of a run for one event.
     pub(crate) fn sample(&self) -> PathBuf {
-        self.folder.path().join("event.json")
+        self.folder.path().join("params.json")
     }
 
     /// An error when something that should run has ended.
@@ -108,7 +127,9 @@ impl Stage {
         for event in &self.events {
             let body = json!({"name": APPLICATION, "params": {"event": event}});
             let accepted = client.send_json("POST", "/api/v1/applications/run", &body)?;
-            let id = accepted["task_id"].as_str().context("an accepted run has no task_id")?;
+            let id = accepted["task_id"]
+                .as_str()
+                .context("an accepted run has no task_id")?;
             runs.push((event, id.to_owned()));
         }
         let mut done = Vec::new();
@@ -131,7 +152,12 @@ impl Stage {
             .iter()
             .map(|event| (text(event, "eid"), text(event, "ext_ticket_ref")))
             .collect();
-        Ok(Outcome { events: done, incidents: self.simulators.incidents()?, tickets, took })
+        Ok(Outcome {
+            events: done,
+            incidents: self.simulators.incidents()?,
+            tickets,
+            took,
+        })
     }
 
     /// Stops service and simulators; an error unless the service ended in order.
@@ -148,7 +174,10 @@ fn wait(client: &mut Client, run: &str, started: Instant) -> anyhow::Result<Valu
             return Ok(state);
         }
         if started.elapsed() > PATIENCE {
-            bail!("the run {run} has not ended after {} s: {state}", PATIENCE.as_secs());
+            bail!(
+                "the run {run} has not ended after {} s: {state}",
+                PATIENCE.as_secs()
+            );
         }
         std::thread::sleep(Duration::from_millis(5));
     }
@@ -156,10 +185,17 @@ fn wait(client: &mut Client, run: &str, started: Instant) -> anyhow::Result<Valu
 
 /// Why a run failed, from its steps.
 fn why(run: &Value) -> String {
-    let steps = run["steps"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let steps = run["steps"]
+        .as_array()
+        .map(Vec::as_slice)
+        .unwrap_or_default();
     let failed = steps.iter().find(|step| step["state"] == "failed");
     match failed {
-        Some(step) => format!("{}: {}", text(step, "name"), text(&step["error"], "message")),
+        Some(step) => format!(
+            "{}: {}",
+            text(step, "name"),
+            text(&step["error"], "message")
+        ),
         None => format!("the run ended as {}", run["state"]),
     }
 }
@@ -176,7 +212,10 @@ fn choose(mut events: Vec<Value>, count: usize) -> Vec<Value> {
     for event in &events {
         *seen.entry(text(event, "correlation_id")).or_default() += 1;
     }
-    let shared = |event: &Value| seen.get(&text(event, "correlation_id")).is_some_and(|count| *count > 1);
+    let shared = |event: &Value| {
+        seen.get(&text(event, "correlation_id"))
+            .is_some_and(|count| *count > 1)
+    };
     let (mut chosen, others): (Vec<Value>, Vec<Value>) = events.iter().cloned().partition(shared);
     // Those of one correlation next to each other, so that the first few hold whole groups.
     chosen.sort_by_key(|event| text(event, "correlation_id"));
@@ -199,7 +238,13 @@ mod tests {
             .map(|number| json!({"eid": format!("{number}"), "correlation_id": format!("C{}", number % 360)}))
             .collect();
         let chosen = choose(events.clone(), 12);
-        let distinct = |field: &str| chosen.iter().map(|event| text(event, field)).collect::<HashSet<_>>().len();
+        let distinct = |field: &str| {
+            chosen
+                .iter()
+                .map(|event| text(event, field))
+                .collect::<HashSet<_>>()
+                .len()
+        };
         assert_eq!(distinct("eid"), 12);
         assert_eq!(distinct("correlation_id"), 9);
         assert_eq!(choose(events.clone(), 1).len(), 1);
@@ -213,6 +258,9 @@ mod tests {
             {"name": "B", "state": "failed", "error": {"message": "no"}},
         ]});
         assert_eq!(why(&run), "B: no");
-        assert_eq!(why(&json!({"state": "cancelled"})), "the run ended as \"cancelled\"");
+        assert_eq!(
+            why(&json!({"state": "cancelled"})),
+            "the run ended as \"cancelled\""
+        );
     }
 }

@@ -26,7 +26,9 @@ pub(super) fn blocks(page: &str) -> Vec<(usize, anyhow::Result<Block>)> {
     let mut lines = (1..).zip(page.lines());
     while let Some((number, line)) = lines.next() {
         let trimmed = line.trim_start();
-        let Some(info) = trimmed.strip_prefix("```") else { continue };
+        let Some(info) = trimmed.strip_prefix("```") else {
+            continue;
+        };
         let indent = line.len() - trimmed.len();
         let mut body = String::new();
         for (_, line) in lines.by_ref().take_while(|(_, line)| line.trim() != "```") {
@@ -45,12 +47,16 @@ fn parse(info: &str, body: &str) -> anyhow::Result<Block> {
     match info {
         "sh test" => Ok(Block::Script(body.to_owned())),
         "sh elsewhere" => {
-            let commands = body.lines().map(|line| line.split(" #").next().unwrap_or_default().trim());
+            let commands = body
+                .lines()
+                .map(|line| line.split(" #").next().unwrap_or_default().trim());
             let commands = commands.filter(|line| !line.is_empty() && !line.starts_with('#'));
             Ok(Block::Elsewhere(commands.map(str::to_owned).collect()))
         }
         "console" => session(body),
-        other => bail!("`{other}` does not say how it is tested: write `sh test`, `console` or `sh elsewhere`"),
+        other => bail!(
+            "`{other}` does not say how it is tested: write `sh test`, `console` or `sh elsewhere`"
+        ),
     }
 }
 
@@ -58,10 +64,15 @@ fn session(body: &str) -> anyhow::Result<Block> {
     let mut exchanges: Vec<Exchange> = Vec::new();
     for line in body.lines() {
         if let Some(command) = line.strip_prefix("$ ") {
-            exchanges.push(Exchange { command: command.to_owned(), expected: Vec::new() });
+            exchanges.push(Exchange {
+                command: command.to_owned(),
+                expected: Vec::new(),
+            });
             continue;
         }
-        let Some(last) = exchanges.last_mut() else { bail!("output comes before the first `$ `") };
+        let Some(last) = exchanges.last_mut() else {
+            bail!("output comes before the first `$ `")
+        };
         if last.expected.is_empty() && last.command.ends_with('\\') {
             last.command.push('\n');
             last.command.push_str(line);
@@ -92,9 +103,13 @@ fn matches(line: &str, wanted: &str) -> bool {
     let [first, between @ .., last] = parts.as_slice() else {
         return line == wanted;
     };
-    let Some(mut rest) = line.strip_prefix(first) else { return false };
+    let Some(mut rest) = line.strip_prefix(first) else {
+        return false;
+    };
     for part in between {
-        let Some(at) = rest.find(part) else { return false };
+        let Some(at) = rest.find(part) else {
+            return false;
+        };
         rest = &rest[at + part.len()..];
     }
     rest.ends_with(last)
@@ -103,9 +118,15 @@ fn matches(line: &str, wanted: &str) -> bool {
 /// The local targets of a page's links, without their fragments.
 #[cfg(test)]
 pub(super) fn links(page: &str) -> Vec<String> {
-    let targets = page.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+    let targets = page
+        .split("](")
+        .skip(1)
+        .filter_map(|rest| rest.split(')').next());
     let paths = targets.map(|target| target.split('#').next().unwrap_or_default());
-    paths.filter(|path| !path.is_empty() && !path.contains("://")).map(str::to_owned).collect()
+    paths
+        .filter(|path| !path.is_empty() && !path.contains("://"))
+        .map(str::to_owned)
+        .collect()
 }
 
 #[cfg(test)]
@@ -117,7 +138,10 @@ mod tests {
         let page = "# A\n```sh test\na\nb\n```\ntext\n```json\n{}\n```\n\n  ```console\n  $ c \\\n  d\n  out\n\n  $ e\n  ```\n\
             ```sh elsewhere\n# first\ncargo xtask test   # all\n```\n```bash\nx\n```\n";
         let found = blocks(page);
-        assert_eq!(found.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [2, 11, 18, 22]);
+        assert_eq!(
+            found.iter().map(|(line, _)| *line).collect::<Vec<_>>(),
+            [2, 11, 18, 22]
+        );
         let mut found = found.into_iter().map(|(_, block)| block.ok());
         assert_eq!(found.next(), Some(Some(Block::Script("a\nb\n".to_owned()))));
         let exchange = |command: &str, expected: &[&str]| Exchange {
@@ -126,18 +150,36 @@ mod tests {
         };
         let session = vec![exchange("c \\\nd", &["out"]), exchange("e", &[])];
         assert_eq!(found.next(), Some(Some(Block::Session(session))));
-        assert_eq!(found.next(), Some(Some(Block::Elsewhere(vec!["cargo xtask test".to_owned()]))));
+        assert_eq!(
+            found.next(),
+            Some(Some(Block::Elsewhere(vec!["cargo xtask test".to_owned()])))
+        );
         assert_eq!(found.next(), Some(None));
     }
 
     #[test]
     fn output_is_compared_line_by_line_with_gaps() {
-        let expected = |lines: &[&str]| lines.iter().map(|line| (*line).to_owned()).collect::<Vec<_>>();
+        let expected = |lines: &[&str]| {
+            lines
+                .iter()
+                .map(|line| (*line).to_owned())
+                .collect::<Vec<_>>()
+        };
         let output = "name   state\nfirst  ok 12 ms\nlast   failed\n";
-        for right in [&["name state"][..], &["first ok … ms", "last … failed"], &["…", "last failed"], &["… ok …"]] {
+        for right in [
+            &["name state"][..],
+            &["first ok … ms", "last … failed"],
+            &["…", "last failed"],
+            &["… ok …"],
+        ] {
             assert!(compare(output, &expected(right)).is_ok(), "{right:?}");
         }
-        for wrong in [&["last failed", "name state"][..], &["first ok"], &["first … s ms"], &["first … failed"]] {
+        for wrong in [
+            &["last failed", "name state"][..],
+            &["first ok"],
+            &["first … s ms"],
+            &["first … failed"],
+        ] {
             assert!(compare(output, &expected(wrong)).is_err(), "{wrong:?}");
         }
     }

@@ -21,7 +21,10 @@ impl Guest for Hostile {
         match step.as_str() {
             // Harmless ones, to compare with.
             "noop" => output(invocation.data),
-            "warn" => Ok(Outcome::Output(Output { data: "1".into(), attributes: Some(r#"{"warning": "careful"}"#.into()) })),
+            "warn" => Ok(Outcome::Output(Output {
+                data: "1".into(),
+                attributes: Some(r#"{"warning": "careful"}"#.into()),
+            })),
             "children" => Ok(Outcome::StartChildren(invocation.parameters)),
             "fail" => Err(error("teapot", "short and stout".into())),
             "compute" => compute(&invocation.parameters),
@@ -46,7 +49,11 @@ impl Guest for Hostile {
             "clock-calls" => flood_clock(),
             "resources" => leak_resources(),
             "sleep" => sleep(),
-            "random-gigabyte" => output(wasi::random::random::get_random_bytes(1 << 30).len().to_string()),
+            "random-gigabyte" => output(
+                wasi::random::random::get_random_bytes(1 << 30)
+                    .len()
+                    .to_string(),
+            ),
             "ambient" => ambient(),
             // The network.
             "fetch" => network::fetch(&invocation.parameters),
@@ -59,17 +66,30 @@ impl Guest for Hostile {
 }
 
 pub(crate) fn output(data: String) -> Result<Outcome, Error> {
-    Ok(Outcome::Output(Output { data, attributes: None }))
+    Ok(Outcome::Output(Output {
+        data,
+        attributes: None,
+    }))
 }
 
 pub(crate) fn error(code: &str, message: String) -> Error {
-    Error { kind: ErrorKind::Permanent, code: code.into(), message, detail: Some(r#"{"by": "hostile"}"#.into()) }
+    Error {
+        kind: ErrorKind::Permanent,
+        code: code.into(),
+        message,
+        detail: Some(r#"{"by": "hostile"}"#.into()),
+    }
 }
 
 /// Adds as many numbers as the parameters say.
 fn compute(count: &str) -> Result<Outcome, Error> {
-    let count: u64 = count.trim().parse().map_err(|_| error("parameter", "not a number".into()))?;
-    let sum = (0..count).fold(0_u64, |sum, number| std::hint::black_box(sum.wrapping_add(number)));
+    let count: u64 = count
+        .trim()
+        .parse()
+        .map_err(|_| error("parameter", "not a number".into()))?;
+    let sum = (0..count).fold(0_u64, |sum, number| {
+        std::hint::black_box(sum.wrapping_add(number))
+    });
     output(sum.to_string())
 }
 
@@ -80,7 +100,10 @@ fn cached() -> Result<Outcome, Error> {
     let refused = cache::put(&long, "1", None).is_err();
     let got = cache::get("key").map_err(wrong)?;
     let deleted = cache::delete("key").map_err(wrong)?;
-    output(format!("[{}, {deleted}, {refused}]", got.unwrap_or("null".into())))
+    output(format!(
+        "[{}, {deleted}, {refused}]",
+        got.unwrap_or("null".into())
+    ))
 }
 
 fn spin() -> ! {
@@ -159,7 +182,8 @@ fn ambient() -> Result<Outcome, Error> {
     use std::io::Read as _;
     let mut input = String::new();
     let read = std::io::stdin().read_to_string(&mut input);
-    let files = ["/", ".", "/etc/passwd", "/proc/self/environ"].map(|path| std::fs::metadata(path).is_ok());
+    let files =
+        ["/", ".", "/etc/passwd", "/proc/self/environ"].map(|path| std::fs::metadata(path).is_ok());
     output(format!(
         r#"{{"arguments": {}, "environment": {}, "input": {}, "files": {}}}"#,
         std::env::args().count(),

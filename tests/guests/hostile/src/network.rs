@@ -3,7 +3,9 @@
 use std::net::{TcpListener, TcpStream, ToSocketAddrs as _, UdpSocket};
 
 use crate::wasi::http::outgoing_handler::handle;
-use crate::wasi::http::types::{Fields, FutureIncomingResponse, IncomingBody, IncomingResponse, Method, OutgoingRequest, Scheme};
+use crate::wasi::http::types::{
+    Fields, FutureIncomingResponse, IncomingBody, IncomingResponse, Method, OutgoingRequest, Scheme,
+};
 use crate::{Error, Outcome, error, output};
 
 /// Sends a GET to `host:port/path`; more words are a header: name and value.
@@ -12,7 +14,9 @@ fn send(parameters: &str) -> Result<FutureIncomingResponse, Error> {
     let target = words.next().unwrap_or_default();
     let headers = Fields::new();
     if let (Some(name), Some(value)) = (words.next(), words.next()) {
-        headers.append(name, value.as_bytes()).map_err(|refused| error("header", format!("{refused:?}")))?;
+        headers
+            .append(name, value.as_bytes())
+            .map_err(|refused| error("header", format!("{refused:?}")))?;
     }
     let (authority, path) = target.split_at(target.find('/').unwrap_or(target.len()));
     let request = OutgoingRequest::new(headers);
@@ -35,8 +39,12 @@ fn wait(future: &FutureIncomingResponse) -> Result<IncomingResponse, Error> {
 }
 
 fn read(response: &IncomingResponse) -> Result<Vec<u8>, Error> {
-    let body = response.consume().map_err(|()| error("body", "consumed".into()))?;
-    let stream = body.stream().map_err(|()| error("body", "no stream".into()))?;
+    let body = response
+        .consume()
+        .map_err(|()| error("body", "consumed".into()))?;
+    let stream = body
+        .stream()
+        .map_err(|()| error("body", "no stream".into()))?;
     let mut bytes = Vec::new();
     let ended = loop {
         match stream.blocking_read(1 << 16) {
@@ -48,9 +56,10 @@ fn read(response: &IncomingResponse) -> Result<Vec<u8>, Error> {
     drop(IncomingBody::finish(body));
     match ended {
         crate::wasi::io::streams::StreamError::Closed => Ok(bytes),
-        failed @ crate::wasi::io::streams::StreamError::LastOperationFailed(_) => {
-            Err(error("stream", format!("{failed:?} after {} bytes", bytes.len())))
-        }
+        failed @ crate::wasi::io::streams::StreamError::LastOperationFailed(_) => Err(error(
+            "stream",
+            format!("{failed:?} after {} bytes", bytes.len()),
+        )),
     }
 }
 
@@ -64,8 +73,16 @@ pub(crate) fn fetch(parameters: &str) -> Result<Outcome, Error> {
     }
     let status = response.status();
     let body = read(&response)?;
-    let text: String = String::from_utf8_lossy(&body).chars().take(200).filter(|c| c.is_ascii_graphic() || *c == ' ').collect();
-    output(format!(r#"{{"status": {status}, "length": {}, "body": "{}"}}"#, body.len(), text.replace(['"', '\\'], "'")))
+    let text: String = String::from_utf8_lossy(&body)
+        .chars()
+        .take(200)
+        .filter(|c| c.is_ascii_graphic() || *c == ' ')
+        .collect();
+    output(format!(
+        r#"{{"status": {status}, "length": {}, "body": "{}"}}"#,
+        body.len(),
+        text.replace(['"', '\\'], "'")
+    ))
 }
 
 /// Reads a body that does not end.
@@ -94,9 +111,15 @@ pub(crate) fn sockets() -> Result<Outcome, Error> {
         TcpStream::connect("127.0.0.1:22").is_ok(),
         TcpStream::connect("1.1.1.1:80").is_ok(),
         TcpListener::bind("127.0.0.1:0").is_ok(),
-        UdpSocket::bind("0.0.0.0:0").and_then(|socket| socket.send_to(b"x", "127.0.0.1:53")).is_ok(),
-        "localhost:80".to_socket_addrs().is_ok_and(|mut found| found.next().is_some()),
-        "example.com:80".to_socket_addrs().is_ok_and(|mut found| found.next().is_some()),
+        UdpSocket::bind("0.0.0.0:0")
+            .and_then(|socket| socket.send_to(b"x", "127.0.0.1:53"))
+            .is_ok(),
+        "localhost:80"
+            .to_socket_addrs()
+            .is_ok_and(|mut found| found.next().is_some()),
+        "example.com:80"
+            .to_socket_addrs()
+            .is_ok_and(|mut found| found.next().is_some()),
     ];
     output(format!("{tried:?}"))
 }

@@ -264,7 +264,8 @@ pub(super) async fn activate(
         let given = body["grants"].as_array().cloned().unwrap_or_default();
         let mut command = format!("next: pfctl syncpack activate {name}");
         for id in given.iter().map(|one| &one["id"]).chain(&denied) {
-            command.push_str(&format!(" --grant {}", text(id)));
+            command.push_str(" --grant ");
+            command.push_str(&text(id));
         }
         session.output.remark(&format!(
             "not granted: {}; steps that need it will be refused",

@@ -64,7 +64,7 @@ async fn a_change_of_the_account_counts_at_once_when_it_is_compared_each_time() 
 #[tokio::test]
 async fn a_verified_password_is_remembered_until_it_is_forgotten() {
     let remembering = AuthSettings {
-        recheck: Duration::from_secs(3600),
+        recheck: Duration::from_hours(1),
         ..AuthSettings::default()
     };
     for (remember, after) in [(3600, StatusCode::OK), (0, StatusCode::UNAUTHORIZED)] {

@@ -32,6 +32,7 @@ async fn refused(service: &Service, request: Request<Body>) -> (u16, String, Rep
     (reply.status.as_u16(), reply.problem(), reply)
 }
 
+#[expect(clippy::too_many_lines, reason = "a table of requests and refusals")]
 #[tokio::test]
 async fn what_cannot_be_read_is_refused_with_its_place() {
     let service = Service::new().await;

@@ -26,6 +26,10 @@ use tower::ServiceExt as _;
 struct Now;
 
 impl Clock for Now {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the clock that is handed on"
+    )]
     fn now(&self) -> Timestamp {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
         Timestamp(since.as_micros() as i64)
@@ -108,7 +112,7 @@ impl Service {
             connector,
             cache: Arc::new(cache),
         };
-        let parts = Parts {
+        let made_of = Parts {
             store: store.clone(),
             queue: Arc::new(queue::memory::MemoryQueue::new(queue::Limits::default())),
             runtime: runtime::Runtime::new(sandbox, ports).unwrap(),
@@ -116,7 +120,7 @@ impl Service {
             clock,
             guests: tokio::runtime::Handle::current(),
         };
-        let engine = Engine::start(parts, Settings::default()).await.unwrap();
+        let engine = Engine::start(made_of, Settings::default()).await.unwrap();
         let state = State {
             engine: engine.clone(),
             auth,

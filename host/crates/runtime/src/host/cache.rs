@@ -15,7 +15,13 @@ pub trait CachePort: Send + Sync + 'static {
     async fn get(&self, tenant: TenantId, key: &str) -> Result<Option<String>, CacheError>;
 
     /// Saves a JSON text for so many seconds, or until it is deleted.
-    async fn put(&self, tenant: TenantId, key: &str, value: String, ttl_seconds: Option<u64>) -> Result<(), CacheError>;
+    async fn put(
+        &self,
+        tenant: TenantId,
+        key: &str,
+        value: String,
+        ttl_seconds: Option<u64>,
+    ) -> Result<(), CacheError>;
 
     /// Deletes a record; says whether there was one.
     async fn delete(&self, tenant: TenantId, key: &str) -> Result<bool, CacheError>;
@@ -46,7 +52,10 @@ impl State {
         }
         let limit = self.limits.cache_key_bytes;
         if key.len() > limit {
-            return Ok(Err(wit::Error::TooLarge(format!("the key has {} bytes; {limit} are allowed", key.len()))));
+            return Ok(Err(wit::Error::TooLarge(format!(
+                "the key has {} bytes; {limit} are allowed",
+                key.len()
+            ))));
         }
         Ok(Ok(()))
     }
@@ -60,7 +69,12 @@ impl wit::Host for State {
         Ok(self.cache.get(self.tenant, &key).await.map_err(Into::into))
     }
 
-    async fn put(&mut self, key: String, value: String, ttl: Option<u64>) -> wasmtime::Result<Result<(), wit::Error>> {
+    async fn put(
+        &mut self,
+        key: String,
+        value: String,
+        ttl: Option<u64>,
+    ) -> wasmtime::Result<Result<(), wit::Error>> {
         if let Err(refused) = self.admit(&key)? {
             return Ok(Err(refused));
         }
@@ -72,13 +86,21 @@ impl wit::Host for State {
         if json::check(&value, self.limits.output_depth).is_err() {
             return Err(wasmtime::Error::from(Exceeded::CacheValue));
         }
-        Ok(self.cache.put(self.tenant, &key, value, ttl).await.map_err(Into::into))
+        Ok(self
+            .cache
+            .put(self.tenant, &key, value, ttl)
+            .await
+            .map_err(Into::into))
     }
 
     async fn delete(&mut self, key: String) -> wasmtime::Result<Result<bool, wit::Error>> {
         if let Err(refused) = self.admit(&key)? {
             return Ok(Err(refused));
         }
-        Ok(self.cache.delete(self.tenant, &key).await.map_err(Into::into))
+        Ok(self
+            .cache
+            .delete(self.tenant, &key)
+            .await
+            .map_err(Into::into))
     }
 }

@@ -73,11 +73,18 @@ impl Http {
     }
 
     /// Everything that is decided before a request leaves.
-    fn prepare(&mut self, mut request: Request<WasiBody>, options: Option<RequestOptions>) -> Result<Exchange, Error> {
+    fn prepare(
+        &mut self,
+        mut request: Request<WasiBody>,
+        options: Option<RequestOptions>,
+    ) -> Result<Exchange, Error> {
         let traffic = self.traffic.get_or_insert_default().clone();
         let open = Open::new(&traffic, self.limits.open_requests).ok_or_else(|| {
             let limit = self.limits.open_requests;
-            self.log.append(Level::Warning, &format!("more than {limit} requests at the same time: refused"));
+            self.log.append(
+                Level::Warning,
+                &format!("more than {limit} requests at the same time: refused"),
+            );
             Error::ConnectionLimitReached
         })?;
         let refused = |text: String| {
@@ -85,8 +92,15 @@ impl Http {
             self.log.append(Level::Warning, &text);
         };
         let Some(access) = self.access.clone() else {
-            let host = request.uri().authority().map_or("no host", |authority| authority.host());
-            refused(format!("{} to {host} is not granted: the SyncPack `{}` holds no grant for HTTP", request.method(), self.pack));
+            let host = request
+                .uri()
+                .authority()
+                .map_or("no host", |authority| authority.host());
+            refused(format!(
+                "{} to {host} is not granted: the SyncPack `{}` holds no grant for HTTP",
+                request.method(),
+                self.pack
+            ));
             return Err(Error::HttpRequestDenied);
         };
         if request.uri().to_string().contains(HANDLE_PREFIX) {
@@ -126,7 +140,10 @@ impl WasiHttpHooks for Http {
 }
 
 /// A response, and what remains to be done beside it: nothing, the connector drives connections.
-type Sent = (Response<WasiBody>, Box<dyn Future<Output = Result<(), Error>> + Send>);
+type Sent = (
+    Response<WasiBody>,
+    Box<dyn Future<Output = Result<(), Error>> + Send>,
+);
 
 /// A request that is ready to leave.
 struct Exchange {
@@ -148,8 +165,18 @@ impl Exchange {
         let (out_limit, in_limit) = (self.limits.request_bytes, self.limits.response_bytes);
         self.traffic.requests.fetch_add(1, Ordering::Relaxed);
         let traffic = self.traffic.clone();
-        let request = self.request.map(|body| Metered { body, traffic, limit: out_limit, upload: true, open: None });
-        let response = match self.connector.send(&self.access.egress, request, self.timeouts).await {
+        let request = self.request.map(|body| Metered {
+            body,
+            traffic,
+            limit: out_limit,
+            upload: true,
+            open: None,
+        });
+        let response = match self
+            .connector
+            .send(&self.access.egress, request, self.timeouts)
+            .await
+        {
             Ok(response) => response,
             Err(refusal) => {
                 let mut text = refusal.to_string();
@@ -167,7 +194,14 @@ impl Exchange {
         let (traffic, open) = (self.traffic, Some(self.open));
         let response = response.map(|body| {
             let body = body.map_err(translate);
-            Metered { body, traffic, limit: in_limit, upload: false, open }.boxed_unsync()
+            Metered {
+                body,
+                traffic,
+                limit: in_limit,
+                upload: false,
+                open,
+            }
+            .boxed_unsync()
         });
         Ok((response, Box::new(async { Ok(()) })))
     }
@@ -175,10 +209,22 @@ impl Exchange {
 
 /// What an administrator can do about a request that no grant covers.
 fn advice(declared: &Grants, pack: &str, method: &http::Method, uri: &http::Uri) -> String {
-    let port = uri.port_u16().unwrap_or(if uri.scheme_str() == Some("http") { 80 } else { 443 });
-    let grant = uri.host().and_then(|host| Host::parse(host).ok()).and_then(|host| {
-        declared.find(method, &host, port).ok().map(|grant| grant.id.clone())
-    });
+    let port = uri
+        .port_u16()
+        .unwrap_or(if uri.scheme_str() == Some("http") {
+            80
+        } else {
+            443
+        });
+    let grant = uri
+        .host()
+        .and_then(|host| Host::parse(host).ok())
+        .and_then(|host| {
+            declared
+                .find(method, &host, port)
+                .ok()
+                .map(|grant| grant.id.clone())
+        });
     match grant {
         Some(id) => format!(
             "; the SyncPack declares it, and an administrator can give it with `pfctl syncpack activate {pack} --grant {id}`"
@@ -191,7 +237,9 @@ fn advice(declared: &Grants, pack: &str, method: &http::Method, uri: &http::Uri)
 
 fn shorter(limits: Timeouts, wanted: Option<RequestOptions>) -> Timeouts {
     let wanted = wanted.unwrap_or_default();
-    let shorter = |limit: Duration, wanted: Option<Duration>| wanted.map_or(limit, |wanted| wanted.min(limit));
+    let shorter = |limit: Duration, wanted: Option<Duration>| {
+        wanted.map_or(limit, |wanted| wanted.min(limit))
+    };
     Timeouts {
         connect: shorter(limits.connect, wanted.connect_timeout),
         first_byte: shorter(limits.first_byte, wanted.first_byte_timeout),
@@ -200,21 +248,41 @@ fn shorter(limits: Timeouts, wanted: Option<RequestOptions>) -> Timeouts {
 }
 
 fn is_denied(refusal: &Refusal) -> bool {
-    matches!(refusal, Refusal::Denied { .. } | Refusal::PrivateAddress { .. } | Refusal::ForbiddenAddress { .. })
+    matches!(
+        refusal,
+        Refusal::Denied { .. } | Refusal::PrivateAddress { .. } | Refusal::ForbiddenAddress { .. }
+    )
 }
 
 /// The connector's errors in the words of WASI. The log line holds the details.
 fn translate(refusal: Refusal) -> Error {
     match refusal {
         Refusal::Denied { .. } => Error::HttpRequestDenied,
-        Refusal::PrivateAddress { .. } | Refusal::ForbiddenAddress { .. } => Error::DestinationIpProhibited,
-        Refusal::Dns { reason, .. } => Error::DnsError { rcode: Some(reason), info_code: None },
+        Refusal::PrivateAddress { .. } | Refusal::ForbiddenAddress { .. } => {
+            Error::DestinationIpProhibited
+        }
+        Refusal::Dns { reason, .. } => Error::DnsError {
+            rcode: Some(reason),
+            info_code: None,
+        },
         Refusal::Connect { .. } => Error::ConnectionRefused,
         Refusal::Tls { .. } => Error::TlsProtocolError,
-        Refusal::Timeout { phase: Phase::Resolve, .. } => Error::DnsTimeout,
-        Refusal::Timeout { phase: Phase::Connect, .. } => Error::ConnectionTimeout,
-        Refusal::Timeout { phase: Phase::FirstByte, .. } => Error::HttpResponseTimeout,
-        Refusal::Timeout { phase: Phase::BetweenBytes, .. } => Error::ConnectionReadTimeout,
+        Refusal::Timeout {
+            phase: Phase::Resolve,
+            ..
+        } => Error::DnsTimeout,
+        Refusal::Timeout {
+            phase: Phase::Connect,
+            ..
+        } => Error::ConnectionTimeout,
+        Refusal::Timeout {
+            phase: Phase::FirstByte,
+            ..
+        } => Error::HttpResponseTimeout,
+        Refusal::Timeout {
+            phase: Phase::BetweenBytes,
+            ..
+        } => Error::ConnectionReadTimeout,
         Refusal::Busy { .. } => Error::ConnectionLimitReached,
         Refusal::Closed { .. } => Error::ConnectionTerminated,
         Refusal::Protocol { .. } => Error::HttpProtocolError,
@@ -252,7 +320,10 @@ impl<B: Body<Data = Bytes, Error = Error> + Unpin> Body for Metered<B> {
     type Data = Bytes;
     type Error = Error;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let this = self.get_mut();
         let frame = std::task::ready!(Pin::new(&mut this.body).poll_frame(cx));
         let Some(Ok(content)) = &frame else {
@@ -260,11 +331,19 @@ impl<B: Body<Data = Bytes, Error = Error> + Unpin> Body for Metered<B> {
             return Poll::Ready(frame);
         };
         let bytes = content.data_ref().map_or(0, |data| data.len() as u64);
-        let counter = if this.upload { &this.traffic.bytes_out } else { &this.traffic.bytes_in };
+        let counter = if this.upload {
+            &this.traffic.bytes_out
+        } else {
+            &this.traffic.bytes_in
+        };
         if counter.fetch_add(bytes, Ordering::Relaxed) + bytes > this.limit {
             this.open = None;
             let limit = Some(this.limit);
-            let error = if this.upload { Error::HttpRequestBodySize(limit) } else { Error::HttpResponseBodySize(limit) };
+            let error = if this.upload {
+                Error::HttpRequestBodySize(limit)
+            } else {
+                Error::HttpResponseBodySize(limit)
+            };
             return Poll::Ready(Some(Err(error)));
         }
         Poll::Ready(frame)
@@ -287,10 +366,24 @@ mod tests {
 
     #[test]
     fn advice_names_the_grant_to_give() {
-        let declared = Grants::new([Grant::parse("servicenow", "https://dev1.service-now.com/").unwrap()]);
-        let advice = |uri: &'static str| advice(&declared, "sn", &http::Method::GET, &http::Uri::from_static(uri));
-        assert!(advice("https://dev1.service-now.com/x").contains("`pfctl syncpack activate sn --grant servicenow`"));
-        assert!(advice("http://dev1.service-now.com/x").contains("the manifest of `sn` does not declare it"));
+        let declared =
+            Grants::new([Grant::parse("servicenow", "https://dev1.service-now.com/").unwrap()]);
+        let advice = |uri: &'static str| {
+            advice(
+                &declared,
+                "sn",
+                &http::Method::GET,
+                &http::Uri::from_static(uri),
+            )
+        };
+        assert!(
+            advice("https://dev1.service-now.com/x")
+                .contains("`pfctl syncpack activate sn --grant servicenow`")
+        );
+        assert!(
+            advice("http://dev1.service-now.com/x")
+                .contains("the manifest of `sn` does not declare it")
+        );
         assert!(advice("https://example.com/").contains("does not declare"));
     }
 

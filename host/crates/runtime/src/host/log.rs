@@ -74,7 +74,11 @@ pub struct LogLimits {
 
 impl Default for LogLimits {
     fn default() -> Self {
-        Self { lines: 10_000, bytes: 1 << 20, line_bytes: 64 << 10 }
+        Self {
+            lines: 10_000,
+            bytes: 1 << 20,
+            line_bytes: 64 << 10,
+        }
     }
 }
 
@@ -99,7 +103,13 @@ struct Inner {
 impl LogBuffer {
     /// An empty log that keeps lines from `level` on.
     pub fn new(clock: Arc<dyn Clock>, level: Level, limits: LogLimits) -> Self {
-        Self { clock, level, limits, full: AtomicBool::new(false), inner: Mutex::default() }
+        Self {
+            clock,
+            level,
+            limits,
+            full: AtomicBool::new(false),
+            inner: Mutex::default(),
+        }
     }
 
     /// Whether a line of that level would be kept.
@@ -118,8 +128,14 @@ impl LogBuffer {
             if inner.dropped == 0 {
                 self.full.store(true, Ordering::Relaxed);
                 let LogLimits { lines, bytes, .. } = self.limits;
-                let message = format!("the log of this step reached its limit of {lines} lines or {bytes} bytes: the rest is dropped");
-                inner.waiting.push(Line { at: self.clock.now(), level: Level::Warning, message });
+                let message = format!(
+                    "the log of this step reached its limit of {lines} lines or {bytes} bytes: the rest is dropped"
+                );
+                inner.waiting.push(Line {
+                    at: self.clock.now(),
+                    level: Level::Warning,
+                    message,
+                });
             }
             inner.dropped += 1;
             // Nothing small slips in after the notice.
@@ -128,7 +144,11 @@ impl LogBuffer {
         }
         inner.lines += 1;
         inner.bytes += message.len();
-        inner.waiting.push(Line { at: self.clock.now(), level, message: message.to_owned() });
+        inner.waiting.push(Line {
+            at: self.clock.now(),
+            level,
+            message: message.to_owned(),
+        });
     }
 
     /// Takes the lines written since the last time. They are not masked: whoever shows or stores
@@ -146,7 +166,10 @@ impl LogBuffer {
 impl std::fmt::Debug for LogBuffer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let inner = self.inner.lock();
-        f.debug_struct("LogBuffer").field("level", &self.level).field("lines", &inner.lines).finish_non_exhaustive()
+        f.debug_struct("LogBuffer")
+            .field("level", &self.level)
+            .field("lines", &inner.lines)
+            .finish_non_exhaustive()
     }
 }
 
@@ -175,7 +198,15 @@ mod tests {
     }
 
     fn log(level: Level, lines: usize, bytes: usize) -> LogBuffer {
-        LogBuffer::new(Arc::new(Fixed), level, LogLimits { lines, bytes, line_bytes: 5 })
+        LogBuffer::new(
+            Arc::new(Fixed),
+            level,
+            LogLimits {
+                lines,
+                bytes,
+                line_bytes: 5,
+            },
+        )
     }
 
     fn texts(log: &LogBuffer) -> Vec<String> {
@@ -188,10 +219,21 @@ mod tests {
         log.append(Level::Info, "a");
         log.append(Level::Flow, "b");
         log.append(Level::Error, "c");
-        assert_eq!(log.take(), [
-            Line { at: Timestamp(7), level: Level::Flow, message: "b".into() },
-            Line { at: Timestamp(7), level: Level::Error, message: "c".into() },
-        ]);
+        assert_eq!(
+            log.take(),
+            [
+                Line {
+                    at: Timestamp(7),
+                    level: Level::Flow,
+                    message: "b".into()
+                },
+                Line {
+                    at: Timestamp(7),
+                    level: Level::Error,
+                    message: "c".into()
+                },
+            ]
+        );
         assert_eq!(log.dropped(), 0);
     }
 

@@ -24,7 +24,11 @@ pub(crate) struct Stream {
 
 impl Stream {
     pub(crate) fn new(log: Arc<LogBuffer>, level: Level) -> Self {
-        Self { log, level, line: Arc::default() }
+        Self {
+            log,
+            level,
+            line: Arc::default(),
+        }
     }
 
     fn append(&self, bytes: &[u8]) {
@@ -34,7 +38,9 @@ impl Stream {
         }
         let mut line = self.line.lock();
         for part in bytes.split_inclusive(|&byte| byte == b'\n') {
-            let (text, ended) = part.strip_suffix(b"\n").map_or((part, false), |text| (text, true));
+            let (text, ended) = part
+                .strip_suffix(b"\n")
+                .map_or((part, false), |text| (text, true));
             line.extend_from_slice(text);
             if ended || line.len() >= PERMIT {
                 self.emit(&mut line);
@@ -110,7 +116,11 @@ mod tests {
 
     #[test]
     fn output_becomes_lines() {
-        let log = Arc::new(LogBuffer::new(Arc::new(Fixed), Level::Info, LogLimits::default()));
+        let log = Arc::new(LogBuffer::new(
+            Arc::new(Fixed),
+            Level::Info,
+            LogLimits::default(),
+        ));
         let stream = Stream::new(log.clone(), Level::Info);
         stream.append(b"a\nb\r\n\nc");
         stream.append(b"d\n\xffe");
@@ -124,7 +134,11 @@ mod tests {
 
     #[test]
     fn a_line_without_end_is_broken() {
-        let log = Arc::new(LogBuffer::new(Arc::new(Fixed), Level::Info, LogLimits::default()));
+        let log = Arc::new(LogBuffer::new(
+            Arc::new(Fixed),
+            Level::Info,
+            LogLimits::default(),
+        ));
         let stream = Stream::new(log.clone(), Level::Info);
         for _ in 0..100 {
             stream.append(&[b'x'; 1000]);
@@ -135,7 +149,11 @@ mod tests {
 
     #[test]
     fn a_level_that_is_not_kept_buffers_nothing() {
-        let log = Arc::new(LogBuffer::new(Arc::new(Fixed), Level::Error, LogLimits::default()));
+        let log = Arc::new(LogBuffer::new(
+            Arc::new(Fixed),
+            Level::Error,
+            LogLimits::default(),
+        ));
         let stream = Stream::new(log.clone(), Level::Info);
         stream.append(b"abc");
         assert!(stream.line.lock().is_empty());

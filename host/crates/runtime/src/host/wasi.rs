@@ -51,7 +51,11 @@ impl State {
                 .allow_udp(false)
                 .allow_ip_name_lookup(false)
                 .build();
-            Box::new(Context { wasi, stdout, stderr })
+            Box::new(Context {
+                wasi,
+                stdout,
+                stderr,
+            })
         });
         (&mut context.wasi, &mut self.table)
     }

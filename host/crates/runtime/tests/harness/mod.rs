@@ -15,26 +15,46 @@ use model::clock::{Clock, Timestamp};
 use model::id::TenantId;
 use parking_lot::Mutex;
 use runtime::{
-    CacheError, CachePort, Call, Execution, Failure, HttpAccess, Level, Limits, LogBuffer, LogLimits, Outcome, Pool, Ports,
-    Program, Runtime, SecretHandles, Settings,
+    CacheError, CachePort, Call, Execution, Failure, HttpAccess, Level, Limits, LogBuffer,
+    LogLimits, Outcome, Pool, Ports, Program, Runtime, SecretHandles, Settings,
 };
 use tokio_util::sync::CancellationToken;
 
 /// The hostile pack, built once for each test program.
-pub static HOSTILE: LazyLock<Bytes> = LazyLock::new(|| build("hostile"));
+pub(crate) static HOSTILE: LazyLock<Bytes> = LazyLock::new(|| build("hostile"));
 
 /// Builds a guest program of `tests/guests`.
 fn build(name: &str) -> Bytes {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../tests/guests");
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../guests");
-    let installed = Command::new("rustup").args(["target", "list", "--installed"]).output();
-    if installed.is_ok_and(|list| !String::from_utf8_lossy(&list.stdout).contains("wasm32-wasip2")) {
-        let added = Command::new("rustup").args(["target", "add", "wasm32-wasip2"]).status();
-        assert!(added.is_ok_and(|status| status.success()), "rustup cannot add the target wasm32-wasip2");
+    // Examples are not told the folder; theirs is the customary one.
+    let target = option_env!("CARGO_TARGET_TMPDIR")
+        .map_or_else(|| folder.join("../../target/tmp"), PathBuf::from)
+        .join("../guests");
+    let installed = Command::new("rustup")
+        .args(["target", "list", "--installed"])
+        .output();
+    if installed.is_ok_and(|list| !String::from_utf8_lossy(&list.stdout).contains("wasm32-wasip2"))
+    {
+        let added = Command::new("rustup")
+            .args(["target", "add", "wasm32-wasip2"])
+            .status();
+        assert!(
+            added.is_ok_and(|status| status.success()),
+            "rustup cannot add the target wasm32-wasip2"
+        );
     }
     let status = Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".into()))
         .current_dir(&folder)
-        .args(["build", "--quiet", "--release", "--target", "wasm32-wasip2", "--package", name, "--target-dir"])
+        .args([
+            "build",
+            "--quiet",
+            "--release",
+            "--target",
+            "wasm32-wasip2",
+            "--package",
+            name,
+            "--target-dir",
+        ])
         .arg(&target)
         .env_remove("RUSTFLAGS")
         .env_remove("CARGO_ENCODED_RUSTFLAGS")
@@ -42,20 +62,27 @@ fn build(name: &str) -> Bytes {
         .status()
         .unwrap();
     assert!(status.success(), "the guest {name} does not build");
-    std::fs::read(target.join(format!("wasm32-wasip2/release/{name}.wasm"))).unwrap().into()
+    std::fs::read(target.join(format!("wasm32-wasip2/release/{name}.wasm")))
+        .unwrap()
+        .into()
 }
 
-pub struct SystemClock;
+pub(crate) struct SystemClock;
 
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
-        Timestamp(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros() as i64)
+        Timestamp(
+            SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .unwrap()
+                .as_micros() as i64,
+        )
     }
 }
 
 /// A cache in memory.
 #[derive(Default)]
-pub struct MemoryCache(Mutex<HashMap<(TenantId, String), String>>);
+pub(crate) struct MemoryCache(Mutex<HashMap<(TenantId, String), String>>);
 
 #[async_trait::async_trait]
 impl CachePort for MemoryCache {
@@ -63,7 +90,13 @@ impl CachePort for MemoryCache {
         Ok(self.0.lock().get(&(tenant, key.to_owned())).cloned())
     }
 
-    async fn put(&self, tenant: TenantId, key: &str, value: String, _ttl: Option<u64>) -> Result<(), CacheError> {
+    async fn put(
+        &self,
+        tenant: TenantId,
+        key: &str,
+        value: String,
+        _ttl: Option<u64>,
+    ) -> Result<(), CacheError> {
         self.0.lock().insert((tenant, key.to_owned()), value);
         Ok(())
     }
@@ -73,20 +106,30 @@ impl CachePort for MemoryCache {
     }
 }
 
-pub fn ports() -> Ports {
-    Ports { clock: Arc::new(SystemClock), connector: Connector::default(), cache: Arc::new(MemoryCache::default()) }
+pub(crate) fn ports() -> Ports {
+    Ports {
+        clock: Arc::new(SystemClock),
+        connector: Connector::default(),
+        cache: Arc::new(MemoryCache::default()),
+    }
 }
 
 /// Small enough for several runtimes beside each other.
-pub fn pool() -> Pool {
-    Pool { slots: 32, ..Pool::default() }
+pub(crate) fn pool() -> Pool {
+    Pool {
+        slots: 32,
+        ..Pool::default()
+    }
 }
 
-pub fn settings(folder: &Path) -> Settings {
-    Settings { pool: pool(), ..Settings::new(folder, [7; 32]) }
+pub(crate) fn settings(folder: &Path) -> Settings {
+    Settings {
+        pool: pool(),
+        ..Settings::new(folder, [7; 32])
+    }
 }
 
-pub fn runtime(folder: &Path) -> Runtime {
+pub(crate) fn runtime(folder: &Path) -> Runtime {
     Runtime::new(settings(folder), ports()).unwrap()
 }
 
@@ -94,7 +137,7 @@ pub fn runtime(folder: &Path) -> Runtime {
 static FOLDER: LazyLock<tempfile::TempDir> = LazyLock::new(|| tempfile::tempdir().unwrap());
 
 /// A runtime of its own with the hostile pack.
-pub async fn hostile() -> (Runtime, Arc<Program>) {
+pub(crate) async fn hostile() -> (Runtime, Arc<Program>) {
     static COMPILING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
     let _turn = COMPILING.lock().await;
     let runtime = runtime(FOLDER.path());
@@ -103,12 +146,16 @@ pub async fn hostile() -> (Runtime, Arc<Program>) {
     (runtime, program)
 }
 
-pub fn log() -> Arc<LogBuffer> {
-    Arc::new(LogBuffer::new(Arc::new(SystemClock), Level::Info, LogLimits::default()))
+pub(crate) fn log() -> Arc<LogBuffer> {
+    Arc::new(LogBuffer::new(
+        Arc::new(SystemClock),
+        Level::Info,
+        LogLimits::default(),
+    ))
 }
 
 /// A call of a step with nothing granted.
-pub fn call(step: &str) -> Call {
+pub(crate) fn call(step: &str) -> Call {
     Call {
         step: step.into(),
         pack: "hostile".into(),
@@ -127,19 +174,28 @@ pub fn call(step: &str) -> Call {
 }
 
 /// Access with these grants of those that the manifest declares.
-pub fn access(granted: Vec<Grant>, declared: Vec<Grant>) -> Option<HttpAccess> {
-    let egress = Egress { tenant: 1, pack: "hostile".into(), grants: Grants::new(granted), tls: None };
-    Some(HttpAccess { egress, declared: Grants::new(declared), timeouts: Timeouts::default() })
+pub(crate) fn access(granted: Vec<Grant>, declared: Vec<Grant>) -> Option<HttpAccess> {
+    let egress = Egress {
+        tenant: 1,
+        pack: "hostile".into(),
+        grants: Grants::new(granted),
+        tls: None,
+    };
+    Some(HttpAccess {
+        egress,
+        declared: Grants::new(declared),
+        timeouts: Timeouts::default(),
+    })
 }
 
-pub fn data(execution: &Execution) -> &str {
+pub(crate) fn data(execution: &Execution) -> &str {
     match &execution.result {
         Ok(Outcome::Output { data, .. }) => data,
         other => panic!("no output: {other:?}"),
     }
 }
 
-pub fn failure(execution: &Execution) -> &Failure {
+pub(crate) fn failure(execution: &Execution) -> &Failure {
     match &execution.result {
         Err(failure) => failure,
         other => panic!("no failure: {other:?}"),
@@ -147,10 +203,10 @@ pub fn failure(execution: &Execution) -> &Failure {
 }
 
 /// A server that serves connections, each in its thread, until the test ends.
-pub struct Server(pub u16);
+pub(crate) struct Server(pub(crate) u16);
 
 impl Server {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         std::thread::spawn(move || {
@@ -161,11 +217,11 @@ impl Server {
         Self(port)
     }
 
-    pub fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("127.0.0.1:{}{path}", self.0)
     }
 
-    pub fn grant(&self) -> Grant {
+    pub(crate) fn grant(&self) -> Grant {
         Grant::parse("local", &format!("http://127.0.0.1:{}", self.0)).unwrap()
     }
 }
@@ -183,23 +239,32 @@ fn serve(mut connection: TcpStream) -> Option<()> {
         lines.push(line);
     }
     let path = lines.first()?.split(' ').nth(1)?.to_owned();
-    let head = |status: &str, more: &str| format!("HTTP/1.1 {status}\r\nconnection: close\r\n{more}\r\n");
+    let head =
+        |status: &str, more: &str| format!("HTTP/1.1 {status}\r\nconnection: close\r\n{more}\r\n");
     if let Some(to) = path.strip_prefix("/redirect/") {
-        connection.write_all(head("302 Found", &format!("location: http://{to}\r\n")).as_bytes()).ok()?;
+        connection
+            .write_all(head("302 Found", &format!("location: http://{to}\r\n")).as_bytes())
+            .ok()?;
     } else if path == "/trickle" {
-        connection.write_all(head("200 OK", "content-length: 1000000\r\n").as_bytes()).ok()?;
+        connection
+            .write_all(head("200 OK", "content-length: 1000000\r\n").as_bytes())
+            .ok()?;
         loop {
             connection.write_all(b"x").ok()?;
             std::thread::sleep(Duration::from_millis(50));
         }
     } else if path == "/big" {
-        connection.write_all(head("200 OK", "content-length: 1000000000\r\n").as_bytes()).ok()?;
+        connection
+            .write_all(head("200 OK", "content-length: 1000000000\r\n").as_bytes())
+            .ok()?;
         for _ in 0..1000 {
             connection.write_all(&[b'x'; 1_000_000]).ok()?;
         }
     } else {
         let body = lines[1..].join("|");
-        connection.write_all(head("200 OK", &format!("content-length: {}\r\n", body.len())).as_bytes()).ok()?;
+        connection
+            .write_all(head("200 OK", &format!("content-length: {}\r\n", body.len())).as_bytes())
+            .ok()?;
         connection.write_all(body.as_bytes()).ok()?;
     }
     Some(())
@@ -207,7 +272,7 @@ fn serve(mut connection: TcpStream) -> Option<()> {
 
 /// A component in the text format whose `execute` has this body and these module fields: for what no
 /// compiler of ours emits.
-pub fn component(fields: &str, body: &str) -> Bytes {
+pub(crate) fn component(fields: &str, body: &str) -> Bytes {
     wat::parse_str(format!(
         r#"(component
           (core module $m
@@ -228,16 +293,20 @@ pub fn component(fields: &str, body: &str) -> Bytes {
           (type $error' (record (field "kind" $kind) (field "code" string) (field "message" string) (field "detail" (option string))))
           (export $error "error" (type $error'))
           (func (export "describe") (result string)
-            (canon lift (core func $i "describe") (memory $i "memory") (realloc (func $i "realloc"))))
+            (canon lift (core func $i "describe") (memory (core memory $i "memory")) (realloc (core func $i "realloc"))))
           (func (export "execute") (param "step" string) (param "invocation" $invocation) (result (result $outcome (error $error)))
-            (canon lift (core func $i "execute") (memory $i "memory") (realloc (func $i "realloc")))))"#
+            (canon lift (core func $i "execute") (memory (core memory $i "memory")) (realloc (core func $i "realloc")))))"#
     ))
     .unwrap()
     .into()
 }
 
 /// The artefact files in a folder.
-pub fn artefacts(folder: &Path, extension: &str) -> Vec<PathBuf> {
-    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    files.filter(|path| path.extension().is_some_and(|found| found == extension)).collect()
+pub(crate) fn artefacts(folder: &Path, extension: &str) -> Vec<PathBuf> {
+    let files = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    files
+        .filter(|path| path.extension().is_some_and(|found| found == extension))
+        .collect()
 }

@@ -70,16 +70,13 @@ pub(crate) fn states(text: Option<&str>) -> Answer<Vec<String>> {
     let words = text.unwrap_or_default().split(',').map(str::trim);
     words
         .filter(|word| !word.is_empty())
-        .map(|word| match RunState::from_word(word) {
-            Some(state) => Ok(state.word().to_owned()),
-            None => {
-                let all: Vec<_> = RunState::ALL.iter().map(|state| state.word()).collect();
-                let all = all.join(", ");
-                Err(Problem::unreadable_at(
-                    "state",
-                    format!("`{word}` is no state; states are {all}"),
-                ))
+        .map(|word| {
+            if let Some(state) = RunState::from_word(word) {
+                return Ok(state.word().to_owned());
             }
+            let all: Vec<_> = RunState::ALL.iter().map(|state| state.word()).collect();
+            let message = format!("`{word}` is no state; states are {}", all.join(", "));
+            Err(Problem::unreadable_at("state", message))
         })
         .collect()
 }
