@@ -45,17 +45,24 @@ pub(crate) async fn serve(settings: Settings, guests: Handle) -> anyhow::Result<
     engine.work();
     tracing::info!(directory = %directory.display(), store = engine.store().description(), "serving");
     println!("PowerFlow listens on http://{address}");
-    listen(listener, &settings, engine.clone(), shutdown.clone()).await?;
+    // Requests and steps under way end side by side: a request may wait for a step.
+    let (listened, ()) = tokio::join!(
+        listen(listener, &settings, engine.clone(), shutdown.clone()),
+        finish(&settings, &engine, &shutdown),
+    );
+    listened?;
+    store.close().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Waits for the shutdown, then for the steps that execute.
+async fn finish(settings: &Settings, engine: &Engine, shutdown: &Shutdown) {
+    shutdown.drain.cancelled().await;
     tokio::select! {
         () = engine.drain(settings.server.drain_timeout) => {}
         () = shutdown.now.cancelled() => tracing::warn!("stopped without waiting for running steps"),
     }
-    store.close().await;
-    tokio::task::spawn_blocking(move || closing.close())
-        .await
-        .ok();
-    tracing::info!("stopped");
-    Ok(())
 }
 
 fn refuse_unknown_backends(settings: &Settings) -> anyhow::Result<()> {

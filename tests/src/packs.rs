@@ -32,8 +32,22 @@ pub const INCIDENT_SYNC: Pack = Pack {
     source: "examples/incident-sync/syncpack",
     grants: &["servicenow", "sl1"],
 };
-/// All of them.
+/// Steps whose outcome and moment a test decides.
+pub const TRIAL: Pack = Pack {
+    name: "trial_pack",
+    source: "tests/guests/trial",
+    grants: &["cache"],
+};
+/// Steps that abuse the host.
+pub const HOSTILE: Pack = Pack {
+    name: "hostile_pack",
+    source: "tests/guests/hostile",
+    grants: &["cache"],
+};
+/// Those that users and benchmarks meet.
 pub const ALL: [Pack; 2] = [BENCH, INCIDENT_SYNC];
+/// Those that only tests use.
+pub const TESTED: [Pack; 2] = [TRIAL, HOSTILE];
 
 /// What every pack is built from besides its own folder.
 const SHARED: [&str; 2] = ["sdk", "wit"];
@@ -121,7 +135,7 @@ mod tests {
 
     #[test]
     fn packs_are_described_as_their_sources_are() {
-        for pack in ALL {
+        for pack in ALL.into_iter().chain(TESTED) {
             let meta = fs::read(place::root().join(pack.source).join("meta.json")).unwrap();
             let meta: serde_json::Value = serde_json::from_slice(&meta).unwrap();
             assert_eq!(meta["name"], pack.name);

@@ -24,6 +24,8 @@ pub struct Plan {
     pub latency: Duration,
     /// Whether ServiceNow refuses a second incident of one correlation.
     pub unique_correlation: bool,
+    /// The password of both; a plain one where it is absent.
+    pub password: Option<&'static str>,
 }
 
 /// Running simulators. Dropping them kills them.
@@ -31,13 +33,15 @@ pub struct Simulators {
     process: Process,
     servicenow: String,
     sl1: String,
+    password: &'static str,
 }
 
 impl Plan {
     /// Starts both on free ports. The log goes into the folder.
     pub fn start(self, folder: &Path) -> anyhow::Result<Simulators> {
         let mut command = Command::new(place::program("incident-sync-simulators")?);
-        command.args(["--user", USER, "--password", PASSWORD]);
+        let password = self.password.unwrap_or(PASSWORD);
+        command.args(["--user", USER, "--password", password]);
         command.arg("--events").arg(self.events.to_string());
         command
             .arg("--latency-ms")
@@ -55,6 +59,7 @@ impl Plan {
         Ok(Simulators {
             servicenow: url("servicenow")?,
             sl1: url("sl1")?,
+            password,
             process,
         })
     }
@@ -83,12 +88,12 @@ impl Simulators {
 
     /// A client of ServiceNow with its credentials.
     pub fn servicenow(&self) -> anyhow::Result<Client> {
-        Ok(Client::new(&self.servicenow)?.with_basic(USER, PASSWORD))
+        Ok(Client::new(&self.servicenow)?.with_basic(USER, self.password))
     }
 
     /// A client of SL1 with its credentials.
     pub fn sl1(&self) -> anyhow::Result<Client> {
-        Ok(Client::new(&self.sl1)?.with_basic(USER, PASSWORD))
+        Ok(Client::new(&self.sl1)?.with_basic(USER, self.password))
     }
 
     /// The configuration object `servicenow_example` that leads to them.
@@ -102,10 +107,10 @@ impl Simulators {
             "configuration_data": [
                 {"name": "sn_url", "value": self.servicenow, "encrypted": false},
                 {"name": "sn_user", "value": USER, "encrypted": false},
-                {"name": "sn_password", "value": PASSWORD, "encrypted": true},
+                {"name": "sn_password", "value": self.password, "encrypted": true},
                 {"name": "sl1_url", "value": self.sl1, "encrypted": false},
                 {"name": "sl1_user", "value": USER, "encrypted": false},
-                {"name": "sl1_password", "value": PASSWORD, "encrypted": true},
+                {"name": "sl1_password", "value": self.password, "encrypted": true},
                 {"name": "region", "value": "SL1", "encrypted": false},
             ],
         })

@@ -35,7 +35,11 @@ const REFUSED: [&str; 9] = [
 
 fn parse(document: &str) -> Result<Application> {
     if document.len() > MAX_DOCUMENT {
-        return Err(unreadable(WHAT, "PF-A001", &format!("the document is longer than {MAX_DOCUMENT} bytes")));
+        return Err(unreadable(
+            WHAT,
+            "PF-A001",
+            &format!("the document is longer than {MAX_DOCUMENT} bytes"),
+        ));
     }
     Application::parse(document).map_err(|error| unreadable(WHAT, "PF-A001", &error))
 }
@@ -47,7 +51,13 @@ impl Engine {
     /// [`Error::Invalid`] with every fault of its structure, [`Error::Conflict`] when
     /// `expected` is not the newest revision. What keeps it only from running, such as
     /// a step whose pack is not active, comes as a warning.
-    pub async fn save_application(&self, caller: &Caller, name: Option<&str>, document: &str, expected: Option<i64>) -> Result<Saved> {
+    pub async fn save_application(
+        &self,
+        caller: &Caller,
+        name: Option<&str>,
+        document: &str,
+        expected: Option<i64>,
+    ) -> Result<Saved> {
         let mut application = parse(document)?;
         let name = agreed_name(WHAT, name, application.name_or_derived(None))?;
         let named = application.name() == Some(name.as_str());
@@ -55,9 +65,9 @@ impl Engine {
             application.set_name(&name);
         }
         let problems = validate(&application, &*self.catalogue.active(caller.tenant));
-        let (refused, told): (Vec<_>, Vec<_>) = problems
-            .into_iter()
-            .partition(|problem| problem.severity == Severity::Error && REFUSED.contains(&problem.code));
+        let (refused, told): (Vec<_>, Vec<_>) = problems.into_iter().partition(|problem| {
+            problem.severity == Severity::Error && REFUSED.contains(&problem.code)
+        });
         if !refused.is_empty() {
             return Err(Error::Invalid {
                 what: WHAT,
@@ -65,10 +75,22 @@ impl Engine {
             });
         }
         let friendly_name = application.friendly_name().unwrap_or(&name).to_owned();
-        let document = if named { document.to_owned() } else { application.to_json() };
+        let document = if named {
+            document.to_owned()
+        } else {
+            application.to_json()
+        };
         let warnings = told.iter().map(Fault::from).collect();
-        self.save_definition(caller, Kind::Application, name, friendly_name, document, expected, warnings)
-            .await
+        self.save_definition(
+            caller,
+            Kind::Application,
+            name,
+            friendly_name,
+            document,
+            expected,
+            warnings,
+        )
+        .await
     }
 
     /// One application.
@@ -77,20 +99,42 @@ impl Engine {
     }
 
     /// Applications by name.
-    pub async fn applications(&self, tenant: TenantId, search: &str, after: Option<&str>, limit: usize) -> Result<Page<Definition>> {
+    pub async fn applications(
+        &self,
+        tenant: TenantId,
+        search: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<Definition>> {
         Ok(self
             .store
-            .definitions(tenant, Kind::Application, search, after, limit.clamp(1, 200))
+            .definitions(
+                tenant,
+                Kind::Application,
+                search,
+                after,
+                limit.clamp(1, 200),
+            )
             .await?)
     }
 
     /// Deletes an application; its past runs stay.
-    pub async fn delete_application(&self, caller: &Caller, name: &str, expected: Option<i64>) -> Result<()> {
-        self.delete_by_name(caller, Kind::Application, name, expected).await
+    pub async fn delete_application(
+        &self,
+        caller: &Caller,
+        name: &str,
+        expected: Option<i64>,
+    ) -> Result<()> {
+        self.delete_by_name(caller, Kind::Application, name, expected)
+            .await
     }
 
     /// Everything that is wrong or odd about a document, errors first.
-    pub async fn validate_application(&self, tenant: TenantId, document: &str) -> Result<Vec<Fault>> {
+    pub async fn validate_application(
+        &self,
+        tenant: TenantId,
+        document: &str,
+    ) -> Result<Vec<Fault>> {
         let mut application = parse(document)?;
         if application.name().is_none()
             && let Some(name) = application.name_or_derived(None)

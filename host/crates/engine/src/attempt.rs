@@ -58,7 +58,9 @@ impl From<runtime::Failure> for Problem {
             },
             code: failure.code,
             message: failure.message,
-            detail: failure.detail.and_then(|text| serde_json::from_str(&text).ok()),
+            detail: failure
+                .detail
+                .and_then(|text| serde_json::from_str(&text).ok()),
         }
     }
 }
@@ -101,7 +103,10 @@ impl SecretHandles for Handles {
 
 impl Handles {
     fn into_runtime(self) -> runtime::SecretHandles {
-        let given = self.given.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let given = self
+            .given
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
         if given.is_empty() {
             return runtime::SecretHandles::default();
         }
@@ -132,11 +137,18 @@ struct Prepared {
 impl Engine {
     /// Executes a claimed step. `None`: the attempt was stopped from outside and there is
     /// nothing to store; whoever stopped it has seen to the store.
-    pub(crate) async fn attempt(&self, chain: &mut Chain, step: Ordinal, token: Token) -> Option<Completion> {
+    pub(crate) async fn attempt(
+        &self,
+        chain: &mut Chain,
+        step: Ordinal,
+        token: Token,
+    ) -> Option<Completion> {
         let entry = self.running.begin(chain.key(step));
         let prepared = match self.prepare(chain, step, token, entry.cancel.clone()).await {
             Ok(prepared) => prepared,
-            Err(Refused::Failed(problem)) => return Some(self.completion(chain, step, token, Err(problem), Vec::new())),
+            Err(Refused::Failed(problem)) => {
+                return Some(self.completion(chain, step, token, Err(problem), Vec::new()));
+            }
             Err(Refused::Later(error)) => {
                 tracing::warn!(%error, run = %chain.header.reference, "a step could not be prepared; it will be executed at the next start");
                 return None;
@@ -152,7 +164,13 @@ impl Engine {
     }
 
     /// Executes, storing the log of a step that takes long while it goes on.
-    async fn execute(&self, chain: &Chain, step: Ordinal, token: Token, prepared: Prepared) -> runtime::Execution {
+    async fn execute(
+        &self,
+        chain: &Chain,
+        step: Ordinal,
+        token: Token,
+        prepared: Prepared,
+    ) -> runtime::Execution {
         let log = prepared.call.log.clone();
         let execution = self.runtime.execute(&prepared.program, prepared.call);
         tokio::pin!(execution);
@@ -164,16 +182,31 @@ impl Engine {
                 continue;
             };
             let expires_at = chain.header.expires_at;
-            if let Err(error) = self.store.append_log(chain.key(step), token, expires_at, lines).await {
+            if let Err(error) = self
+                .store
+                .append_log(chain.key(step), token, expires_at, lines)
+                .await
+            {
                 tracing::warn!(%error, run = %chain.header.reference, "log lines of a running step could not be stored");
             }
         }
     }
 
-    async fn prepare(&self, chain: &mut Chain, step: Ordinal, token: Token, cancel: tokio_util::sync::CancellationToken) -> Result<Prepared, Refused> {
+    async fn prepare(
+        &self,
+        chain: &mut Chain,
+        step: Ordinal,
+        token: Token,
+        cancel: tokio_util::sync::CancellationToken,
+    ) -> Result<Prepared, Refused> {
         let runnable = chain.runnable.clone();
-        let (Some(planned), Some(pack)) = (runnable.plan.step(step), runnable.packs.get(step.index())) else {
-            return Err(Refused::Failed(Problem::permanent("no-such-step", "the plan has no such step")));
+        let (Some(planned), Some(pack)) =
+            (runnable.plan.step(step), runnable.packs.get(step.index()))
+        else {
+            return Err(Refused::Failed(Problem::permanent(
+                "no-such-step",
+                "the plan has no such step",
+            )));
         };
         self.check_attempt(planned, token)?;
         self.load_outputs(chain, planned).await?;
@@ -190,8 +223,18 @@ impl Engine {
                 secrets: &handles,
                 limit: Scope::LIMIT,
             })
-            .map_err(|error| Refused::Failed(Problem::permanent(error.code(), error.to_string())))?;
-        let call = self.call(chain, planned, pack, token, parameters.json, handles, cancel);
+            .map_err(|error| {
+                Refused::Failed(Problem::permanent(error.code(), error.to_string()))
+            })?;
+        let call = self.call(
+            chain,
+            planned,
+            pack,
+            token,
+            parameters.json,
+            handles,
+            cancel,
+        );
         Ok(Prepared { call, program })
     }
 
@@ -207,7 +250,9 @@ impl Engine {
         if lost >= self.settings.max_attempts {
             return Err(Refused::Failed(Problem::permanent(
                 "dead-letter",
-                format!("the worker was lost during each of {lost} attempts; the step may bring it down: check the worker's log, then replay the run"),
+                format!(
+                    "the worker was lost during each of {lost} attempts; the step may bring it down: check the worker's log, then replay the run"
+                ),
             )));
         }
         Ok(())
@@ -262,7 +307,9 @@ impl Engine {
             runtime::Level::at_least(header.log_level),
             self.settings.log_limits,
         ));
-        log.append(runtime::Level::Debug, &format!("parameters {parameters}"));
+        if log.keeps(runtime::Level::Debug) {
+            log.append(runtime::Level::Debug, &format!("parameters {parameters}"));
+        }
         runtime::Call {
             step: planned.file.as_str().into(),
             pack: pack.name.as_str().into(),
@@ -271,7 +318,11 @@ impl Engine {
             parameters,
             tenant: header.tenant,
             log,
-            http: Some(pack.access(header.tenant.0, chain.configured.as_deref(), self.settings.timeouts)),
+            http: Some(pack.access(
+                header.tenant.0,
+                chain.configured.as_deref(),
+                self.settings.timeouts,
+            )),
             cache: pack.may_cache(),
             secrets: handles.into_runtime(),
             limits: self.limits.clone(),
@@ -302,7 +353,11 @@ impl Engine {
                             kind: "warning",
                             ..Problem::permanent("warning", text)
                         };
-                        (StepState::Warning, Some(output), Some(problem.to_json(masker)))
+                        (
+                            StepState::Warning,
+                            Some(output),
+                            Some(problem.to_json(masker)),
+                        )
                     }
                 }
             }
@@ -368,7 +423,9 @@ impl Chain {
     fn masker(&self) -> &Masker {
         const NONE: Masker = Masker::none();
         static NO_SECRETS: Masker = NONE;
-        self.configured.as_deref().map_or(&NO_SECRETS, |one| &one.masker)
+        self.configured
+            .as_deref()
+            .map_or(&NO_SECRETS, |one| &one.masker)
     }
 
     /// The data of the connected earlier steps by step name: a JSON object, put together
@@ -377,10 +434,14 @@ impl Chain {
         let connected = planned.data_from.iter().take(planned.connected);
         let mut data = String::from("{");
         for &step in connected {
-            let (Some(earlier), Some(Some(output))) = (self.runnable.plan.step(step), self.outputs.get(&step)) else {
+            let (Some(earlier), Some(Some(output))) =
+                (self.runnable.plan.step(step), self.outputs.get(&step))
+            else {
                 continue;
             };
-            let Ok(output) = std::str::from_utf8(output) else { continue };
+            let Ok(output) = std::str::from_utf8(output) else {
+                continue;
+            };
             if data.len() > 1 {
                 data.push(',');
             }

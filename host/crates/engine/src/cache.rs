@@ -16,10 +16,15 @@ use crate::{
     error::{Error, Result},
 };
 
-
 impl Engine {
     /// Records whose key starts with `prefix`, by key.
-    pub async fn cache_list(&self, tenant: TenantId, prefix: &str, after: Option<&str>, limit: usize) -> Result<Page<RecordSummary>> {
+    pub async fn cache_list(
+        &self,
+        tenant: TenantId,
+        prefix: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<RecordSummary>> {
         Ok(self
             .store
             .cache_list(tenant, prefix, after, limit.clamp(1, 200), self.now())
@@ -70,12 +75,26 @@ impl RunCache {
 
 #[async_trait::async_trait]
 impl runtime::CachePort for RunCache {
-    async fn get(&self, tenant: TenantId, key: &str) -> Result<Option<String>, runtime::CacheError> {
-        let record = self.store.cache_get(tenant, key, self.clock.now()).await.map_err(unavailable)?;
+    async fn get(
+        &self,
+        tenant: TenantId,
+        key: &str,
+    ) -> Result<Option<String>, runtime::CacheError> {
+        let record = self
+            .store
+            .cache_get(tenant, key, self.clock.now())
+            .await
+            .map_err(unavailable)?;
         Ok(record.map(|record| record.value))
     }
 
-    async fn put(&self, tenant: TenantId, key: &str, value: String, ttl_seconds: Option<u64>) -> Result<(), runtime::CacheError> {
+    async fn put(
+        &self,
+        tenant: TenantId,
+        key: &str,
+        value: String,
+        ttl_seconds: Option<u64>,
+    ) -> Result<(), runtime::CacheError> {
         let (saved_at, expires_at) = self.expiry(ttl_seconds);
         let record = Record {
             key: key.to_owned(),
@@ -83,7 +102,10 @@ impl runtime::CachePort for RunCache {
             saved_at,
             expires_at,
         };
-        self.store.cache_put(tenant, record).await.map_err(unavailable)
+        self.store
+            .cache_put(tenant, record)
+            .await
+            .map_err(unavailable)
     }
 
     async fn delete(&self, tenant: TenantId, key: &str) -> Result<bool, runtime::CacheError> {

@@ -56,7 +56,8 @@ pub(crate) struct Manifest {
 
 impl Manifest {
     pub(crate) fn parse(text: &str) -> Result<Self> {
-        serde_json::from_str(text).map_err(|error| Error::Internal(format!("a stored manifest cannot be read: {error}")))
+        serde_json::from_str(text)
+            .map_err(|error| Error::Internal(format!("a stored manifest cannot be read: {error}")))
     }
 }
 
@@ -66,14 +67,29 @@ impl Pack {
         let manifest = Manifest::parse(&stored.manifest)?;
         let mut steps = BTreeMap::new();
         for document in manifest.steps {
-            let descriptor: StepDescriptor = serde_json::from_value(document.clone())
-                .map_err(|error| Error::Internal(format!("a step of `{}` cannot be read: {error}", stored.name)))?;
+            let descriptor: StepDescriptor =
+                serde_json::from_value(document.clone()).map_err(|error| {
+                    Error::Internal(format!(
+                        "a step of `{}` cannot be read: {error}",
+                        stored.name
+                    ))
+                })?;
             let name = descriptor.name.clone();
             let descriptor = Arc::new(descriptor);
-            steps.insert(name, Step { descriptor, document });
+            steps.insert(
+                name,
+                Step {
+                    descriptor,
+                    document,
+                },
+            );
         }
-        let given: Vec<GrantDecision> = serde_json::from_str(&stored.grants)
-            .map_err(|error| Error::Internal(format!("the grants of `{}` cannot be read: {error}", stored.name)))?;
+        let given: Vec<GrantDecision> = serde_json::from_str(&stored.grants).map_err(|error| {
+            Error::Internal(format!(
+                "the grants of `{}` cannot be read: {error}",
+                stored.name
+            ))
+        })?;
         Ok(Self {
             name: stored.name.clone(),
             version: stored.version.clone(),
@@ -96,7 +112,10 @@ pub(crate) struct Snapshot {
 impl Snapshot {
     pub(crate) fn new(packs: impl IntoIterator<Item = Arc<Pack>>) -> Self {
         Self {
-            packs: packs.into_iter().map(|pack| (pack.name.clone(), pack)).collect(),
+            packs: packs
+                .into_iter()
+                .map(|pack| (pack.name.clone(), pack))
+                .collect(),
         }
     }
 
@@ -123,7 +142,11 @@ impl Registry for Snapshot {
                 Some(pack) => found(pack).unwrap_or(Lookup::UnknownStep),
             };
         }
-        let having: Vec<&Arc<Pack>> = self.packs.values().filter(|pack| pack.steps.contains_key(file)).collect();
+        let having: Vec<&Arc<Pack>> = self
+            .packs
+            .values()
+            .filter(|pack| pack.steps.contains_key(file))
+            .collect();
         match having.as_slice() {
             [] => Lookup::UnknownStep,
             [pack] => found(pack).unwrap_or(Lookup::UnknownStep),
@@ -188,9 +211,16 @@ impl Engine {
         pack.program
             .get_or_try_init(|| async {
                 let failed = |error: &dyn std::fmt::Display| {
-                    Error::PackState(format!("`{}` {} cannot be loaded: {error}", pack.name, pack.version))
+                    Error::PackState(format!(
+                        "`{}` {} cannot be loaded: {error}",
+                        pack.name, pack.version
+                    ))
                 };
-                if let Some(program) = self.runtime.load(&pack.digest).map_err(|error| failed(&error))? {
+                if let Some(program) = self
+                    .runtime
+                    .load(&pack.digest)
+                    .map_err(|error| failed(&error))?
+                {
                     return Ok(program);
                 }
                 let file = self
@@ -198,7 +228,10 @@ impl Engine {
                     .component(&pack.digest)
                     .await?
                     .ok_or_else(|| failed(&"its file is gone; upload it again"))?;
-                self.runtime.install(&pack.digest, file).await.map_err(|error| failed(&error))?;
+                self.runtime
+                    .install(&pack.digest, file)
+                    .await
+                    .map_err(|error| failed(&error))?;
                 self.runtime
                     .load(&pack.digest)
                     .map_err(|error| failed(&error))?

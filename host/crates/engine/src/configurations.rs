@@ -2,10 +2,7 @@
 //! before they reach the store and never leave the engine in plain form.
 
 use model::{
-    application::Application,
-    configuration::Configuration,
-    id::TenantId,
-    validate::Severity,
+    application::Application, configuration::Configuration, id::TenantId, validate::Severity,
 };
 use serde_json::Value;
 use store::{
@@ -30,11 +27,22 @@ impl Engine {
     /// # Errors
     /// [`Error::Invalid`] with every fault, [`Error::Conflict`] when `expected` is not
     /// the newest revision.
-    pub async fn save_configuration(&self, caller: &Caller, name: Option<&str>, document: &str, expected: Option<i64>) -> Result<Saved> {
+    pub async fn save_configuration(
+        &self,
+        caller: &Caller,
+        name: Option<&str>,
+        document: &str,
+        expected: Option<i64>,
+    ) -> Result<Saved> {
         if document.len() > MAX_DOCUMENT {
-            return Err(unreadable(WHAT, "PF-C001", &format!("the document is longer than {MAX_DOCUMENT} bytes")));
+            return Err(unreadable(
+                WHAT,
+                "PF-C001",
+                &format!("the document is longer than {MAX_DOCUMENT} bytes"),
+            ));
         }
-        let mut configuration = Configuration::parse(document).map_err(|error| unreadable(WHAT, "PF-C001", &error))?;
+        let mut configuration =
+            Configuration::parse(document).map_err(|error| unreadable(WHAT, "PF-C001", &error))?;
         let own = configuration
             .name()
             .or_else(|| configuration.friendly_name())
@@ -48,17 +56,36 @@ impl Engine {
         let mut errors = faults(&problems, Severity::Error);
         changed |= self.seal_values(&mut configuration, &mut errors)?;
         if !errors.is_empty() {
-            return Err(Error::Invalid { what: WHAT, faults: errors });
+            return Err(Error::Invalid {
+                what: WHAT,
+                faults: errors,
+            });
         }
         let friendly_name = configuration.friendly_name().unwrap_or(&name).to_owned();
-        let document = if changed { configuration.to_json() } else { document.to_owned() };
+        let document = if changed {
+            configuration.to_json()
+        } else {
+            document.to_owned()
+        };
         let warnings = faults(&problems, Severity::Warning);
-        self.save_definition(caller, Kind::Configuration, name, friendly_name, document, expected, warnings)
-            .await
+        self.save_definition(
+            caller,
+            Kind::Configuration,
+            name,
+            friendly_name,
+            document,
+            expected,
+            warnings,
+        )
+        .await
     }
 
     /// Seals plain values; says whether there was one.
-    pub(crate) fn seal_values(&self, configuration: &mut Configuration, errors: &mut Vec<Fault>) -> Result<bool> {
+    pub(crate) fn seal_values(
+        &self,
+        configuration: &mut Configuration,
+        errors: &mut Vec<Fault>,
+    ) -> Result<bool> {
         let mut sealed = false;
         for (variable, value) in configuration.encrypted_values_mut() {
             if value.is_null() {
@@ -74,14 +101,20 @@ impl Engine {
                     errors.push(Fault {
                         code: model::configuration::code::SEALED.to_owned(),
                         at: format!("/configuration_data/{variable}"),
-                        message: format!("the encrypted value of `{variable}` cannot be opened: {error}"),
+                        message: format!(
+                            "the encrypted value of `{variable}` cannot be opened: {error}"
+                        ),
                     });
                 }
                 continue;
             }
             // What the value is in JSON is sealed, so that a number comes back as one.
             let text = value.to_string();
-            *value = Value::String(self.vault.seal(&text, Purpose::Configuration).map_err(|error| Error::Internal(error.to_string()))?);
+            *value = Value::String(
+                self.vault
+                    .seal(&text, Purpose::Configuration)
+                    .map_err(|error| Error::Internal(error.to_string()))?,
+            );
             sealed = true;
         }
         Ok(sealed)
@@ -93,10 +126,22 @@ impl Engine {
     }
 
     /// Configuration objects by name.
-    pub async fn configurations(&self, tenant: TenantId, search: &str, after: Option<&str>, limit: usize) -> Result<Page<Definition>> {
+    pub async fn configurations(
+        &self,
+        tenant: TenantId,
+        search: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<Definition>> {
         Ok(self
             .store
-            .definitions(tenant, Kind::Configuration, search, after, limit.clamp(1, 200))
+            .definitions(
+                tenant,
+                Kind::Configuration,
+                search,
+                after,
+                limit.clamp(1, 200),
+            )
             .await?)
     }
 
@@ -104,7 +149,12 @@ impl Engine {
     ///
     /// # Errors
     /// [`Error::InUse`] naming the applications.
-    pub async fn delete_configuration(&self, caller: &Caller, name: &str, expected: Option<i64>) -> Result<()> {
+    pub async fn delete_configuration(
+        &self,
+        caller: &Caller,
+        name: &str,
+        expected: Option<i64>,
+    ) -> Result<()> {
         let aligned = self.aligned_applications(caller.tenant, name).await?;
         if !aligned.is_empty() {
             return Err(Error::InUse(format!(
@@ -112,11 +162,16 @@ impl Engine {
                 aligned.join(", ")
             )));
         }
-        self.delete_by_name(caller, Kind::Configuration, name, expected).await
+        self.delete_by_name(caller, Kind::Configuration, name, expected)
+            .await
     }
 
     /// The applications that are aligned with a configuration object, by name.
-    pub async fn aligned_applications(&self, tenant: TenantId, configuration: &str) -> Result<Vec<String>> {
+    pub async fn aligned_applications(
+        &self,
+        tenant: TenantId,
+        configuration: &str,
+    ) -> Result<Vec<String>> {
         let (mut aligned, mut after) = (Vec::new(), None::<String>);
         loop {
             let page = self
@@ -125,7 +180,8 @@ impl Engine {
                 .await?;
             for one in page.items {
                 let document = Application::parse(&one.document).ok();
-                if document.is_some_and(|document| document.configuration() == Some(configuration)) {
+                if document.is_some_and(|document| document.configuration() == Some(configuration))
+                {
                     aligned.push(one.name);
                 }
             }

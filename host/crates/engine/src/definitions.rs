@@ -48,14 +48,20 @@ pub(crate) fn unreadable(what: &'static str, code: &str, error: &dyn std::fmt::D
 
 /// The name to save under: the address's, which the document must not contradict, or
 /// the document's.
-pub(crate) fn agreed_name(what: &'static str, address: Option<&str>, document: Option<String>) -> Result<String> {
+pub(crate) fn agreed_name(
+    what: &'static str,
+    address: Option<&str>,
+    document: Option<String>,
+) -> Result<String> {
     match (address, document) {
         (Some(address), Some(document)) if address != document => Err(Error::Invalid {
             what,
             faults: vec![Fault {
                 code: "PF-A002".to_owned(),
                 at: "/name".to_owned(),
-                message: format!("the document is named `{document}`, but was sent to `{address}`: make both the same"),
+                message: format!(
+                    "the document is named `{document}`, but was sent to `{address}`: make both the same"
+                ),
             }],
         }),
         (Some(name), _) => Ok(Path::new(name).to_string_lossy().into_owned()),
@@ -105,7 +111,12 @@ impl Engine {
         })
     }
 
-    pub(crate) async fn find(&self, tenant: TenantId, kind: Kind, name: &str) -> Result<Definition> {
+    pub(crate) async fn find(
+        &self,
+        tenant: TenantId,
+        kind: Kind,
+        name: &str,
+    ) -> Result<Definition> {
         if let Some(found) = self.store.definition(tenant, kind, name).await? {
             return Ok(found);
         }
@@ -134,8 +145,18 @@ impl Engine {
         })
     }
 
-    pub(crate) async fn delete_by_name(&self, caller: &Caller, kind: Kind, name: &str, expected: Option<i64>) -> Result<()> {
-        if !self.store.delete_definition(caller.tenant, kind, name, expected).await? {
+    pub(crate) async fn delete_by_name(
+        &self,
+        caller: &Caller,
+        kind: Kind,
+        name: &str,
+        expected: Option<i64>,
+    ) -> Result<()> {
+        if !self
+            .store
+            .delete_definition(caller.tenant, kind, name, expected)
+            .await?
+        {
             self.find(caller.tenant, kind, name).await?;
         }
         self.prepared.forget_current();

@@ -39,32 +39,47 @@ impl Given {
     }
 
     fn of(&self, id: &str) -> Option<GrantDecision> {
-        self.decisions.read().iter().find(|one| one.id == id).cloned()
+        self.decisions
+            .read()
+            .iter()
+            .find(|one| one.id == id)
+            .cloned()
     }
 }
 
 impl Pack {
     /// Whether this pack may use the cache.
     pub(crate) fn may_cache(&self) -> bool {
-        self.requested
-            .iter()
-            .any(|request| request.capability == Capability::Cache && self.given.of(&request.id).is_some())
+        self.requested.iter().any(|request| {
+            request.capability == Capability::Cache && self.given.of(&request.id).is_some()
+        })
     }
 
     /// What this pack may reach over HTTP in a run with that configuration object.
-    pub(crate) fn access(&self, tenant: i64, configured: Option<&Configured>, timeouts: Timeouts) -> runtime::HttpAccess {
+    pub(crate) fn access(
+        &self,
+        tenant: i64,
+        configured: Option<&Configured>,
+        timeouts: Timeouts,
+    ) -> runtime::HttpAccess {
         let key = configured.map(|one| one.revision);
         let mut kept = self.given.http.lock();
         if kept.len() > 1024 {
             kept.clear();
         }
         let made = kept.entry(key).or_insert_with(|| {
-            let declared = || self.requested.iter().filter_map(|request| self.http_grant(request, configured));
+            let declared = || {
+                self.requested
+                    .iter()
+                    .filter_map(|request| self.http_grant(request, configured))
+            };
             runtime::HttpAccess {
                 egress: Egress {
                     tenant,
                     pack: self.name.as_str().into(),
-                    grants: Grants::new(declared().filter_map(|(grant, given)| given.then_some(grant))),
+                    grants: Grants::new(
+                        declared().filter_map(|(grant, given)| given.then_some(grant)),
+                    ),
                     tls: None,
                 },
                 declared: Grants::new(declared().map(|(grant, _)| grant)),
@@ -76,15 +91,27 @@ impl Pack {
 
     /// A grant that the manifest asks for, and whether it was given. One whose host is
     /// a configuration variable that this run lacks covers nothing.
-    fn http_grant(&self, request: &GrantRequest, configured: Option<&Configured>) -> Option<(Grant, bool)> {
-        let Capability::Http { host, ports, methods } = &request.capability else {
+    fn http_grant(
+        &self,
+        request: &GrantRequest,
+        configured: Option<&Configured>,
+    ) -> Option<(Grant, bool)> {
+        let Capability::Http {
+            host,
+            ports,
+            methods,
+        } = &request.capability
+        else {
             return None;
         };
         let decision = self.given.of(&request.id);
         let host = resolve_host(host, configured)?;
-        let methods = methods
-            .as_ref()
-            .map(|names| names.iter().filter_map(|name| name.to_ascii_uppercase().parse().ok()).collect());
+        let methods = methods.as_ref().map(|names| {
+            names
+                .iter()
+                .filter_map(|name| name.to_ascii_uppercase().parse().ok())
+                .collect()
+        });
         match Grant::parse(request.id.as_str(), &host) {
             Ok(grant) => Some((
                 grant
@@ -102,7 +129,10 @@ impl Pack {
 }
 
 fn resolve_host(host: &str, configured: Option<&Configured>) -> Option<String> {
-    let Some(variable) = host.strip_prefix("${config.").and_then(|rest| rest.strip_suffix('}')) else {
+    let Some(variable) = host
+        .strip_prefix("${config.")
+        .and_then(|rest| rest.strip_suffix('}'))
+    else {
         return Some(host.to_owned());
     };
     let value = configured?.resolved.get(variable)?;
@@ -114,18 +144,32 @@ fn resolve_host(host: &str, configured: Option<&Configured>) -> Option<String> {
 
 /// Checks decisions against what the manifest asks for; answers the ids that were
 /// asked for and not given.
-pub(crate) fn check(pack: &str, requested: &[GrantRequest], given: &[GrantDecision]) -> Result<Vec<String>> {
+pub(crate) fn check(
+    pack: &str,
+    requested: &[GrantRequest],
+    given: &[GrantDecision],
+) -> Result<Vec<String>> {
     for decision in given {
         let Some(request) = requested.iter().find(|request| request.id == decision.id) else {
-            let known: Vec<&str> = requested.iter().map(|request| request.id.as_str()).collect();
+            let known: Vec<&str> = requested
+                .iter()
+                .map(|request| request.id.as_str())
+                .collect();
             return Err(Error::Grant(format!(
                 "`{pack}` does not ask for a grant `{}`; it asks for: {}",
                 decision.id,
-                if known.is_empty() { "none".to_owned() } else { known.join(", ") }
+                if known.is_empty() {
+                    "none".to_owned()
+                } else {
+                    known.join(", ")
+                }
             )));
         };
         if decision.private_network && request.capability == Capability::Cache {
-            return Err(Error::Grant(format!("the grant `{}` is for the cache: private addresses have no meaning there", decision.id)));
+            return Err(Error::Grant(format!(
+                "the grant `{}` is for the cache: private addresses have no meaning there",
+                decision.id
+            )));
         }
     }
     Ok(requested

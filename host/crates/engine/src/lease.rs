@@ -3,10 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use model::{
-    clock::Timestamp,
-    id::WorkerId,
-};
+use model::{clock::Timestamp, id::WorkerId};
 use store::{Store, workers::Worker};
 
 use crate::{Engine, Settings, error::Result};
@@ -18,7 +15,11 @@ fn host_name() -> String {
 }
 
 /// Registers this process and, where it is alone, ends the leases of those before it.
-pub(crate) async fn register(store: &dyn Store, settings: &Settings, now: Timestamp) -> Result<WorkerId> {
+pub(crate) async fn register(
+    store: &dyn Store,
+    settings: &Settings,
+    now: Timestamp,
+) -> Result<WorkerId> {
     let id = store
         .register(Worker {
             id: WorkerId(0),
@@ -54,20 +55,28 @@ impl Engine {
                 Ok(Ok(true)) => held_until = asked + lease,
                 Ok(Ok(false)) if self.settings.exclusive => {
                     // Nobody else can have taken over: the clock was moved. Register anew.
-                    tracing::warn!("the lease had ended although nobody else opens the store; was the clock moved?");
+                    tracing::warn!(
+                        "the lease had ended although nobody else opens the store; was the clock moved?"
+                    );
                 }
                 Ok(Ok(false)) => self.fence("the lease of this worker has ended"),
                 Ok(Err(error)) => tracing::warn!(%error, "the lease could not be renewed"),
                 Err(_) => tracing::warn!("the lease could not be renewed in time"),
             }
-            if !self.settings.exclusive && held_until.saturating_duration_since(Instant::now()) < Duration::from_millis(200) {
+            if !self.settings.exclusive
+                && held_until.saturating_duration_since(Instant::now()) < Duration::from_millis(200)
+            {
                 self.fence("the lease could not be renewed before its end");
             }
         }
     }
 
     fn fence(&self, why: &str) {
-        tracing::error!(steps = self.running.len(), why, "this worker stops what it executes");
+        tracing::error!(
+            steps = self.running.len(),
+            why,
+            "this worker stops what it executes"
+        );
         self.running.cancel_all();
     }
 }

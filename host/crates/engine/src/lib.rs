@@ -6,7 +6,10 @@
 //! of SQL or of wasmtime. Work of several steps lives here, not in handlers.
 #![cfg_attr(
     test,
-    expect(clippy::unwrap_used, reason = "a test may panic on what it did not expect")
+    expect(
+        clippy::unwrap_used,
+        reason = "a test may panic on what it did not expect"
+    )
 )]
 
 use std::{
@@ -208,8 +211,14 @@ impl Engine {
         self.draining.cancel();
         self.queue.close();
         self.tasks.close();
-        if tokio::time::timeout(at_most, self.tasks.wait()).await.is_err() {
-            tracing::warn!(steps = self.tasks.len(), "steps did not end in time and will be executed again");
+        if tokio::time::timeout(at_most, self.tasks.wait())
+            .await
+            .is_err()
+        {
+            tracing::warn!(
+                steps = self.tasks.len(),
+                "steps did not end in time and will be executed again"
+            );
         }
         self.stopped.cancel();
         self.running.cancel_all();

@@ -53,7 +53,10 @@ impl std::str::FromStr for Cursor {
         let open = parts
             .map(|part| {
                 let (step, attempt) = part.split_once('-').ok_or(())?;
-                Ok((step.parse().map_err(|_| ())?, attempt.parse().map_err(|_| ())?))
+                Ok((
+                    step.parse().map_err(|_| ())?,
+                    attempt.parse().map_err(|_| ())?,
+                ))
             })
             .collect::<Result<_, ()>>()?;
         Ok(Self { chunk, seq, open })
@@ -65,7 +68,14 @@ impl Engine {
     /// `next` of the page before; lines below `level` are left out. FLOW lines, which
     /// say when a step started and stopped, are made from the steps themselves and are
     /// there at every level of the run.
-    pub async fn log(&self, tenant: TenantId, of: AnyRef, after: Option<&str>, limit: usize, level: u8) -> Result<LogPage> {
+    pub async fn log(
+        &self,
+        tenant: TenantId,
+        of: AnyRef,
+        after: Option<&str>,
+        limit: usize,
+        level: u8,
+    ) -> Result<LogPage> {
         let (run, step) = self.split(of)?;
         let mut cursor: Cursor = after
             .filter(|text| !text.is_empty())
@@ -85,8 +95,9 @@ impl Engine {
         let mut lines = Vec::new();
         for chunk in chunks {
             cursor.chunk = chunk.id;
-            let stored: Vec<Stored> =
-                serde_json::from_slice(&chunk.lines).map_err(|error| Error::Internal(format!("a stored log cannot be read: {error}")))?;
+            let stored: Vec<Stored> = serde_json::from_slice(&chunk.lines).map_err(|error| {
+                Error::Internal(format!("a stored log cannot be read: {error}"))
+            })?;
             lines.extend(stored.into_iter().map(|line| LogLine {
                 time: line.time,
                 level: line.level,
@@ -95,7 +106,10 @@ impl Engine {
                 message: line.message,
             }));
         }
-        for one in steps.iter().filter(|one| step.is_none_or(|step| step == one.step)) {
+        for one in steps
+            .iter()
+            .filter(|one| step.is_none_or(|step| step == one.step))
+        {
             cursor.seq = cursor.seq.max(one.seq);
             flow(one, name(one.step), &mut cursor.open, &mut lines);
         }
@@ -119,7 +133,9 @@ fn flow(step: &StepSummary, name: &str, open: &mut Vec<(u32, i64)>, lines: &mut 
         attempt: step.attempts,
         message,
     };
-    let Some(started) = step.started_at else { return };
+    let Some(started) = step.started_at else {
+        return;
+    };
     let this = (step.step.0, step.attempts);
     if !open.contains(&this) {
         lines.push(line(started, format!("start {name}")));

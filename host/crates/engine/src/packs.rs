@@ -58,7 +58,8 @@ impl Engine {
             name: manifest.meta.name.clone(),
             version: manifest.meta.version.clone(),
             digest: archive.digest.clone(),
-            manifest: serde_json::to_string(manifest).map_err(|error| Error::Internal(error.to_string()))?,
+            manifest: serde_json::to_string(manifest)
+                .map_err(|error| Error::Internal(error.to_string()))?,
             file,
             by: caller.name.clone(),
             at: self.now(),
@@ -73,16 +74,21 @@ impl Engine {
     ///
     /// # Errors
     /// [`Error::PackState`] with the compiler's words; they are stored with the version.
-    pub async fn install_pack(&self, tenant: TenantId, name: &str, version: Option<&str>) -> Result<PackVersion> {
+    pub async fn install_pack(
+        &self,
+        tenant: TenantId,
+        name: &str,
+        version: Option<&str>,
+    ) -> Result<PackVersion> {
         let stored = self.version(tenant, name, version).await?;
-        if stored.state == PackState::Installed && matches!(self.runtime.load(&stored.digest), Ok(Some(_))) {
+        if stored.state == PackState::Installed
+            && matches!(self.runtime.load(&stored.digest), Ok(Some(_)))
+        {
             return Ok(stored);
         }
-        let file = self
-            .store
-            .component(&stored.digest)
-            .await?
-            .ok_or_else(|| Error::PackState(format!("the file of `{name}` is gone; upload it again")))?;
+        let file = self.store.component(&stored.digest).await?.ok_or_else(|| {
+            Error::PackState(format!("the file of `{name}` is gone; upload it again"))
+        })?;
         self.store
             .set_pack_state(stored.id, PackState::Installing, None, self.now())
             .await?;
@@ -95,33 +101,47 @@ impl Engine {
             .set_pack_state(stored.id, state, error.as_deref(), self.now())
             .await?;
         if let Some(error) = error {
-            return Err(Error::PackState(format!("`{name}` {} cannot be installed: {error}", stored.version)));
+            return Err(Error::PackState(format!(
+                "`{name}` {} cannot be installed: {error}",
+                stored.version
+            )));
         }
         self.version(tenant, name, Some(&stored.version)).await
     }
 
     /// Makes a version the active one, with these grants and no others; installs it first
     /// if that was not done. `None`: the newest.
-    pub async fn activate_pack(&self, caller: &Caller, name: &str, version: Option<&str>, given: &[GrantDecision]) -> Result<Activated> {
+    pub async fn activate_pack(
+        &self,
+        caller: &Caller,
+        name: &str,
+        version: Option<&str>,
+        given: &[GrantDecision],
+    ) -> Result<Activated> {
         let stored = self.version(caller.tenant, name, version).await?;
         let manifest = Manifest::parse(&stored.manifest)?;
         check_platform(name, manifest.requires_platform.as_deref())?;
         let not_granted = grants::check(name, &manifest.grants, given)?;
-        let stored = self.install_pack(caller.tenant, name, Some(&stored.version)).await?;
+        let stored = self
+            .install_pack(caller.tenant, name, Some(&stored.version))
+            .await?;
         let definitions = self.brought(caller, &stored).await?;
         let kept = self
             .store
             .activate(Activation {
                 tenant: caller.tenant,
                 id: stored.id,
-                grants: serde_json::to_string(given).map_err(|error| Error::Internal(error.to_string()))?,
+                grants: serde_json::to_string(given)
+                    .map_err(|error| Error::Internal(error.to_string()))?,
                 definitions,
                 at: self.now(),
             })
             .await?;
         self.reload_packs(caller.tenant).await?;
         Ok(Activated {
-            pack: self.version(caller.tenant, name, Some(&stored.version)).await?,
+            pack: self
+                .version(caller.tenant, name, Some(&stored.version))
+                .await?,
             kept,
             not_granted,
         })
@@ -129,11 +149,12 @@ impl Engine {
 
     /// The documents that a version brings, sealed and named.
     async fn brought(&self, caller: &Caller, stored: &PackVersion) -> Result<Vec<Save>> {
-        let file = self
-            .store
-            .component(&stored.digest)
-            .await?
-            .ok_or_else(|| Error::PackState(format!("the file of `{}` is gone; upload it again", stored.name)))?;
+        let file = self.store.component(&stored.digest).await?.ok_or_else(|| {
+            Error::PackState(format!(
+                "the file of `{}` is gone; upload it again",
+                stored.name
+            ))
+        })?;
         let archive = read(&file).await?;
         let mut saves = Vec::new();
         let save = |kind, name: String, friendly_name: String, document| Save {
@@ -149,17 +170,30 @@ impl Engine {
             origin: Some(format!("{}@{}", stored.name, stored.version)),
         };
         for document in archive.metadata.applications {
-            let mut application = Application::from_value(document).map_err(|error| Error::Internal(error.to_string()))?;
-            let Some(name) = application.name_or_derived(None) else { continue };
+            let mut application = Application::from_value(document)
+                .map_err(|error| Error::Internal(error.to_string()))?;
+            let Some(name) = application.name_or_derived(None) else {
+                continue;
+            };
             if application.name().is_none() {
                 application.set_name(&name);
             }
             let friendly_name = application.friendly_name().unwrap_or(&name).to_owned();
-            saves.push(save(Kind::Application, name, friendly_name, application.to_json()));
+            saves.push(save(
+                Kind::Application,
+                name,
+                friendly_name,
+                application.to_json(),
+            ));
         }
         for document in archive.metadata.configurations {
-            let mut configuration = Configuration::from_value(document).map_err(|error| Error::Internal(error.to_string()))?;
-            let Some(name) = configuration.name().or(configuration.friendly_name()).map(str::to_owned) else {
+            let mut configuration = Configuration::from_value(document)
+                .map_err(|error| Error::Internal(error.to_string()))?;
+            let Some(name) = configuration
+                .name()
+                .or(configuration.friendly_name())
+                .map(str::to_owned)
+            else {
                 continue;
             };
             let mut faults = Vec::new();
@@ -171,7 +205,12 @@ impl Engine {
                 });
             }
             let friendly_name = configuration.friendly_name().unwrap_or(&name).to_owned();
-            saves.push(save(Kind::Configuration, name, friendly_name, configuration.to_json()));
+            saves.push(save(
+                Kind::Configuration,
+                name,
+                friendly_name,
+                configuration.to_json(),
+            ));
         }
         Ok(saves)
     }
@@ -180,7 +219,9 @@ impl Engine {
     pub async fn deactivate_pack(&self, caller: &Caller, name: &str) -> Result<()> {
         self.version(caller.tenant, name, None).await?;
         if !self.store.deactivate(caller.tenant, name).await? {
-            return Err(Error::PackState(format!("no version of `{name}` is active")));
+            return Err(Error::PackState(format!(
+                "no version of `{name}` is active"
+            )));
         }
         self.reload_packs(caller.tenant).await
     }
@@ -189,9 +230,17 @@ impl Engine {
     ///
     /// # Errors
     /// [`Error::InUse`] when one is active or a run that has not ended is pinned to it.
-    pub async fn delete_pack(&self, caller: &Caller, name: &str, version: Option<&str>) -> Result<()> {
+    pub async fn delete_pack(
+        &self,
+        caller: &Caller,
+        name: &str,
+        version: Option<&str>,
+    ) -> Result<()> {
         let versions = self.pack(caller.tenant, name).await?;
-        for stored in versions.iter().filter(|one| version.is_none_or(|wanted| wanted == one.version)) {
+        for stored in versions
+            .iter()
+            .filter(|one| version.is_none_or(|wanted| wanted == one.version))
+        {
             self.store
                 .delete_pack(caller.tenant, name, &stored.version)
                 .await?;
@@ -218,13 +267,20 @@ impl Engine {
     }
 
     /// One version; `None`: the one of the highest number.
-    async fn version(&self, tenant: TenantId, name: &str, version: Option<&str>) -> Result<PackVersion> {
+    async fn version(
+        &self,
+        tenant: TenantId,
+        name: &str,
+        version: Option<&str>,
+    ) -> Result<PackVersion> {
         let versions = self.pack(tenant, name).await?;
         let found = match version {
             Some(wanted) => versions.iter().find(|one| one.version == wanted),
-            None => versions
-                .iter()
-                .max_by(|a, b| number(&a.version).cmp(&number(&b.version)).then(a.imported_at.cmp(&b.imported_at))),
+            None => versions.iter().max_by(|a, b| {
+                number(&a.version)
+                    .cmp(&number(&b.version))
+                    .then(a.imported_at.cmp(&b.imported_at))
+            }),
         };
         found.cloned().ok_or_else(|| {
             let known: Vec<&str> = versions.iter().map(|one| one.version.as_str()).collect();
@@ -242,14 +298,21 @@ fn number(version: &str) -> Option<semver::Version> {
 }
 
 fn check_platform(pack: &str, required: Option<&str>) -> Result<()> {
-    let Some(required) = required else { return Ok(()) };
-    let wanted = semver::VersionReq::parse(required)
-        .map_err(|error| Error::PackState(format!("`{pack}` names a minimum platform version `{required}` that cannot be read: {error}")))?;
+    let Some(required) = required else {
+        return Ok(());
+    };
+    let wanted = semver::VersionReq::parse(required).map_err(|error| {
+        Error::PackState(format!(
+            "`{pack}` names a minimum platform version `{required}` that cannot be read: {error}"
+        ))
+    })?;
     let ours = env!("CARGO_PKG_VERSION");
     let fits = number(ours).is_some_and(|ours| wanted.matches(&ours));
     if fits {
         Ok(())
     } else {
-        Err(Error::PackState(format!("`{pack}` needs PowerFlow {required}; this is {ours}: update PowerFlow, or take an older version of the pack")))
+        Err(Error::PackState(format!(
+            "`{pack}` needs PowerFlow {required}; this is {ours}: update PowerFlow, or take an older version of the pack"
+        )))
     }
 }

@@ -136,7 +136,8 @@ impl Engine {
         let definition = self.find(tenant, Kind::Application, name).await?;
         let application = read_application(&definition.name, &definition.document)?;
         let snapshot = self.catalogue.active(tenant);
-        let plan = Plan::compile(&application, &*snapshot).map_err(|problems| cannot_run(name, &problems))?;
+        let plan = Plan::compile(&application, &*snapshot)
+            .map_err(|problems| cannot_run(name, &problems))?;
         if plan.steps.is_empty() {
             return Err(Error::CannotRun {
                 application: name.to_owned(),
@@ -159,7 +160,11 @@ impl Engine {
             queue: application.queue().map(str::to_owned),
             configuration: application.configuration().map(str::to_owned),
         });
-        insert(&mut self.prepared.pinned.write(), (runnable.revision, pins), runnable.clone());
+        insert(
+            &mut self.prepared.pinned.write(),
+            (runnable.revision, pins),
+            runnable.clone(),
+        );
         self.prepared
             .keep(&self.prepared.applications, read_at, key, &runnable);
         Ok(runnable)
@@ -177,28 +182,49 @@ impl Engine {
             .collect();
         pins.sort_by(|a, b| a.name.cmp(&b.name));
         pins.dedup_by(|a, b| a.name == b.name);
-        let text = serde_json::to_string(&pins).map_err(|error| Error::Internal(error.to_string()))?;
+        let text =
+            serde_json::to_string(&pins).map_err(|error| Error::Internal(error.to_string()))?;
         Ok(self.store.pin_set(&text).await?)
     }
 
     /// The revision that a run is pinned to, with the packs that it is pinned to.
-    pub(crate) async fn runnable_pinned(&self, tenant: TenantId, revision: i64, pins: i64) -> Result<Arc<Runnable>> {
+    pub(crate) async fn runnable_pinned(
+        &self,
+        tenant: TenantId,
+        revision: i64,
+        pins: i64,
+    ) -> Result<Arc<Runnable>> {
         if let Some(kept) = self.prepared.pinned.read().get(&(revision, pins)) {
             return Ok(kept.clone());
         }
-        let missing = |what: &str| Error::Internal(format!("{what} that a run is pinned to is gone"));
-        let stored = self.store.revision(revision).await?.ok_or_else(|| missing("the revision"))?;
-        let text = self.store.pins(pins).await?.ok_or_else(|| missing("the set of packs"))?;
-        let pinned: Vec<Pin> = serde_json::from_str(&text).map_err(|error| Error::Internal(error.to_string()))?;
+        let missing =
+            |what: &str| Error::Internal(format!("{what} that a run is pinned to is gone"));
+        let stored = self
+            .store
+            .revision(revision)
+            .await?
+            .ok_or_else(|| missing("the revision"))?;
+        let text = self
+            .store
+            .pins(pins)
+            .await?
+            .ok_or_else(|| missing("the set of packs"))?;
+        let pinned: Vec<Pin> =
+            serde_json::from_str(&text).map_err(|error| Error::Internal(error.to_string()))?;
         let mut packs = Vec::with_capacity(pinned.len());
         for pin in pinned {
             let version = self.store.pack(tenant, &pin.name, &pin.version).await?;
             let version = version.filter(|version| version.digest == pin.digest);
-            packs.push(self.catalogue.version(&version.ok_or_else(|| missing(&format!("the pack `{}` {}", pin.name, pin.version)))?)?);
+            packs.push(
+                self.catalogue.version(&version.ok_or_else(|| {
+                    missing(&format!("the pack `{}` {}", pin.name, pin.version))
+                })?)?,
+            );
         }
         let snapshot = Snapshot::new(packs);
         let application = read_application(&stored.name, &stored.document)?;
-        let plan = Plan::compile(&application, &snapshot).map_err(|problems| cannot_run(&stored.name, &problems))?;
+        let plan = Plan::compile(&application, &snapshot)
+            .map_err(|problems| cannot_run(&stored.name, &problems))?;
         let packs = packs_of(&plan, &snapshot)?;
         let runnable = Arc::new(Runnable {
             application: stored.definition,
@@ -210,7 +236,11 @@ impl Engine {
             queue: application.queue().map(str::to_owned),
             configuration: application.configuration().map(str::to_owned),
         });
-        insert(&mut self.prepared.pinned.write(), (revision, pins), runnable.clone());
+        insert(
+            &mut self.prepared.pinned.write(),
+            (revision, pins),
+            runnable.clone(),
+        );
         Ok(runnable)
     }
 
@@ -236,11 +266,9 @@ impl Engine {
         if let Some(kept) = self.kept_revision(revision) {
             return Ok(kept);
         }
-        let stored = self
-            .store
-            .revision(revision)
-            .await?
-            .ok_or_else(|| Error::Internal("the configuration revision that a run is pinned to is gone".to_owned()))?;
+        let stored = self.store.revision(revision).await?.ok_or_else(|| {
+            Error::Internal("the configuration revision that a run is pinned to is gone".to_owned())
+        })?;
         self.configure(revision, &stored.name, &stored.document)
     }
 
@@ -261,14 +289,19 @@ impl Engine {
         let resolved = configuration
             .resolve(|_, value| self.reveal(value))
             .map_err(|error| refused(&error))?;
-        let masker = Masker::new(resolved.secret_values()).map_err(|error| Error::Internal(error.to_string()))?;
+        let masker = Masker::new(resolved.secret_values())
+            .map_err(|error| Error::Internal(error.to_string()))?;
         let configured = Arc::new(Configured {
             name: name.into(),
             revision,
             resolved,
             masker,
         });
-        insert(&mut self.prepared.revisions.write(), revision, configured.clone());
+        insert(
+            &mut self.prepared.revisions.write(),
+            revision,
+            configured.clone(),
+        );
         Ok(configured)
     }
 
@@ -281,23 +314,32 @@ impl Engine {
                 Err("it is not encrypted with a key of this service: enter it again".to_owned())
             };
         };
-        let plain = self.vault.open(text, vault::Purpose::Configuration).map_err(|error| error.to_string())?;
+        let plain = self
+            .vault
+            .open(text, vault::Purpose::Configuration)
+            .map_err(|error| error.to_string())?;
         serde_json::from_str(plain.expose_secret()).map_err(|error| error.to_string())
     }
 }
 
 fn read_application(name: &str, document: &str) -> Result<Application> {
-    Application::parse(document).map_err(|error| Error::Internal(format!("the stored application `{name}` cannot be read: {error}")))
+    Application::parse(document).map_err(|error| {
+        Error::Internal(format!(
+            "the stored application `{name}` cannot be read: {error}"
+        ))
+    })
 }
 
 fn packs_of(plan: &Plan, snapshot: &Snapshot) -> Result<Vec<Arc<Pack>>> {
     plan.steps
         .iter()
         .map(|step| {
-            snapshot
-                .pack(&step.syncpack)
-                .cloned()
-                .ok_or_else(|| Error::Internal(format!("the pack `{}` vanished while its application was compiled", step.syncpack)))
+            snapshot.pack(&step.syncpack).cloned().ok_or_else(|| {
+                Error::Internal(format!(
+                    "the pack `{}` vanished while its application was compiled",
+                    step.syncpack
+                ))
+            })
         })
         .collect()
 }

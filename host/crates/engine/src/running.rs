@@ -31,7 +31,11 @@ impl Running {
     pub(crate) fn begin(&self, key: StepKey) -> Entry<'_> {
         let cancel = CancellationToken::new();
         self.shard(key.run).lock().insert(key, cancel.clone());
-        Entry { running: self, key, cancel }
+        Entry {
+            running: self,
+            key,
+            cancel,
+        }
     }
 
     /// Stops the step, if it executes here.

@@ -40,11 +40,18 @@ impl Engine {
             .ok_or_else(|| Error::not_found("step", name))
     }
 
-    fn step_pack(&self, tenant: TenantId, name: &str, syncpack: Option<&str>) -> Result<(Arc<Pack>, String)> {
+    fn step_pack(
+        &self,
+        tenant: TenantId,
+        name: &str,
+        syncpack: Option<&str>,
+    ) -> Result<(Arc<Pack>, String)> {
         let snapshot = self.catalogue.active(tenant);
         let having: Vec<&Arc<Pack>> = snapshot
             .packs()
-            .filter(|pack| syncpack.is_none_or(|wanted| wanted == pack.name) && pack.steps.contains_key(name))
+            .filter(|pack| {
+                syncpack.is_none_or(|wanted| wanted == pack.name) && pack.steps.contains_key(name)
+            })
             .collect();
         match having.as_slice() {
             [pack] => Ok(((*pack).clone(), name.to_owned())),
@@ -52,25 +59,37 @@ impl Engine {
                 what: "step",
                 name: name.to_owned(),
                 hint: match syncpack {
-                    Some(pack) if snapshot.pack(pack).is_none() => format!(": the SyncPack `{pack}` is not active"),
+                    Some(pack) if snapshot.pack(pack).is_none() => {
+                        format!(": the SyncPack `{pack}` is not active")
+                    }
                     Some(pack) => format!(" in the SyncPack `{pack}`"),
                     None => " in any active SyncPack".to_owned(),
                 },
             }),
             several => Err(Error::Conflict(format!(
                 "the step `{name}` is in several SyncPacks: name one of {}",
-                several.iter().map(|pack| pack.name.as_str()).collect::<Vec<_>>().join(", ")
+                several
+                    .iter()
+                    .map(|pack| pack.name.as_str())
+                    .collect::<Vec<_>>()
+                    .join(", ")
             ))),
         }
     }
 
     /// The source of a step, if its pack carries it.
-    pub async fn step_code(&self, tenant: TenantId, name: &str, syncpack: Option<&str>) -> Result<Option<String>> {
+    pub async fn step_code(
+        &self,
+        tenant: TenantId,
+        name: &str,
+        syncpack: Option<&str>,
+    ) -> Result<Option<String>> {
         let (pack, name) = self.step_pack(tenant, name, syncpack)?;
         let Some(file) = self.store.component(&pack.digest).await? else {
             return Ok(None);
         };
-        let archive = syncpack::Archive::read(&file).map_err(|error| Error::Internal(error.to_string()))?;
+        let archive =
+            syncpack::Archive::read(&file).map_err(|error| Error::Internal(error.to_string()))?;
         Ok(archive.metadata.sources.get(&name).cloned())
     }
 }

@@ -48,21 +48,45 @@ impl Engine {
     pub async fn run(&self, caller: &Caller, request: RunRequest) -> Result<RunRef> {
         let params = Value::Object(request.params).to_string();
         let parsed = parse_params(&request.application, &params)?;
-        self.submit(caller, &request.application, parsed, request.idempotency_key)
-            .await
+        self.submit(
+            caller,
+            &request.application,
+            parsed,
+            request.idempotency_key,
+        )
+        .await
     }
 
     /// Accepts a run whose request has been read already.
     ///
     /// # Errors
     /// As [`Engine::run`].
-    pub async fn submit(&self, caller: &Caller, application: &str, request: Request, key: Option<String>) -> Result<RunRef> {
+    pub async fn submit(
+        &self,
+        caller: &Caller,
+        application: &str,
+        request: Request,
+        key: Option<String>,
+    ) -> Result<RunRef> {
         let runnable = self.runnable(caller.tenant, application).await?;
-        self.accept(caller.tenant, &format!("api:{}", caller.name), runnable, request, key)
-            .await
+        self.accept(
+            caller.tenant,
+            &format!("api:{}", caller.name),
+            runnable,
+            request,
+            key,
+        )
+        .await
     }
 
-    async fn accept(&self, tenant: TenantId, trigger: &str, runnable: Arc<Runnable>, request: Request, key: Option<String>) -> Result<RunRef> {
+    async fn accept(
+        &self,
+        tenant: TenantId,
+        trigger: &str,
+        runnable: Arc<Runnable>,
+        request: Request,
+        key: Option<String>,
+    ) -> Result<RunRef> {
         if self.draining.is_cancelled() {
             return Err(Error::Draining);
         }
@@ -72,8 +96,14 @@ impl Engine {
                 self.settings.backlog
             )));
         }
-        let configured = self.align(tenant, &runnable, request.configuration.as_deref()).await?;
-        check(&runnable, &request, configured.as_deref().map(|one| &one.resolved))?;
+        let configured = self
+            .align(tenant, &runnable, request.configuration.as_deref())
+            .await?;
+        check(
+            &runnable,
+            &request,
+            configured.as_deref().map(|one| &one.resolved),
+        )?;
         let input = request.parameters.to_json();
         let queue: Arc<str> = queue_of(&runnable, &request)?;
         let idempotency = key
@@ -92,7 +122,11 @@ impl Engine {
             application_revision: runnable.revision,
             configuration_revision: configured.as_ref().map(|one| one.revision),
             pins: runnable.pins,
-            priority: if &*queue == queue::HIGH_PRIORITY { Priority::High } else { Priority::Normal },
+            priority: if &*queue == queue::HIGH_PRIORITY {
+                Priority::High
+            } else {
+                Priority::Normal
+            },
             queue: queue.clone(),
             log_level: request.level.code(),
             trigger: trigger.into(),
@@ -106,15 +140,25 @@ impl Engine {
         };
         match self.store.submit(run.clone()).await? {
             Submitted::Existing { reference, .. } => Ok(reference),
-            Submitted::New { run: id, claimed, ready } => {
+            Submitted::New {
+                run: id,
+                claimed,
+                ready,
+            } => {
                 self.backlog.fetch_add(1, Ordering::Relaxed);
                 if let (Some((step, token)), Some(slot)) = (claimed, slot) {
                     let chain = Chain::begun(id, &run, runnable, configured, request.parameters);
                     self.spawn_chain(chain, step, token, slot);
                 }
-                let keys: Vec<_> = ready.iter().map(|&step| model::id::StepKey { run: id, step }).collect();
+                let keys: Vec<_> = ready
+                    .iter()
+                    .map(|&step| model::id::StepKey { run: id, step })
+                    .collect();
                 if !keys.is_empty()
-                    && let Err(error) = self.queue.enqueue(&queue, run.priority == Priority::High, &keys).await
+                    && let Err(error) = self
+                        .queue
+                        .enqueue(&queue, run.priority == Priority::High, &keys)
+                        .await
                 {
                     // The run is committed; the reconciler will find it.
                     tracing::warn!(%error, run = %reference, "an accepted run could not be queued yet");
@@ -126,7 +170,12 @@ impl Engine {
 
     /// The configuration object of a run: the request's, else the application's.
     /// `none` un-aligns.
-    async fn align(&self, tenant: TenantId, runnable: &Runnable, asked: Option<&str>) -> Result<Option<Arc<Configured>>> {
+    async fn align(
+        &self,
+        tenant: TenantId,
+        runnable: &Runnable,
+        asked: Option<&str>,
+    ) -> Result<Option<Arc<Configured>>> {
         match asked.or(runnable.configuration.as_deref()) {
             None | Some("" | "none") => Ok(None),
             Some(name) => match self.configured(tenant, name).await {
@@ -148,7 +197,13 @@ impl Engine {
     ///
     /// # Errors
     /// As [`Engine::run`].
-    pub async fn run_step(&self, caller: &Caller, step: &str, syncpack: Option<&str>, params: Map<String, Value>) -> Result<RunRef> {
+    pub async fn run_step(
+        &self,
+        caller: &Caller,
+        step: &str,
+        syncpack: Option<&str>,
+        params: Map<String, Value>,
+    ) -> Result<RunRef> {
         let entry = self.step(caller.tenant, step, syncpack)?;
         let name = format!("step:{}:{}", entry.syncpack, entry.name);
         let document = serde_json::json!({
@@ -158,7 +213,8 @@ impl Engine {
             "hidden": true,
             "steps": [{ "name": entry.name, "file": entry.name, "syncpack": entry.syncpack }],
         });
-        self.save_application(caller, Some(&name), &document.to_string(), None).await?;
+        self.save_application(caller, Some(&name), &document.to_string(), None)
+            .await?;
         let request = RunRequest {
             application: name,
             params,
@@ -174,11 +230,23 @@ impl Engine {
         let input = self.input(&summary).await?;
         let mut request = parse_params(&summary.application_name, &input)?;
         request.level = Level::from_code(summary.log_level).unwrap_or(request.level);
-        request.configuration = Some(summary.configuration_name.unwrap_or_else(|| "none".to_owned()));
+        request.configuration = Some(
+            summary
+                .configuration_name
+                .unwrap_or_else(|| "none".to_owned()),
+        );
         request.queue = Some(summary.queue);
-        let runnable = self.runnable(caller.tenant, &summary.application_name).await?;
-        self.accept(caller.tenant, &format!("replay:{run}"), runnable, request, None)
-            .await
+        let runnable = self
+            .runnable(caller.tenant, &summary.application_name)
+            .await?;
+        self.accept(
+            caller.tenant,
+            &format!("replay:{run}"),
+            runnable,
+            request,
+            None,
+        )
+        .await
     }
 
     /// Stops a run: what waits never starts, what executes is stopped and fenced.
@@ -200,7 +268,12 @@ impl Engine {
     }
 
     /// Waits until a run has ended, or `at_most`, and tells how it stands then.
-    pub async fn wait(&self, tenant: TenantId, run: RunRef, at_most: Duration) -> Result<RunDetail> {
+    pub async fn wait(
+        &self,
+        tenant: TenantId,
+        run: RunRef,
+        at_most: Duration,
+    ) -> Result<RunDetail> {
         let until = tokio::time::Instant::now() + at_most;
         let mut summary = self.summary(tenant, run).await?;
         let waiter = self.wake.wait_for(summary.run);
@@ -247,7 +320,11 @@ fn check(runnable: &Runnable, request: &Request, configuration: Option<&Resolved
 }
 
 fn queue_of(runnable: &Runnable, request: &Request) -> Result<Arc<str>> {
-    let name = request.queue.as_deref().or(runnable.queue.as_deref()).unwrap_or(queue::DEFAULT);
+    let name = request
+        .queue
+        .as_deref()
+        .or(runnable.queue.as_deref())
+        .unwrap_or(queue::DEFAULT);
     let name = queue::canonical(name);
     if name.len() > 128 || name.chars().any(char::is_control) {
         return Err(Error::CannotRun {
@@ -255,14 +332,21 @@ fn queue_of(runnable: &Runnable, request: &Request) -> Result<Arc<str>> {
             faults: vec![Fault {
                 code: "PF-R011".to_owned(),
                 at: "queue".to_owned(),
-                message: "a queue's name has at most 128 bytes and no control characters".to_owned(),
+                message: "a queue's name has at most 128 bytes and no control characters"
+                    .to_owned(),
             }],
         });
     }
     Ok(name.into())
 }
 
-fn idempotency(key: String, runnable: &Runnable, request: &Request, queue: &str, input: &str) -> Result<Idempotency> {
+fn idempotency(
+    key: String,
+    runnable: &Runnable,
+    request: &Request,
+    queue: &str,
+    input: &str,
+) -> Result<Idempotency> {
     if key.is_empty() || key.chars().count() > MAX_KEY {
         return Err(Error::CannotRun {
             application: runnable.name.to_string(),
@@ -274,8 +358,15 @@ fn idempotency(key: String, runnable: &Runnable, request: &Request, queue: &str,
         });
     }
     let mut hasher = blake3::Hasher::new();
-    for part in [&*runnable.name, request.configuration.as_deref().unwrap_or(""), queue, input] {
-        hasher.update(&(part.len() as u64).to_le_bytes()).update(part.as_bytes());
+    for part in [
+        &*runnable.name,
+        request.configuration.as_deref().unwrap_or(""),
+        queue,
+        input,
+    ] {
+        hasher
+            .update(&(part.len() as u64).to_le_bytes())
+            .update(part.as_bytes());
     }
     hasher.update(&[request.level.code()]);
     let mut digest = [0; 16];

@@ -41,7 +41,12 @@ impl Engine {
 
     /// The application that a run ran.
     async fn application_of(&self, run: &RunSummary) -> Result<Application> {
-        let broken = |error: &dyn std::fmt::Display| Error::Internal(format!("the revision of {} cannot be read: {error}", run.reference));
+        let broken = |error: &dyn std::fmt::Display| {
+            Error::Internal(format!(
+                "the revision of {} cannot be read: {error}",
+                run.reference
+            ))
+        };
         let revision = self
             .store
             .revision(run.application_revision)
@@ -62,7 +67,10 @@ impl Engine {
 
     pub(crate) async fn input(&self, run: &RunSummary) -> Result<String> {
         let bytes = self.store.input(run.run, run.expires_at).await?;
-        Ok(bytes.map_or_else(|| "{}".to_owned(), |bytes| String::from_utf8_lossy(&bytes).into_owned()))
+        Ok(bytes.map_or_else(
+            || "{}".to_owned(),
+            |bytes| String::from_utf8_lossy(&bytes).into_owned(),
+        ))
     }
 
     /// A run with every step of its plan.
@@ -104,7 +112,11 @@ impl Engine {
         Ok(RunDetail { run, steps })
     }
 
-    async fn step_error(&self, run: &RunSummary, row: &StepSummary) -> Result<Option<serde_json::Value>> {
+    async fn step_error(
+        &self,
+        run: &RunSummary,
+        row: &StepSummary,
+    ) -> Result<Option<serde_json::Value>> {
         if !matches!(row.state, StepState::Failed | StepState::Warning) {
             return Ok(None);
         }
@@ -113,7 +125,11 @@ impl Engine {
     }
 
     /// One step of a run.
-    pub async fn task_detail(&self, tenant: TenantId, task: TaskRef) -> Result<(RunSummary, StepDetail)> {
+    pub async fn task_detail(
+        &self,
+        tenant: TenantId,
+        task: TaskRef,
+    ) -> Result<(RunSummary, StepDetail)> {
         let missing = || Error::not_found("task", task.to_string());
         let (run, step) = task.split().ok_or_else(missing)?;
         let mut detail = self.run_detail(tenant, run).await?;
@@ -134,16 +150,26 @@ impl Engine {
             states.push(RunState::from_word(word).ok_or_else(|| unknown_state(word))?);
         }
         let after = match &query.after {
-            Some(text) => Some(model::id::RunId(text.parse().map_err(|_| Error::not_found("list position", text.as_str()))?)),
+            Some(text) => {
+                Some(model::id::RunId(text.parse().map_err(|_| {
+                    Error::not_found("list position", text.as_str())
+                })?))
+            }
             None => None,
         };
         let filter = RunFilter {
             application,
-            queue: query.queue.as_deref().map(|name| queue::canonical(name).to_owned()),
+            queue: query
+                .queue
+                .as_deref()
+                .map(|name| queue::canonical(name).to_owned()),
             configuration: query.configuration.clone(),
             states,
         };
-        Ok(self.store.runs(tenant, &filter, after, query.limit.clamp(1, 200)).await?)
+        Ok(self
+            .store
+            .runs(tenant, &filter, after, query.limit.clamp(1, 200))
+            .await?)
     }
 
     /// What a run or one of its steps was given and made.
@@ -189,7 +215,10 @@ fn unknown_state(word: &str) -> Error {
         faults: vec![Fault {
             code: "PF-1005".to_owned(),
             at: "state".to_owned(),
-            message: format!("`{word}` is no state of a run; they are {}", words.join(", ")),
+            message: format!(
+                "`{word}` is no state of a run; they are {}",
+                words.join(", ")
+            ),
         }],
     }
 }

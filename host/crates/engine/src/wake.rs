@@ -23,7 +23,11 @@ impl Wake {
     /// Begins to wait. Look at the run after this call and before waiting.
     pub(crate) fn wait_for(&self, run: RunId) -> Waiter<'_> {
         let notify = self.waiting.lock().entry(run).or_default().clone();
-        Waiter { wake: self, run, notify }
+        Waiter {
+            wake: self,
+            run,
+            notify,
+        }
     }
 
     /// The run has ended.
@@ -52,10 +56,9 @@ impl Drop for Waiter<'_> {
     fn drop(&mut self) {
         let mut waiting = self.wake.waiting.lock();
         // Two references: the map's and this one.
-        if waiting
-            .get(&self.run)
-            .is_some_and(|notify| Arc::ptr_eq(notify, &self.notify) && Arc::strong_count(notify) <= 2)
-        {
+        if waiting.get(&self.run).is_some_and(|notify| {
+            Arc::ptr_eq(notify, &self.notify) && Arc::strong_count(notify) <= 2
+        }) {
             waiting.remove(&self.run);
         }
     }

@@ -42,7 +42,13 @@ impl Outputs for Chain {
 
 impl Chain {
     /// A run that this process has just accepted.
-    pub(crate) fn begun(run: RunId, new: &NewRun, runnable: Arc<Runnable>, configured: Option<Arc<Configured>>, parameters: RunParameters) -> Self {
+    pub(crate) fn begun(
+        run: RunId,
+        new: &NewRun,
+        runnable: Arc<Runnable>,
+        configured: Option<Arc<Configured>>,
+        parameters: RunParameters,
+    ) -> Self {
         Self {
             header: RunHeader {
                 run,
@@ -68,7 +74,10 @@ impl Chain {
 
     /// A step of this run.
     pub(crate) const fn key(&self, step: Ordinal) -> StepKey {
-        StepKey { run: self.header.run, step }
+        StepKey {
+            run: self.header.run,
+            step,
+        }
     }
 }
 
@@ -78,7 +87,10 @@ impl Engine {
         let queues = &self.settings.queues;
         Subscription {
             all: queues.is_empty(),
-            queues: queues.iter().map(|name| queue::canonical(name).into()).collect(),
+            queues: queues
+                .iter()
+                .map(|name| queue::canonical(name).into())
+                .collect(),
         }
     }
 
@@ -93,7 +105,9 @@ impl Engine {
         let subscription = self.subscription();
         while !self.draining.is_cancelled() {
             // One slot is held while waiting; submits may take the others meanwhile.
-            let Ok(slot) = self.slots.clone().acquire_owned().await else { return };
+            let Ok(slot) = self.slots.clone().acquire_owned().await else {
+                return;
+            };
             let most = 1 + self.slots.available_permits().min(BATCH - 1);
             let received = tokio::select! {
                 received = self.queue.receive(&subscription, most) => received,
@@ -121,8 +135,10 @@ impl Engine {
                 },
             };
             let engine = self.clone();
-            self.tasks
-                .spawn_on(async move { engine.serve(delivery, slot).await }, &self.guests);
+            self.tasks.spawn_on(
+                async move { engine.serve(delivery, slot).await },
+                &self.guests,
+            );
         }
     }
 
@@ -143,12 +159,19 @@ impl Engine {
                 return;
             }
         };
-        if let Err(error) = self.queue.acknowledge(std::slice::from_ref(&delivery)).await {
+        if let Err(error) = self
+            .queue
+            .acknowledge(std::slice::from_ref(&delivery))
+            .await
+        {
             tracing::debug!(%error, "a delivery could not be acknowledged");
         }
         let Some(claimed) = claimed else { return };
         match self.take_up(claimed.header).await {
-            Ok(chain) => self.carry_on(chain, delivery.key.step, claimed.token, slot).await,
+            Ok(chain) => {
+                self.carry_on(chain, delivery.key.step, claimed.token, slot)
+                    .await
+            }
             Err((run, error)) => self.give_up(run, &error).await,
         }
     }
@@ -163,8 +186,10 @@ impl Engine {
                 Some(revision) => Some(self.configured_revision(revision).await?),
                 None => None,
             };
-            let text = std::str::from_utf8(&header.input).map_err(|error| Error::Internal(error.to_string()))?;
-            let parameters = RunParameters::parse(text).map_err(|error| Error::Internal(error.to_string()))?;
+            let text = std::str::from_utf8(&header.input)
+                .map_err(|error| Error::Internal(error.to_string()))?;
+            let parameters =
+                RunParameters::parse(text).map_err(|error| Error::Internal(error.to_string()))?;
             Ok((runnable, configured, parameters))
         };
         match load.await {
@@ -189,12 +214,20 @@ impl Engine {
         match self.store.cancel(header.run, self.now()).await {
             Ok(Some(_)) => self.tell_ended(header.run),
             Ok(None) => {}
-            Err(error) => tracing::error!(%error, run = %header.reference, "nor can it be cancelled"),
+            Err(error) => {
+                tracing::error!(%error, run = %header.reference, "nor can it be cancelled")
+            }
         }
     }
 
     /// Executes a claimed step and what follows it, on the guests' runtime.
-    pub(crate) fn spawn_chain(&self, chain: Chain, step: Ordinal, token: Token, slot: OwnedSemaphorePermit) {
+    pub(crate) fn spawn_chain(
+        &self,
+        chain: Chain,
+        step: Ordinal,
+        token: Token,
+        slot: OwnedSemaphorePermit,
+    ) {
         let engine = self.clone();
         self.tasks.spawn_on(
             async move { engine.carry_on(chain, step, token, slot).await },
@@ -202,7 +235,13 @@ impl Engine {
         );
     }
 
-    async fn carry_on(&self, mut chain: Chain, mut step: Ordinal, mut token: Token, slot: OwnedSemaphorePermit) {
+    async fn carry_on(
+        &self,
+        mut chain: Chain,
+        mut step: Ordinal,
+        mut token: Token,
+        slot: OwnedSemaphorePermit,
+    ) {
         loop {
             let Some(completion) = self.attempt(&mut chain, step, token).await else {
                 return;
@@ -214,7 +253,11 @@ impl Engine {
                     return self.give_up(chain.header, &error).await;
                 }
                 Some(Completed::Fenced) => return,
-                Some(Completed::Stored { claimed, ready, ended }) => {
+                Some(Completed::Stored {
+                    claimed,
+                    ready,
+                    ended,
+                }) => {
                     self.pass_on(&chain, &ready).await;
                     if ended.is_some() {
                         self.tell_ended(chain.header.run);
@@ -247,7 +290,10 @@ impl Engine {
 
     /// Tries until the store answers. When the engine stops meanwhile, the attempt is
     /// as if fenced: the next start executes the step again.
-    async fn persist(&self, completion: &Completion) -> std::result::Result<Completed, store::Error> {
+    async fn persist(
+        &self,
+        completion: &Completion,
+    ) -> std::result::Result<Completed, store::Error> {
         let mut pause = Duration::from_millis(20);
         loop {
             match self.store.complete(completion.clone()).await {

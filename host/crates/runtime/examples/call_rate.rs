@@ -46,7 +46,9 @@ fn report(name: &str, mut times: Vec<Duration>, seconds: f64) {
 }
 
 fn main() {
-    let mut arguments = std::env::args().skip(1);
+    let mut arguments = std::env::args_os()
+        .skip(1)
+        .map(|text| text.into_string().unwrap());
     let file = arguments.next().map_or_else(
         || harness::HOSTILE.clone(),
         |path| std::fs::read(path).unwrap().into(),

@@ -86,7 +86,11 @@ fn pooled(
         .max_memory_size(pool.memory_bytes)
         .max_tables_per_module(pool.tables_per_component)
         .max_memories_per_module(pool.memories_per_component)
-        .linear_memory_keep_resident(if pagemap_scan { KEEP_MEMORY.0 } else { KEEP_MEMORY.1 })
+        .linear_memory_keep_resident(if pagemap_scan {
+            KEEP_MEMORY.0
+        } else {
+            KEEP_MEMORY.1
+        })
         .table_keep_resident(KEEP_TABLE)
         .max_unused_warm_slots(slots)
         .pagemap_scan(if pagemap_scan {

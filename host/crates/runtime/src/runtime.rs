@@ -91,11 +91,18 @@ pub(crate) struct Inner {
 impl Runtime {
     /// Sets the runtime up: probes what the machine allows and warns of what it does not.
     pub fn new(settings: Settings, ports: Ports) -> Result<Self, Error> {
-        let (engine, allocation, baseline) = engine::build(&settings.pool)?;
+        let Settings {
+            artefacts,
+            key,
+            pool,
+            turns,
+            quantum,
+        } = settings;
+        let (engine, allocation, baseline) = engine::build(&pool)?;
         let linker = linker(&engine)?;
-        let folder = Folder::open(&settings.artefacts, &settings.key, &engine)?;
+        let folder = Folder::open(&artefacts, &key, &engine)?;
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let turns = settings.turns.unwrap_or(cores - 1).max(1);
+        let turns = turns.unwrap_or(cores - 1).max(1);
         let ticker = Ticker::start(&engine).map_err(|error| Error::Engine(error.to_string()))?;
         let compilers = rayon::ThreadPoolBuilder::new()
             .num_threads((cores - 1).max(1))
@@ -116,7 +123,7 @@ impl Runtime {
             programs: RwLock::default(),
             rules: Rules {
                 turns: Arc::new(Semaphore::new(turns)),
-                quantum: settings.quantum,
+                quantum,
                 ticker,
             },
             slots,

@@ -147,7 +147,7 @@ async fn only_the_services_own_artefacts_are_executed() {
         let harm = |folder: &Path| {
             flip(&artefacts(folder, "cwasm")[0], |length| {
                 (length - 1) * part / 4
-            })
+            });
         };
         assert!(
             !survives(harm, settings).await,

@@ -78,7 +78,7 @@ async fn harmless_steps_end_as_they_say() {
         matches!(execution.result, Ok(Outcome::Output { warning: Some(text), .. }) if text == "careful")
     );
     let execution = run("children", |call| {
-        call.parameters = r#"{"children": []}"#.into()
+        call.parameters = r#"{"children": []}"#.into();
     })
     .await;
     assert_eq!(
@@ -104,7 +104,7 @@ async fn an_endless_loop_ends_at_its_deadline() {
     assert_ends(&execution, code::TIMEOUT, Kind::Retryable);
     assert!(execution.usage.wall >= Duration::from_millis(300));
     let execution = run_text("", "(loop (br 0))", |call| {
-        call.deadline = Duration::from_millis(100)
+        call.deadline = Duration::from_millis(100);
     })
     .await;
     assert_ends(&execution, code::TIMEOUT, Kind::Retryable);
@@ -164,7 +164,7 @@ async fn dropping_the_future_ends_the_execution() {
 #[tokio::test(flavor = "multi_thread")]
 async fn memory_and_tables_are_limited() {
     let execution = run("memory", |call| {
-        call.limits = limits(|limits| limits.memory_bytes = 20 << 20)
+        call.limits = limits(|limits| limits.memory_bytes = 20 << 20);
     })
     .await;
     assert_ends(&execution, code::OUT_OF_MEMORY, Kind::Permanent);
@@ -261,13 +261,13 @@ async fn floods_are_dammed() {
     }
     for step in ["host-calls", "clock-calls"] {
         let execution = run(step, |call| {
-            call.limits = limits(|limits| limits.host_calls = 10_000)
+            call.limits = limits(|limits| limits.host_calls = 10_000);
         })
         .await;
         assert_ends(&execution, code::HOST_CALL_LIMIT, Kind::Permanent);
     }
     let execution = run("resources", |call| {
-        call.limits = limits(|limits| limits.resources = 100)
+        call.limits = limits(|limits| limits.resources = 100);
     })
     .await;
     assert_ends(&execution, code::RESOURCE_LIMIT, Kind::Permanent);
@@ -434,7 +434,7 @@ async fn slow_and_endless_responses_are_limited() {
     assert!(execution.usage.bytes_in > 0);
 
     let mut big = call("/big", limits(|limits| limits.response_bytes = 1 << 20));
-    big.deadline = Duration::from_secs(60);
+    big.deadline = Duration::from_mins(1);
     let execution = runtime.execute(&program, big).await;
     assert_eq!(failure(&execution).code, "stream", "{execution:?}");
 
@@ -447,7 +447,7 @@ async fn slow_and_endless_responses_are_limited() {
     );
 
     let mut many = call("/", limits(|limits| limits.open_requests = 4));
-    (many.step, many.deadline) = ("open-many".into(), Duration::from_secs(60));
+    (many.step, many.deadline) = ("open-many".into(), Duration::from_mins(1));
     let execution = runtime.execute(&program, many).await;
     assert_eq!(data(&execution), "996");
     assert_free(&runtime);

@@ -8,13 +8,53 @@ wit_bindgen::generate!({ path: "../../../wit", world: "powerflow:syncpack/syncpa
 use powerflow::syncpack::types::{ErrorKind, Output};
 use powerflow::syncpack::{cache, log};
 
+/// Every step: all are alike for an application, which can name any of them.
+const STEPS: [&str; 29] = [
+    "noop",
+    "warn",
+    "children",
+    "fail",
+    "compute",
+    "cached",
+    "loop",
+    "memory",
+    "stack",
+    "panic",
+    "exit",
+    "gigabyte",
+    "deep",
+    "no-json",
+    "bytes",
+    "outside",
+    "long-error",
+    "log-flood",
+    "stdout-flood",
+    "host-calls",
+    "clock-calls",
+    "resources",
+    "sleep",
+    "random-gigabyte",
+    "ambient",
+    "fetch",
+    "fetch-forever",
+    "open-many",
+    "sockets",
+];
+
 struct Hostile;
 
 export!(Hostile);
 
 impl Guest for Hostile {
     fn describe() -> Json {
-        r#"{"steps": [{"name": "noop"}], "sdk": {"name": "none", "version": "0"}}"#.into()
+        let steps: Vec<String> = STEPS
+            .iter()
+            .map(|name| format!(r#"{{"name": "{name}"}}"#))
+            .collect();
+        format!(
+            r#"{{"steps": [{}], "sdk": {{"name": "none", "version": "0"}}}}"#,
+            steps.join(", ")
+        )
     }
 
     fn execute(step: String, invocation: Invocation) -> Result<Outcome, Error> {

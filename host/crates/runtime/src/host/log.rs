@@ -264,8 +264,8 @@ mod tests {
 
     #[test]
     fn numbers_become_levels() {
-        let levels = [0, 10, 20, 25, 30, 40, 50].map(Level::at_least);
         use Level::{Debug, Error, Flow, Info, Warning};
+        let levels = [0, 10, 20, 25, 30, 40, 50].map(Level::at_least);
         assert_eq!(levels, [Debug, Debug, Info, Flow, Warning, Error, Error]);
     }
 }

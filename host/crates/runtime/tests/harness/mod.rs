@@ -70,6 +70,7 @@ fn build(name: &str) -> Bytes {
 pub(crate) struct SystemClock;
 
 impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "this is the system's clock")]
     fn now(&self) -> Timestamp {
         Timestamp(
             SystemTime::now()
@@ -168,12 +169,13 @@ pub(crate) fn call(step: &str) -> Call {
         cache: false,
         secrets: SecretHandles::default(),
         limits: Arc::new(Limits::default()),
-        deadline: Duration::from_secs(60),
+        deadline: Duration::from_mins(1),
         cancel: CancellationToken::new(),
     }
 }
 
 /// Access with these grants of those that the manifest declares.
+#[expect(clippy::unnecessary_wraps, reason = "as a call takes it")]
 pub(crate) fn access(granted: Vec<Grant>, declared: Vec<Grant>) -> Option<HttpAccess> {
     let egress = Egress {
         tenant: 1,
@@ -226,6 +228,7 @@ impl Server {
     }
 }
 
+/// Answers one request; `None` when the client has gone.
 fn serve(mut connection: TcpStream) -> Option<()> {
     let mut reader = BufReader::new(connection.try_clone().ok()?);
     let mut lines = Vec::new();
@@ -258,7 +261,7 @@ fn serve(mut connection: TcpStream) -> Option<()> {
             .write_all(head("200 OK", "content-length: 1000000000\r\n").as_bytes())
             .ok()?;
         for _ in 0..1000 {
-            connection.write_all(&[b'x'; 1_000_000]).ok()?;
+            connection.write_all(&vec![b'x'; 1_000_000]).ok()?;
         }
     } else {
         let body = lines[1..].join("|");

@@ -1,0 +1,328 @@
+//! `kill -9` of the service at twenty moments while 2,000 runs are submitted and executed: every
+//! accepted run ends well, every step has one result, and no effect outside is doubled.
+#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
+
+mod support;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use harness::http::Client;
+use harness::packs::INCIDENT_SYNC;
+use harness::place;
+use harness::service::{Plan, Service};
+use harness::simulators::{self, Simulators};
+use rusqlite::Connection;
+use serde_json::{Value, json};
+use support::{PATIENCE, Random, SYNC};
+
+const RUNS: usize = 2000;
+const KILLS: usize = 20;
+const STEPS: usize = 4;
+const SUBMITTERS: usize = 8;
+/// How far submitting runs ahead of executing, so that kills hit both until the end.
+const AHEAD: usize = 150;
+/// Between two attempts of a submitter.
+const PAUSE: Duration = Duration::from_millis(5);
+/// Another seed tries other moments.
+const SEED: &str = "POWERFLOW_TEST_SEED";
+
+/// What submitters and the one who kills know of each other.
+#[derive(Default)]
+struct Progress {
+    accepted: AtomicUsize,
+    finished: AtomicUsize,
+    given_up: AtomicBool,
+    /// Answered ids by event.
+    ids: Mutex<BTreeMap<usize, String>>,
+}
+
+#[test]
+fn kill_at_any_moment_loses_and_doubles_nothing() {
+    let seed = std::env::var(SEED).map_or(20_261_122, |text| text.parse().unwrap());
+    println!("seed {seed} ({SEED} sets another)");
+    let mut random = Random::new(seed);
+    let folder = support::folder();
+    let events: Vec<Value> = ::simulators::events::generate(RUNS, seed).collect();
+    let correlations: BTreeSet<&str> = events
+        .iter()
+        .map(|event| event["correlation_id"].as_str().unwrap())
+        .collect();
+    assert!(correlations.len() < RUNS, "no event shares its correlation");
+    let simulators = simulators::Plan {
+        unique_correlation: true,
+        ..simulators::Plan::default()
+    }
+    .start(folder.path())
+    .unwrap();
+    simulators.load(&events).unwrap();
+
+    let mut plan = Plan::new(folder.path())
+        .unwrap()
+        .with("worker.slots", "64")
+        .with("log.level", "warn");
+    plan.port = Some(place::free_port().unwrap());
+    let service = support::serve_plan(&plan, &[INCIDENT_SYNC]);
+    support::lead_to(&service, &simulators);
+
+    let progress = Progress::default();
+    let template = service.client().unwrap();
+    let service = thread::scope(|scope| {
+        for number in 0..SUBMITTERS {
+            let (client, events, progress) = (template.another(), &events, &progress);
+            scope.spawn(move || submit(client, events, number, progress));
+        }
+        let _guard = GiveUp(&progress.given_up);
+        kill_and_restart(&plan, service, &mut random, &progress)
+    });
+    assert_eq!(progress.accepted.load(Ordering::Relaxed), RUNS);
+    let ids = progress.ids.into_inner().unwrap();
+
+    // The same keys once more are the same runs.
+    let mut client = service.client().unwrap();
+    for (index, id) in ids.iter().step_by(40) {
+        let response = post(&mut client, &events[*index], *index).unwrap();
+        assert_eq!(response.json().unwrap()["task_id"], **id, "event {index}");
+    }
+    service.stop().unwrap();
+    check_store(folder.path(), &ids);
+    check_effects(&simulators, &events, &correlations);
+}
+
+/// Lets the submitters end when the test has failed.
+struct GiveUp<'a>(&'a AtomicBool);
+
+impl Drop for GiveUp<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+fn post(
+    client: &mut Client,
+    event: &Value,
+    index: usize,
+) -> anyhow::Result<harness::http::Response> {
+    let body = json!({"name": SYNC, "params": {"event": event}}).to_string();
+    let key = format!("event-{index}");
+    let headers = [
+        ("content-type", "application/json"),
+        ("idempotency-key", key.as_str()),
+    ];
+    client.send(
+        "POST",
+        "/api/v1/applications/run",
+        &headers,
+        body.as_bytes(),
+    )
+}
+
+/// Submits every n-th event, again and again until it is accepted.
+fn submit(mut client: Client, events: &[Value], first: usize, progress: &Progress) {
+    for index in (first..events.len()).step_by(SUBMITTERS) {
+        loop {
+            if progress.given_up.load(Ordering::Relaxed) {
+                return;
+            }
+            let ahead = progress.accepted.load(Ordering::Relaxed)
+                > progress.finished.load(Ordering::Relaxed) + AHEAD;
+            if ahead {
+                thread::sleep(PAUSE);
+                continue;
+            }
+            match post(&mut client, &events[index], index) {
+                Ok(response) if response.status == 202 => {
+                    let id = response.json().unwrap()["task_id"]
+                        .as_str()
+                        .unwrap()
+                        .to_owned();
+                    progress.ids.lock().unwrap().insert(index, id);
+                    progress.accepted.fetch_add(1, Ordering::Relaxed);
+                    break;
+                }
+                Ok(response) if !matches!(response.status, 429 | 503) => {
+                    progress.given_up.store(true, Ordering::Relaxed);
+                    panic!(
+                        "event {index}: {} {}",
+                        response.status,
+                        String::from_utf8_lossy(&response.body)
+                    );
+                }
+                // Too much waiting, or the service is not there: whether it took the run, nobody
+                // knows.
+                Ok(_) | Err(_) => thread::sleep(PAUSE),
+            }
+        }
+    }
+}
+
+fn finished(connection: &Connection) -> usize {
+    connection
+        .query_row(
+            "SELECT COUNT(*) FROM run WHERE finished_at IS NOT NULL",
+            [],
+            |row| row.get(0),
+        )
+        .unwrap()
+}
+
+/// Waits until that many runs have ended.
+fn wait_for(service: &mut Service, folder: &Path, count: usize, progress: &Progress) {
+    // Closed before the kill: a reader that stays would spare the successor its recovery.
+    let connection = support::open(folder);
+    let started = Instant::now();
+    loop {
+        let now = finished(&connection);
+        progress.finished.store(now, Ordering::Relaxed);
+        if now >= count {
+            return;
+        }
+        service.process().expect_running().unwrap();
+        assert!(!progress.given_up.load(Ordering::Relaxed));
+        assert!(
+            started.elapsed() < PATIENCE,
+            "{now} of {count} runs have ended, {} were accepted{}",
+            progress.accepted.load(Ordering::Relaxed),
+            service.process().last_words()
+        );
+        thread::sleep(Duration::from_millis(2));
+    }
+}
+
+fn kill_and_restart(
+    plan: &Plan,
+    mut service: Service,
+    random: &mut Random,
+    progress: &Progress,
+) -> Service {
+    let share = (RUNS / KILLS) as u64;
+    for kill in 0..KILLS as u64 {
+        let moment = (kill * share + random.below(share - 5)) as usize;
+        let late = Duration::from_micros(random.below(20_000));
+        wait_for(&mut service, &plan.folder, moment, progress);
+        thread::sleep(late);
+        println!(
+            "kill {kill} after {moment} runs and {late:?}, {} accepted",
+            progress.accepted.load(Ordering::Relaxed)
+        );
+        service.kill().unwrap();
+        service = plan.start().unwrap();
+    }
+    wait_for(&mut service, &plan.folder, RUNS, progress);
+    service
+}
+
+/// Every accepted run and nothing else is in the store, each with one result for each step.
+fn check_store(folder: &Path, ids: &BTreeMap<usize, String>) {
+    let distinct: BTreeSet<&String> = ids.values().collect();
+    assert_eq!(distinct.len(), RUNS, "two events became one run");
+    let store = support::open(folder);
+    let number = |sql: &str| -> usize { store.query_row(sql, [], |row| row.get(0)).unwrap() };
+    assert_eq!(number("SELECT COUNT(*) FROM run"), RUNS);
+    let wrong = number(
+        "SELECT COUNT(*) FROM run WHERE finished_at IS NULL OR remaining <> 0
+           OR failed <> 0 OR warned <> 0 OR cancelled <> 0",
+    );
+    assert_eq!(wrong, 0, "runs did not end well: {}", errors(&store));
+    assert_eq!(number("SELECT COUNT(*) FROM step"), RUNS * STEPS);
+    let success = 4;
+    let wrong = number(&format!(
+        "SELECT COUNT(*) FROM step WHERE state <> {success} OR token < 1 OR result IS NULL
+           OR started_at IS NULL OR finished_at IS NULL"
+    ));
+    assert_eq!(wrong, 0);
+    assert_eq!(
+        number("SELECT COUNT(DISTINCT id >> 24) FROM step"),
+        RUNS,
+        "a run without steps"
+    );
+    // An input for each run and one result for each step: nothing was committed twice.
+    let mut payloads = 0;
+    let mut days = store.prepare("SELECT day FROM partition").unwrap();
+    let days: Vec<i64> = days
+        .query_map([], |row| row.get(0))
+        .unwrap()
+        .map(Result::unwrap)
+        .collect();
+    for day in &days {
+        payloads += number(&format!("SELECT COUNT(*) FROM \"payload_{day}\""));
+        if days.len() == 1 {
+            let orphans = number(&format!(
+                "SELECT COUNT(*) FROM step WHERE NOT EXISTS
+                   (SELECT 1 FROM \"payload_{day}\" p WHERE p.id = step.result AND p.data IS NOT NULL AND p.error IS NULL)"
+            ));
+            assert_eq!(orphans, 0, "steps without their result");
+            assert_eq!(
+                number("SELECT COUNT(DISTINCT result) FROM step"),
+                RUNS * STEPS
+            );
+        }
+    }
+    assert_eq!(payloads, RUNS * (1 + STEPS));
+    let again = number("SELECT COUNT(*) FROM step WHERE token > 1");
+    let most = number("SELECT MAX(token) FROM step");
+    println!("{again} steps were executed again, one of them {most} times");
+    assert!(again > 0, "no kill hit a step that was under way");
+}
+
+/// The first errors of steps, for the message.
+fn errors(store: &Connection) -> String {
+    let mut text = String::new();
+    let mut days = store.prepare("SELECT day FROM partition").unwrap();
+    let days: Vec<i64> = days
+        .query_map([], |row| row.get(0))
+        .unwrap()
+        .map(Result::unwrap)
+        .collect();
+    for day in days {
+        let sql = format!(
+            "SELECT CAST(error AS TEXT), COUNT(*) FROM \"payload_{day}\" WHERE error IS NOT NULL GROUP BY 1 LIMIT 5"
+        );
+        let mut found = store.prepare(&sql).unwrap();
+        let mut rows = found.query([]).unwrap();
+        while let Some(row) = rows.next().unwrap() {
+            let (error, count): (String, i64) = (row.get(0).unwrap(), row.get(1).unwrap());
+            text.push_str(&format!("\n{count} × {error}"));
+        }
+    }
+    text
+}
+
+/// Each correlation has one incident, and each event the number of its own.
+fn check_effects(simulators: &Simulators, events: &[Value], correlations: &BTreeSet<&str>) {
+    let incidents = simulators.incidents().unwrap();
+    let numbers: BTreeMap<&str, &str> = incidents
+        .iter()
+        .map(|one| {
+            let text = |key: &str| one[key].as_str().unwrap();
+            (text("correlation_id"), text("number"))
+        })
+        .collect();
+    assert_eq!(incidents.len(), numbers.len(), "a correlation stands twice");
+    assert_eq!(
+        numbers.keys().copied().collect::<BTreeSet<_>>(),
+        *correlations
+    );
+    let held = simulators.events().unwrap();
+    assert_eq!(held.len(), events.len());
+    let expected: BTreeMap<&str, &str> = events
+        .iter()
+        .map(|event| {
+            let text = |key: &str| event[key].as_str().unwrap();
+            (text("eid"), numbers[text("correlation_id")])
+        })
+        .collect();
+    let sl1 = simulators.sl1().unwrap().get("/_sim/stats").unwrap();
+    assert_eq!(sl1["events_with_ticket"], RUNS);
+    for event in &held {
+        let ticket = event["ext_ticket_ref"].as_str().unwrap_or_default();
+        let eid = event["eid"].as_str().unwrap();
+        assert_eq!(expected[eid], ticket, "event {eid}");
+    }
+}

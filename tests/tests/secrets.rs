@@ -1,0 +1,271 @@
+//! An encrypted value reaches the system that it is for, and nothing else: no answer, no log, no
+//! data, no error, no file.
+#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
+
+mod support;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+use harness::packs::{INCIDENT_SYNC, TRIAL};
+use harness::place;
+use harness::service::{Plan, Service};
+use harness::simulators;
+use serde_json::{Value, json};
+use support::{SYNC, part};
+
+/// What every form of escaping changes.
+const SECRET: &str = "Zürich \"pass/word\" +?&%<=>\\ 0815";
+
+/// Every form in which the secret could show.
+fn forms() -> Vec<(String, Vec<u8>)> {
+    let quoted = Value::from(SECRET).to_string();
+    let escaped = quoted.trim_matches('"').to_owned();
+    let twice = Value::from(quoted.as_str()).to_string();
+    let ascii: String = escaped
+        .chars()
+        .map(|c| if c.is_ascii() { c.to_string() } else { format!("\\u{:04x}", c as u32) })
+        .collect();
+    let spaces = part(SECRET).replace("%20", "+");
+    let mut all = vec![
+        ("plain".to_owned(), SECRET.to_owned()),
+        ("in JSON".to_owned(), escaped),
+        ("in JSON in JSON".to_owned(), twice.trim_matches(['"', '\\']).to_owned()),
+        ("in ASCII JSON".to_owned(), ascii),
+        ("in a URL".to_owned(), part(SECRET)),
+        ("in a form".to_owned(), spaces),
+    ];
+    // At each of the three places within groups of three bytes; the ends depend on neighbours.
+    for (name, engine) in [("base64", &STANDARD), ("base64url", &URL_SAFE)] {
+        for shift in 0..3 {
+            let text = engine.encode(format!("{}{SECRET}", "x".repeat(shift)));
+            let text = text.trim_end_matches('=');
+            all.push((format!("{name} {shift}"), text[4..text.len() - 4].to_owned()));
+        }
+    }
+    // A part that most escaping leaves as it is.
+    all.push(("in part".to_owned(), "pass/word".to_owned()));
+    all.into_iter().map(|(name, text)| (name, text.into_bytes())).collect()
+}
+
+fn assert_without(what: &str, bytes: &[u8]) {
+    for (name, form) in forms() {
+        assert!(
+            !bytes.windows(form.len()).any(|window| window == form),
+            "the secret stands {name} in {what}"
+        );
+    }
+}
+
+/// Every file below a folder.
+fn scan(folder: &Path, seen: &mut usize) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            scan(&path, seen);
+        } else {
+            *seen += 1;
+            assert_without(&path.display().to_string(), &fs::read(&path).unwrap());
+        }
+    }
+}
+
+/// An application that tries to give the secret away, aligned with a configuration object where
+/// other variables refer to it.
+fn prepare(service: &Service) {
+    let mut client = service.client().unwrap();
+    let configuration = json!({
+        "name": "guarded", "friendly_name": "Guarded",
+        "configuration_data": [
+            {"name": "password", "value": SECRET, "encrypted": true},
+            {"name": "nested", "value": {"key": SECRET, "number": 7}, "encrypted": true},
+            {"name": "alias", "value": "${config.password}"},
+            {"name": "url", "value": "https://user:${config.password}@example.com/"},
+        ],
+    });
+    let saved = support::save(&mut client, "configurations", &configuration);
+    assert_without("the answer to a save", saved.to_string().as_bytes());
+    for (name, fail) in [("gives_away", false), ("fails_with_it", true)] {
+        let document = json!({
+            "name": name, "configuration": "guarded",
+            "app_variables": [{"name": "held", "value": "${config.alias}"}],
+            "steps": [
+                {"name": "before", "file": "Echo", "syncpack": "trial_pack", "output_to": ["give"],
+                    "value": {"direct": "${config.password}", "alias": "${config.alias}", "url": "${config.url}",
+                        "nested": "${config.nested}", "inside": "it is ${appvar.held}, isn't it"}},
+                {"name": "give", "file": "GiveAway", "syncpack": "trial_pack", "output_to": ["after"],
+                    "value": "${config.nested}", "text": "${config.password}", "secret": "${appvar.held}", "fail": fail},
+                {"name": "after", "file": "Gather", "syncpack": "trial_pack", "note": "${before}"},
+            ],
+        });
+        let saved = support::save(&mut client, "applications", &document);
+        assert_without("the answer to a save", saved.to_string().as_bytes());
+    }
+}
+
+/// Runs it and reads everything that can be read of the run.
+fn run_and_read(service: &Service, application: &str, params: &Value, state: &str) {
+    let mut client = service.client().unwrap();
+    let run = support::run(&mut client, application, params);
+    assert_eq!(run["state"], state, "{run}");
+    let id = run["task_id"].as_str().unwrap();
+    let mut texts = vec![("the run".to_owned(), run.to_string())];
+    for part in ["", "/data", "/logs?limit=5000&level=10"] {
+        let path = format!("/api/v1/tasks/{id}{part}");
+        texts.push((path.clone(), client.get(&path).unwrap().to_string()));
+        for step in run["steps"].as_array().unwrap() {
+            let path = format!("/api/v1/tasks/{}{part}", step["task_id"].as_str().unwrap());
+            texts.push((path.clone(), client.get(&path).unwrap().to_string()));
+        }
+    }
+    let lines = support::log(&mut client, id);
+    assert!(lines.iter().any(|line| line["level"] == "DEBUG"), "{lines:?}");
+    for arguments in [["run", "show", id], ["run", "logs", id], ["run", "data", id]] {
+        let output = support::pfctl(service, &arguments);
+        texts.push((format!("pfctl {arguments:?}"), String::from_utf8_lossy(&output.stdout).into_owned()));
+        texts.push((format!("pfctl {arguments:?}"), String::from_utf8_lossy(&output.stderr).into_owned()));
+    }
+    for (what, text) in texts {
+        assert_without(&format!("{what} of {application}"), text.as_bytes());
+    }
+}
+
+#[test]
+fn a_secret_reaches_only_the_system_that_it_is_for() {
+    let folder = support::folder();
+    let simulators = simulators::Plan {
+        events: 5,
+        password: Some(SECRET),
+        ..simulators::Plan::default()
+    };
+    // The simulators hold it in their arguments, so their log lies elsewhere.
+    let elsewhere = support::folder();
+    let simulators = simulators.start(elsewhere.path()).unwrap();
+    let plan = Plan::new(folder.path()).unwrap().with("log.level", "debug");
+    let service = support::serve_plan(&plan, &[INCIDENT_SYNC, TRIAL]);
+    support::lead_to(&service, &simulators);
+    prepare(&service);
+
+    // The simulators let nobody in without it, so a success shows that they received it.
+    let event = simulators.events().unwrap()[0].clone();
+    let params = json!({"event": event, "loglevel": 10});
+    run_and_read(&service, SYNC, &params, "success");
+    assert_eq!(simulators.incidents().unwrap().len(), 1);
+    let debug = json!({"loglevel": 10});
+    run_and_read(&service, "gives_away", &debug, "warning");
+    run_and_read(&service, "fails_with_it", &debug, "failed");
+
+    let mut client = service.client().unwrap();
+    let lists = ["applications", "configurations", "runs", "cache", "cache/given%2Faway", "about",
+        "configurations/guarded", "configurations/guarded?meta=true", "configurations/servicenow_example"];
+    for list in lists {
+        let text = client.get(&format!("/api/v1/{list}")).unwrap().to_string();
+        if list == "configurations/guarded" {
+            assert!(text.contains("pfenc:1:"), "{text}");
+        }
+        assert_without(list, text.as_bytes());
+    }
+    for arguments in [
+        ["configuration", "show", "guarded"],
+        ["configuration", "export", "guarded"],
+        ["application", "show", "gives_away"],
+    ] {
+        let said = support::pfctl_well(&service, &arguments);
+        assert_without(&format!("pfctl {arguments:?}"), said.as_bytes());
+    }
+    // Refusals repeat no values either.
+    let body = json!({"name": "guarded", "configuration_data": [{"name": "p", "value": SECRET, "encrypted": 7}]});
+    let refused = client
+        .send("POST", "/api/v1/configurations", &[("content-type", "application/json")], body.to_string().as_bytes())
+        .unwrap();
+    support::problem(&refused, "a wrong type");
+    assert_without("a refusal", &refused.body);
+    let mut seen = 0;
+    // While the write-ahead log is there, and after it was taken over.
+    scan(folder.path(), &mut seen);
+    service.stop().unwrap();
+    scan(folder.path(), &mut seen);
+    assert!(seen > 10, "{seen} files");
+}
+
+#[test]
+fn what_the_scan_looks_for_can_be_found() {
+    let found = |text: &str| {
+        forms()
+            .iter()
+            .any(|(_, form)| text.as_bytes().windows(form.len()).any(|window| window == form))
+    };
+    assert!(found(&format!("Basic {}", STANDARD.encode(format!("simulator:{SECRET}")))));
+    assert!(found(&json!({"a": [SECRET]}).to_string()));
+    assert!(found(&Value::from(json!({"a": SECRET}).to_string()).to_string()));
+    assert!(found(&format!("/?q={}", part(SECRET))));
+    assert!(!found("Zürich"));
+}
+
+#[test]
+fn a_service_with_another_key_refuses_to_start_and_names_both() {
+    let folder = support::folder();
+    let plan = Plan::new(folder.path()).unwrap();
+    let service = support::serve_plan(&plan, &[]);
+    prepare_configuration(&service);
+    service.stop().unwrap();
+    let key = folder.path().join("data/key");
+    assert_eq!(fs::metadata(&key).unwrap().permissions().mode() & 0o777, 0o600);
+    let own = key_id(&key);
+
+    // The key of another service.
+    let other = support::folder();
+    support::serve_plan(&Plan::new(other.path()).unwrap(), &[]).stop().unwrap();
+    let foreign = other.path().join("data/key");
+    let kept = fs::read(&key).unwrap();
+    fs::copy(&foreign, &key).unwrap();
+    let why = refusal(&plan);
+    assert!(why.contains(&own) && why.contains(&key_id(&foreign)), "{why}");
+    // No key at all: none is made in its place.
+    fs::remove_file(&key).unwrap();
+    let why = refusal(&plan);
+    assert!(why.contains(&own) && !key.exists(), "{why}");
+    // Readable by others.
+    fs::write(&key, &kept).unwrap();
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
+    assert!(refusal(&plan).contains("chmod 600"));
+    // Damaged.
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+    fs::write(&key, &kept[..kept.len() - 9]).unwrap();
+    assert!(refusal(&plan).contains("damaged"));
+    // And its own again.
+    fs::write(&key, &kept).unwrap();
+    let service = plan.start().unwrap();
+    let found = service.client().unwrap().get("/api/v1/configurations/plain").unwrap();
+    assert!(found.to_string().contains(&format!("pfenc:1:{own}:")), "{found}");
+    service.stop().unwrap();
+}
+
+fn prepare_configuration(service: &Service) {
+    let document = json!({"name": "plain", "configuration_data": [{"name": "p", "value": SECRET, "encrypted": true}]});
+    support::save(&mut service.client().unwrap(), "configurations", &document);
+}
+
+/// The id of the current key in a file.
+fn key_id(path: &Path) -> String {
+    let text = fs::read_to_string(path).unwrap();
+    let mut lines = text.lines().filter(|line| !line.starts_with('#')).skip(1);
+    lines.next().unwrap().split(' ').next().unwrap().to_owned()
+}
+
+/// What a service says that ends at once with a failure.
+fn refusal(plan: &Plan) -> String {
+    let output = Command::new(place::program("powerflow").unwrap())
+        .arg("serve")
+        .args(["--set", "server.listen=127.0.0.1:0"])
+        .args(["--set", &format!("data.directory={}", plan.data().display())])
+        .current_dir(&plan.folder)
+        .output()
+        .unwrap();
+    assert!(!output.status.success());
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
