@@ -172,11 +172,12 @@ impl Service {
         Ok(())
     }
 
-    /// Activates a SyncPack with grants, which may all lead to this machine.
+    /// Activates a SyncPack with grants, which may all lead to this machine; one of the id `cache`
+    /// leads nowhere.
     pub fn activate(&self, pack: &str, grants: &[&str]) -> anyhow::Result<()> {
         let grants: Vec<_> = grants
             .iter()
-            .map(|id| serde_json::json!({"id": id, "private_network": true}))
+            .map(|id| serde_json::json!({"id": id, "private_network": *id != "cache"}))
             .collect();
         let path = format!("/api/v1/syncpacks/{pack}/activate");
         let body = serde_json::json!({"grants": grants});

@@ -124,7 +124,7 @@ impl Operation {
     ) -> Response {
         let mut all = headers.to_vec();
         if self.method == "PUT" {
-            all.push(("if-match", "*"));
+            all.push(("if-none-match", "*"));
         }
         client.send(&self.method, path, &all, body).unwrap()
     }

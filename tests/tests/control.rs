@@ -35,12 +35,24 @@ fn expect_states(run: &Value, expected: &[(&str, &str)]) {
 
 /// An application whose one step waits until it is released.
 fn save_hold(client: &mut Client) {
-    save_steps(client, "hold", json!([
-        {"name": "hold", "file": "Hold", "output_to": ["then"]},
-        {"name": "then", "file": "Echo", "value": "done"},
-    ]));
-    save_steps(client, "release", json!([{"name": "release", "file": "Release"}]));
-    save_steps(client, "echo", json!([{"name": "echo", "file": "Echo", "value": 1}]));
+    save_steps(
+        client,
+        "hold",
+        json!([
+            {"name": "hold", "file": "Hold", "output_to": ["then"]},
+            {"name": "then", "file": "Echo", "value": "done"},
+        ]),
+    );
+    save_steps(
+        client,
+        "release",
+        json!([{"name": "release", "file": "Release"}]),
+    );
+    save_steps(
+        client,
+        "echo",
+        json!([{"name": "echo", "file": "Echo", "value": 1}]),
+    );
 }
 
 /// Starts it and waits until its step is under way.
@@ -65,14 +77,18 @@ fn branches_run_in_parallel_and_joins_wait() {
     let service = support::serve(folder.path(), &[TRIAL]);
     let mut client = service.client().unwrap();
     // Each branch ends only when the others are under way at the same time.
-    save_steps(&mut client, "parallel", json!([
-        {"name": "begin", "file": "Echo", "value": 1, "output_to": ["a", "b", "c"]},
-        {"name": "a", "file": "Meet", "others": ["b", "c"], "output_to": ["join"]},
-        {"name": "b", "file": "Meet", "others": ["a", "c"], "output_to": ["join"]},
-        {"name": "c", "file": "Meet", "others": ["a", "b"], "output_to": ["c2"]},
-        {"name": "c2", "file": "Echo", "value": 2, "output_to": ["join"]},
-        {"name": "join", "file": "Gather"},
-    ]));
+    save_steps(
+        &mut client,
+        "parallel",
+        json!([
+            {"name": "begin", "file": "Echo", "value": 1, "output_to": ["a", "b", "c"]},
+            {"name": "a", "file": "Meet", "others": ["b", "c"], "output_to": ["join"]},
+            {"name": "b", "file": "Meet", "others": ["a", "c"], "output_to": ["join"]},
+            {"name": "c", "file": "Meet", "others": ["a", "b"], "output_to": ["c2"]},
+            {"name": "c2", "file": "Echo", "value": 2, "output_to": ["join"]},
+            {"name": "join", "file": "Gather"},
+        ]),
+    );
     let run = run(&mut client, "parallel", &json!({}));
     assert_eq!(run["state"], "success", "{run}");
     let joined = support::output(&mut client, &run, "join");
@@ -81,7 +97,10 @@ fn branches_run_in_parallel_and_joins_wait() {
     let begin = step(&run, "join")["started_at"].as_str().unwrap();
     for name in ["a", "b", "c2"] {
         let end = step(&run, name)["finished_at"].as_str().unwrap();
-        assert!(end <= begin, "{name} ended at {end}, the join began at {begin}");
+        assert!(
+            end <= begin,
+            "{name} ended at {end}, the join began at {begin}"
+        );
     }
     service.stop().unwrap();
 }
@@ -91,33 +110,54 @@ fn a_failure_stops_what_depends_on_it_and_nothing_else() {
     let folder = support::folder();
     let service = support::serve(folder.path(), &[TRIAL]);
     let mut client = service.client().unwrap();
-    save_steps(&mut client, "fails", json!([
-        {"name": "begin", "file": "Echo", "value": 1, "output_to": ["bad", "good"]},
-        {"name": "bad", "file": "Fail", "message": "no tea", "output_to": ["after bad"]},
-        {"name": "after bad", "file": "Echo", "output_to": ["join"]},
-        {"name": "good", "file": "Echo", "value": 2, "output_to": ["after good", "join"]},
-        {"name": "after good", "file": "Echo", "value": 3},
-        {"name": "join", "file": "Gather"},
-    ]));
+    save_steps(
+        &mut client,
+        "fails",
+        json!([
+            {"name": "begin", "file": "Echo", "value": 1, "output_to": ["bad", "good"]},
+            {"name": "bad", "file": "Fail", "message": "no tea", "output_to": ["after bad"]},
+            {"name": "after bad", "file": "Echo", "output_to": ["join"]},
+            {"name": "good", "file": "Echo", "value": 2, "output_to": ["after good", "join"]},
+            {"name": "after good", "file": "Echo", "value": 3},
+            {"name": "join", "file": "Gather"},
+        ]),
+    );
     let failed = run(&mut client, "fails", &json!({}));
     assert_eq!(failed["state"], "failed");
-    expect_states(&failed, &[
-        ("begin", "success"), ("bad", "failed"), ("after bad", "skipped"),
-        ("good", "success"), ("after good", "success"), ("join", "skipped"),
-    ]);
+    expect_states(
+        &failed,
+        &[
+            ("begin", "success"),
+            ("bad", "failed"),
+            ("after bad", "skipped"),
+            ("good", "success"),
+            ("after good", "success"),
+            ("join", "skipped"),
+        ],
+    );
     let error = &step(&failed, "bad")["error"];
-    assert_eq!((&error["code"], &error["message"]), (&json!("teapot"), &json!("no tea")));
+    assert_eq!(
+        (&error["code"], &error["message"]),
+        (&json!("teapot"), &json!("no tea"))
+    );
     assert_eq!(error["kind"], "permanent");
 
-    save_steps(&mut client, "warns", json!([
-        {"name": "warn", "file": "Warn", "text": "mind the gap", "output_to": ["then"]},
-        {"name": "then", "file": "Gather"},
-    ]));
+    save_steps(
+        &mut client,
+        "warns",
+        json!([
+            {"name": "warn", "file": "Warn", "text": "mind the gap", "output_to": ["then"]},
+            {"name": "then", "file": "Gather"},
+        ]),
+    );
     let warned = run(&mut client, "warns", &json!({}));
     assert_eq!(warned["state"], "warning");
     expect_states(&warned, &[("warn", "warning"), ("then", "success")]);
     assert_eq!(step(&warned, "warn")["error"]["message"], "mind the gap");
-    assert_eq!(support::output(&mut client, &warned, "then"), json!({"warn": {"warned": true}}));
+    assert_eq!(
+        support::output(&mut client, &warned, "then"),
+        json!({"warn": {"warned": true}})
+    );
     service.stop().unwrap();
 }
 
@@ -127,11 +167,15 @@ fn a_run_under_way_is_cancelled_at_once() {
     let service = support::serve(folder.path(), &[TRIAL]);
     let mut client = service.client().unwrap();
     for (application, busy) in [("computes", true), ("sleeps", false)] {
-        save_steps(&mut client, application, json!([
-            {"name": "endless", "file": "Endless", "busy": busy, "output_to": ["then"]},
-            {"name": "beside", "file": "Echo", "value": 1},
-            {"name": "then", "file": "Echo", "value": 2},
-        ]));
+        save_steps(
+            &mut client,
+            application,
+            json!([
+                {"name": "endless", "file": "Endless", "busy": busy, "output_to": ["then"]},
+                {"name": "beside", "file": "Echo", "value": 1},
+                {"name": "then", "file": "Echo", "value": 2},
+            ]),
+        );
         let id = start(&mut client, application, &json!({}));
         until("the endless step", || {
             let run = task(&mut client, &id);
@@ -140,15 +184,26 @@ fn a_run_under_way_is_cancelled_at_once() {
             under_way.then_some(())
         });
         let asked = Instant::now();
-        let answer = client.send("DELETE", &format!("/api/v1/tasks/{id}"), &[], &[]).unwrap();
+        let answer = client
+            .send("DELETE", &format!("/api/v1/tasks/{id}"), &[], &[])
+            .unwrap();
         assert_eq!(answer.json().unwrap()["state"], "cancelled");
         let run = support::ended(&mut client, &id);
         let took = asked.elapsed();
         println!("{application}: cancelled within {took:?}");
-        expect_states(&run, &[("endless", "cancelled"), ("beside", "success"), ("then", "cancelled")]);
+        expect_states(
+            &run,
+            &[
+                ("endless", "cancelled"),
+                ("beside", "success"),
+                ("then", "cancelled"),
+            ],
+        );
         assert!(took < Duration::from_secs(10), "{took:?}");
         // It cannot be cancelled twice.
-        let again = client.send("DELETE", &format!("/api/v1/tasks/{id}"), &[], &[]).unwrap();
+        let again = client
+            .send("DELETE", &format!("/api/v1/tasks/{id}"), &[], &[])
+            .unwrap();
         assert_eq!(support::problem(&again, "a second time")["code"], "PF-1004");
     }
     // The threads are free again: what follows runs, and the drain has nothing to wait for.
@@ -156,7 +211,11 @@ fn a_run_under_way_is_cancelled_at_once() {
     assert_eq!(run(&mut client, "echo", &json!({}))["state"], "success");
     let asked = Instant::now();
     service.stop().unwrap();
-    assert!(asked.elapsed() < Duration::from_secs(20), "{:?}", asked.elapsed());
+    assert!(
+        asked.elapsed() < Duration::from_secs(20),
+        "{:?}",
+        asked.elapsed()
+    );
 }
 
 #[test]
@@ -187,17 +246,32 @@ fn logs_show_as_much_as_was_asked_for_with_secrets_masked() {
     };
     let debug = lines(json!(10));
     let parameters = of(&debug, "DEBUG").concat();
-    assert!(parameters.contains("h.example.com") && !parameters.contains("correct horse"), "{parameters}");
-    assert!(of(&debug, "INFO").iter().any(|line| line.contains("the value is")), "{debug:?}");
+    assert!(
+        parameters.contains("h.example.com") && !parameters.contains("correct horse"),
+        "{parameters}"
+    );
+    assert!(
+        of(&debug, "INFO")
+            .iter()
+            .any(|line| line.contains("the value is")),
+        "{debug:?}"
+    );
     for level in [json!(20), json!(30), json!(40), json!(1), Value::Null] {
         let lines = lines(level.clone());
         let flow = of(&lines, "FLOW");
         // Starts and stops are there at every level.
         assert_eq!(flow.len(), 4, "{level}: {lines:?}");
         assert_eq!(flow[0], "start one");
-        assert!(flow[1].starts_with("stop one|") && flow[3].starts_with("stop two|"), "{flow:?}");
+        assert!(
+            flow[1].starts_with("stop one|") && flow[3].starts_with("stop two|"),
+            "{flow:?}"
+        );
         assert!(of(&lines, "DEBUG").is_empty(), "{level}: {lines:?}");
-        assert_eq!(of(&lines, "INFO").is_empty(), level != 20, "{level}: {lines:?}");
+        assert_eq!(
+            of(&lines, "INFO").is_empty(),
+            level != 20,
+            "{level}: {lines:?}"
+        );
     }
     service.stop().unwrap();
 }
@@ -209,9 +283,14 @@ fn waiting_replaying_and_repeating_a_request() {
     let mut client = service.client().unwrap();
     save_hold(&mut client);
     let post = |client: &mut Client, query: &str, key: &str, body: &Value| {
-        let headers = [("content-type", "application/json"), ("idempotency-key", key)];
+        let headers = [
+            ("content-type", "application/json"),
+            ("idempotency-key", key),
+        ];
         let path = format!("/api/v1/applications/run{query}");
-        client.send("POST", &path, &headers, body.to_string().as_bytes()).unwrap()
+        client
+            .send("POST", &path, &headers, body.to_string().as_bytes())
+            .unwrap()
     };
     // A wait that is too short answers how the run stands, one that is long enough its end.
     let hold = json!({"name": "hold", "params": {"key": "k1", "loglevel": 20}});
@@ -223,25 +302,52 @@ fn waiting_replaying_and_repeating_a_request() {
     assert_eq!(short["ended"], false, "{short}");
     let id = short["task_id"].as_str().unwrap().to_owned();
     // The same key and request is the same run; another request with it is refused.
-    assert_eq!(post(&mut client, "", "one", &hold).json().unwrap()["task_id"], *id);
+    assert_eq!(
+        post(&mut client, "", "one", &hold).json().unwrap()["task_id"],
+        *id
+    );
     let other = json!({"name": "hold", "params": {"key": "k2"}});
     let reused = post(&mut client, "", "one", &other);
-    assert_eq!(support::problem(&reused, "another request")["code"], "PF-1003");
+    assert_eq!(
+        support::problem(&reused, "another request")["code"],
+        "PF-1003"
+    );
     run(&mut client, "release", &json!({"key": "k1"}));
     let whole = post(&mut client, "?wait=30", "one", &hold);
     assert_eq!(whole.status, 200);
     let whole = whole.json().unwrap();
-    assert_eq!((&whole["task_id"], &whole["state"]), (&json!(id), &json!("success")));
+    assert_eq!(
+        (&whole["task_id"], &whole["state"]),
+        (&json!(id), &json!("success"))
+    );
 
     // A replay is another run of the same request.
-    let again = client.send_json("POST", &format!("/api/v1/tasks/{id}/replay?wait=30"), &json!({})).unwrap();
+    let again = client
+        .send_json(
+            "POST",
+            &format!("/api/v1/tasks/{id}/replay?wait=30"),
+            &json!({}),
+        )
+        .unwrap();
     assert_ne!(again["task_id"], *id);
-    assert_eq!((&again["state"], &again["log_level"]), (&json!("success"), &json!(20)), "{again}");
+    assert_eq!(
+        (&again["state"], &again["log_level"]),
+        (&json!("success"), &json!(20)),
+        "{again}"
+    );
     let data = |client: &mut Client, id: &Value| {
-        client.get(&format!("/api/v1/tasks/{}/data", id.as_str().unwrap())).unwrap()
+        client
+            .get(&format!("/api/v1/tasks/{}/data", id.as_str().unwrap()))
+            .unwrap()
     };
-    let (first, second) = (data(&mut client, &json!(id)), data(&mut client, &again["task_id"]));
-    assert_eq!((&first["input"], &first["outputs"]), (&second["input"], &second["outputs"]));
+    let (first, second) = (
+        data(&mut client, &json!(id)),
+        data(&mut client, &again["task_id"]),
+    );
+    assert_eq!(
+        (&first["input"], &first["outputs"]),
+        (&second["input"], &second["outputs"])
+    );
     let runs = client.get("/api/v1/applications/hold/logs").unwrap();
     assert_eq!(runs["items"].as_array().unwrap().len(), 2, "{runs}");
     service.stop().unwrap();
@@ -250,7 +356,9 @@ fn waiting_replaying_and_repeating_a_request() {
 #[test]
 fn runs_wait_for_a_worker_that_listens_on_their_queue() {
     let folder = support::folder();
-    let plan = Plan::new(folder.path()).unwrap().with("worker.queues", "default");
+    let plan = Plan::new(folder.path())
+        .unwrap()
+        .with("worker.queues", "default");
     let service = support::serve_plan(&plan, &[TRIAL]);
     let mut client = service.client().unwrap();
     save_hold(&mut client);
@@ -263,11 +371,17 @@ fn runs_wait_for_a_worker_that_listens_on_their_queue() {
     }
     let queued = |client: &mut Client| -> Vec<Value> {
         let path = "/api/v1/runs?queue=acme%20queue&state=queued";
-        client.get(path).unwrap()["items"].as_array().unwrap().clone()
+        client.get(path).unwrap()["items"]
+            .as_array()
+            .unwrap()
+            .clone()
     };
     assert_eq!(queued(&mut client).len(), 3);
     let one = task(&mut client, &waiting[0]);
-    assert_eq!((&one["state"], &one["queue"]), (&json!("queued"), &json!("acme queue")));
+    assert_eq!(
+        (&one["state"], &one["queue"]),
+        (&json!("queued"), &json!("acme queue"))
+    );
     assert_eq!(step(&one, "echo")["state"], "ready");
     service.stop().unwrap();
     // A restart keeps them, and still leaves them alone.
@@ -277,7 +391,11 @@ fn runs_wait_for_a_worker_that_listens_on_their_queue() {
     assert_eq!(queued(&mut client).len(), 3);
     service.kill().unwrap();
     // One that listens on it executes them.
-    let service = Plan::new(folder.path()).unwrap().with("worker.queues", "acme queue").start().unwrap();
+    let service = Plan::new(folder.path())
+        .unwrap()
+        .with("worker.queues", "acme queue")
+        .start()
+        .unwrap();
     let mut client = service.client().unwrap();
     for id in &waiting {
         assert_eq!(support::ended(&mut client, id)["state"], "success");
@@ -288,28 +406,40 @@ fn runs_wait_for_a_worker_that_listens_on_their_queue() {
 #[test]
 fn a_drain_finishes_what_is_under_way_and_keeps_the_rest() {
     let folder = support::folder();
-    let plan = Plan::new(folder.path()).unwrap().with("server.drain_timeout", "50s");
+    let plan = Plan::new(folder.path())
+        .unwrap()
+        .with("server.drain_timeout", "50s");
     let mut service = support::serve_plan(&plan, &[TRIAL]);
     let mut client = service.client().unwrap();
-    save_steps(&mut client, "pair", json!([
-        {"name": "one", "file": "Slow", "seconds": 8, "output_to": ["then"]},
-        {"name": "other", "file": "Slow", "seconds": 9},
-        {"name": "then", "file": "Echo", "value": "done"},
-    ]));
+    save_steps(
+        &mut client,
+        "pair",
+        json!([
+            {"name": "one", "file": "Slow", "seconds": 8, "output_to": ["then"]},
+            {"name": "other", "file": "Slow", "seconds": 9},
+            {"name": "then", "file": "Echo", "value": "done"},
+        ]),
+    );
     let id = start(&mut client, "pair", &json!({}));
     until("both steps", || {
         let run = task(&mut client, &id);
-        let under_way = ["one", "other"].iter().all(|name| step(&run, name)["state"] == "running");
+        let under_way = ["one", "other"]
+            .iter()
+            .all(|name| step(&run, name)["state"] == "running");
         under_way.then_some(())
     });
     service.process().signal("TERM").unwrap();
-    let ended = until("the end of the service", || service.process().ended().unwrap());
+    let ended = until("the end of the service", || {
+        service.process().ended().unwrap()
+    });
     assert_eq!(ended.code(), Some(0), "{}", service.process().last_words());
     drop(service);
     let store = support::open(folder.path());
-    let by_state = |state: u8| -> usize {
-        let sql = "SELECT COUNT(*) FROM step WHERE state = ?1";
-        store.query_row(sql, [state], |row| row.get(0)).unwrap()
+    let by_state = |state: u8| {
+        support::number(
+            &store,
+            &format!("SELECT COUNT(*) FROM step WHERE state = {state}"),
+        )
     };
     // Both running steps ended well, and what follows waits for the next start.
     assert_eq!((by_state(4), by_state(1), by_state(2)), (2, 1, 0));
@@ -349,12 +479,18 @@ fn a_second_process_on_the_same_data_directory_is_refused() {
     let output = Command::new(place::program("powerflow").unwrap())
         .arg("serve")
         .args(["--set", "server.listen=127.0.0.1:0"])
-        .args(["--set", &format!("data.directory={}", folder.path().join("data").display())])
+        .args([
+            "--set",
+            &format!("data.directory={}", folder.path().join("data").display()),
+        ])
         .output()
         .unwrap();
     assert!(!output.status.success());
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(said.contains("another process") || said.contains("in use"), "{said}");
+    assert!(
+        said.contains("another process") || said.contains("in use"),
+        "{said}"
+    );
     // The first one does not notice.
     let mut client = service.client().unwrap();
     save_hold(&mut client);

@@ -162,23 +162,16 @@ fn submit(mut client: Client, events: &[Value], first: usize, progress: &Progres
     }
 }
 
-fn finished(connection: &Connection) -> usize {
-    connection
-        .query_row(
-            "SELECT COUNT(*) FROM run WHERE finished_at IS NOT NULL",
-            [],
-            |row| row.get(0),
-        )
-        .unwrap()
-}
-
 /// Waits until that many runs have ended.
 fn wait_for(service: &mut Service, folder: &Path, count: usize, progress: &Progress) {
     // Closed before the kill: a reader that stays would spare the successor its recovery.
     let connection = support::open(folder);
     let started = Instant::now();
     loop {
-        let now = finished(&connection);
+        let now = support::number(
+            &connection,
+            "SELECT COUNT(*) FROM run WHERE finished_at IS NOT NULL",
+        );
         progress.finished.store(now, Ordering::Relaxed);
         if now >= count {
             return;
@@ -223,7 +216,7 @@ fn check_store(folder: &Path, ids: &BTreeMap<usize, String>) {
     let distinct: BTreeSet<&String> = ids.values().collect();
     assert_eq!(distinct.len(), RUNS, "two events became one run");
     let store = support::open(folder);
-    let number = |sql: &str| -> usize { store.query_row(sql, [], |row| row.get(0)).unwrap() };
+    let number = |sql: &str| support::number(&store, sql);
     assert_eq!(number("SELECT COUNT(*) FROM run"), RUNS);
     let wrong = number(
         "SELECT COUNT(*) FROM run WHERE finished_at IS NULL OR remaining <> 0

@@ -28,13 +28,22 @@ fn forms() -> Vec<(String, Vec<u8>)> {
     let twice = Value::from(quoted.as_str()).to_string();
     let ascii: String = escaped
         .chars()
-        .map(|c| if c.is_ascii() { c.to_string() } else { format!("\\u{:04x}", c as u32) })
+        .map(|c| {
+            if c.is_ascii() {
+                c.to_string()
+            } else {
+                format!("\\u{:04x}", c as u32)
+            }
+        })
         .collect();
     let spaces = part(SECRET).replace("%20", "+");
     let mut all = vec![
         ("plain".to_owned(), SECRET.to_owned()),
         ("in JSON".to_owned(), escaped),
-        ("in JSON in JSON".to_owned(), twice.trim_matches(['"', '\\']).to_owned()),
+        (
+            "in JSON in JSON".to_owned(),
+            twice.trim_matches(['"', '\\']).to_owned(),
+        ),
         ("in ASCII JSON".to_owned(), ascii),
         ("in a URL".to_owned(), part(SECRET)),
         ("in a form".to_owned(), spaces),
@@ -44,12 +53,17 @@ fn forms() -> Vec<(String, Vec<u8>)> {
         for shift in 0..3 {
             let text = engine.encode(format!("{}{SECRET}", "x".repeat(shift)));
             let text = text.trim_end_matches('=');
-            all.push((format!("{name} {shift}"), text[4..text.len() - 4].to_owned()));
+            all.push((
+                format!("{name} {shift}"),
+                text[4..text.len() - 4].to_owned(),
+            ));
         }
     }
     // A part that most escaping leaves as it is.
     all.push(("in part".to_owned(), "pass/word".to_owned()));
-    all.into_iter().map(|(name, text)| (name, text.into_bytes())).collect()
+    all.into_iter()
+        .map(|(name, text)| (name, text.into_bytes()))
+        .collect()
 }
 
 fn assert_without(what: &str, bytes: &[u8]) {
@@ -123,11 +137,24 @@ fn run_and_read(service: &Service, application: &str, params: &Value, state: &st
         }
     }
     let lines = support::log(&mut client, id);
-    assert!(lines.iter().any(|line| line["level"] == "DEBUG"), "{lines:?}");
-    for arguments in [["run", "show", id], ["run", "logs", id], ["run", "data", id]] {
+    assert!(
+        lines.iter().any(|line| line["level"] == "DEBUG"),
+        "{lines:?}"
+    );
+    for arguments in [
+        ["run", "show", id],
+        ["run", "logs", id],
+        ["run", "data", id],
+    ] {
         let output = support::pfctl(service, &arguments);
-        texts.push((format!("pfctl {arguments:?}"), String::from_utf8_lossy(&output.stdout).into_owned()));
-        texts.push((format!("pfctl {arguments:?}"), String::from_utf8_lossy(&output.stderr).into_owned()));
+        texts.push((
+            format!("pfctl {arguments:?}"),
+            String::from_utf8_lossy(&output.stdout).into_owned(),
+        ));
+        texts.push((
+            format!("pfctl {arguments:?}"),
+            String::from_utf8_lossy(&output.stderr).into_owned(),
+        ));
     }
     for (what, text) in texts {
         assert_without(&format!("{what} of {application}"), text.as_bytes());
@@ -160,8 +187,17 @@ fn a_secret_reaches_only_the_system_that_it_is_for() {
     run_and_read(&service, "fails_with_it", &debug, "failed");
 
     let mut client = service.client().unwrap();
-    let lists = ["applications", "configurations", "runs", "cache", "cache/given%2Faway", "about",
-        "configurations/guarded", "configurations/guarded?meta=true", "configurations/servicenow_example"];
+    let lists = [
+        "applications",
+        "configurations",
+        "runs",
+        "cache",
+        "cache/given%2Faway",
+        "about",
+        "configurations/guarded",
+        "configurations/guarded?meta=true",
+        "configurations/servicenow_example",
+    ];
     for list in lists {
         let text = client.get(&format!("/api/v1/{list}")).unwrap().to_string();
         if list == "configurations/guarded" {
@@ -180,7 +216,12 @@ fn a_secret_reaches_only_the_system_that_it_is_for() {
     // Refusals repeat no values either.
     let body = json!({"name": "guarded", "configuration_data": [{"name": "p", "value": SECRET, "encrypted": 7}]});
     let refused = client
-        .send("POST", "/api/v1/configurations", &[("content-type", "application/json")], body.to_string().as_bytes())
+        .send(
+            "POST",
+            "/api/v1/configurations",
+            &[("content-type", "application/json")],
+            body.to_string().as_bytes(),
+        )
         .unwrap();
     support::problem(&refused, "a wrong type");
     assert_without("a refusal", &refused.body);
@@ -195,13 +236,20 @@ fn a_secret_reaches_only_the_system_that_it_is_for() {
 #[test]
 fn what_the_scan_looks_for_can_be_found() {
     let found = |text: &str| {
-        forms()
-            .iter()
-            .any(|(_, form)| text.as_bytes().windows(form.len()).any(|window| window == form))
+        forms().iter().any(|(_, form)| {
+            text.as_bytes()
+                .windows(form.len())
+                .any(|window| window == form)
+        })
     };
-    assert!(found(&format!("Basic {}", STANDARD.encode(format!("simulator:{SECRET}")))));
+    assert!(found(&format!(
+        "Basic {}",
+        STANDARD.encode(format!("simulator:{SECRET}"))
+    )));
     assert!(found(&json!({"a": [SECRET]}).to_string()));
-    assert!(found(&Value::from(json!({"a": SECRET}).to_string()).to_string()));
+    assert!(found(
+        &Value::from(json!({"a": SECRET}).to_string()).to_string()
+    ));
     assert!(found(&format!("/?q={}", part(SECRET))));
     assert!(!found("Zürich"));
 }
@@ -214,17 +262,25 @@ fn a_service_with_another_key_refuses_to_start_and_names_both() {
     prepare_configuration(&service);
     service.stop().unwrap();
     let key = folder.path().join("data/key");
-    assert_eq!(fs::metadata(&key).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(
+        fs::metadata(&key).unwrap().permissions().mode() & 0o777,
+        0o600
+    );
     let own = key_id(&key);
 
     // The key of another service.
     let other = support::folder();
-    support::serve_plan(&Plan::new(other.path()).unwrap(), &[]).stop().unwrap();
+    support::serve_plan(&Plan::new(other.path()).unwrap(), &[])
+        .stop()
+        .unwrap();
     let foreign = other.path().join("data/key");
     let kept = fs::read(&key).unwrap();
     fs::copy(&foreign, &key).unwrap();
     let why = refusal(&plan);
-    assert!(why.contains(&own) && why.contains(&key_id(&foreign)), "{why}");
+    assert!(
+        why.contains(&own) && why.contains(&key_id(&foreign)),
+        "{why}"
+    );
     // No key at all: none is made in its place.
     fs::remove_file(&key).unwrap();
     let why = refusal(&plan);
@@ -240,8 +296,15 @@ fn a_service_with_another_key_refuses_to_start_and_names_both() {
     // And its own again.
     fs::write(&key, &kept).unwrap();
     let service = plan.start().unwrap();
-    let found = service.client().unwrap().get("/api/v1/configurations/plain").unwrap();
-    assert!(found.to_string().contains(&format!("pfenc:1:{own}:")), "{found}");
+    let found = service
+        .client()
+        .unwrap()
+        .get("/api/v1/configurations/plain")
+        .unwrap();
+    assert!(
+        found.to_string().contains(&format!("pfenc:1:{own}:")),
+        "{found}"
+    );
     service.stop().unwrap();
 }
 
@@ -262,7 +325,10 @@ fn refusal(plan: &Plan) -> String {
     let output = Command::new(place::program("powerflow").unwrap())
         .arg("serve")
         .args(["--set", "server.listen=127.0.0.1:0"])
-        .args(["--set", &format!("data.directory={}", plan.data().display())])
+        .args([
+            "--set",
+            &format!("data.directory={}", plan.data().display()),
+        ])
         .current_dir(&plan.folder)
         .output()
         .unwrap();

@@ -223,6 +223,12 @@ pub(crate) fn open(folder: &Path) -> Connection {
     connection
 }
 
+/// The one number that a query gives.
+pub(crate) fn number(store: &Connection, sql: &str) -> usize {
+    let number: i64 = store.query_row(sql, [], |row| row.get(0)).unwrap();
+    usize::try_from(number).unwrap()
+}
+
 /// A small generator of numbers that are the same for the same seed.
 pub(crate) struct Random(u64);
 

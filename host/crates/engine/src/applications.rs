@@ -5,6 +5,7 @@ use model::{
     id::TenantId,
     validate::{Severity, validate},
 };
+use serde_json::Value;
 use store::{
     Page,
     definitions::{Definition, Kind},
@@ -12,7 +13,7 @@ use store::{
 
 use crate::{
     Engine,
-    definitions::{MAX_DOCUMENT, agreed_name, faults, unreadable},
+    definitions::{MAX_DOCUMENT, agreed_name, faults, lacks_name, unreadable},
     error::{Error, Fault, Result},
     view::{Caller, Saved},
 };
@@ -44,6 +45,21 @@ fn parse(document: &str) -> Result<Application> {
     Application::parse(document).map_err(|error| unreadable(WHAT, "PF-A001", &error))
 }
 
+/// A name of the wrong type is told, not silently replaced by the address's.
+fn refuse_unreadable_name(application: &Application) -> Result<()> {
+    match application.document().get("name") {
+        None | Some(Value::Null | Value::String(_)) => Ok(()),
+        Some(_) => Err(Error::Invalid {
+            what: WHAT,
+            faults: vec![Fault {
+                code: model::validate::code::WRONG_TYPE.to_owned(),
+                at: "/name".to_owned(),
+                message: "`name` must be a text".to_owned(),
+            }],
+        }),
+    }
+}
+
 impl Engine {
     /// Saves an application under `name`, or under the document's own.
     ///
@@ -59,9 +75,10 @@ impl Engine {
         expected: Option<i64>,
     ) -> Result<Saved> {
         let mut application = parse(document)?;
+        refuse_unreadable_name(&application)?;
         let name = agreed_name(WHAT, name, application.name_or_derived(None))?;
         let named = application.name() == Some(name.as_str());
-        if !named {
+        if !named && lacks_name(application.document().get("name")) {
             application.set_name(&name);
         }
         let problems = validate(&application, &*self.catalogue.active(caller.tenant));

@@ -13,7 +13,7 @@ use vault::Purpose;
 
 use crate::{
     Engine,
-    definitions::{MAX_DOCUMENT, agreed_name, faults, unreadable},
+    definitions::{MAX_DOCUMENT, agreed_name, faults, lacks_name, unreadable},
     error::{Error, Fault, Result},
     view::{Caller, Saved},
 };
@@ -49,7 +49,7 @@ impl Engine {
             .map(str::to_owned);
         let name = agreed_name(WHAT, name, own)?;
         let mut changed = configuration.name() != Some(name.as_str());
-        if changed {
+        if changed && lacks_name(configuration.document().get("name")) {
             configuration.set_name(&name);
         }
         let problems = configuration.problems();

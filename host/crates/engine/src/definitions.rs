@@ -6,6 +6,7 @@ use model::{
     id::TenantId,
     validate::{Problem, Severity},
 };
+use serde_json::Value;
 use store::definitions::{Definition, Kind, Save};
 
 use crate::{
@@ -75,6 +76,12 @@ pub(crate) fn agreed_name(
             }],
         }),
     }
+}
+
+/// Whether a document may be given a name: it has none. One of the wrong type is a fault of the
+/// document, not to be written over.
+pub(crate) fn lacks_name(name: Option<&Value>) -> bool {
+    name.is_none_or(|name| name.is_null() || name.is_string())
 }
 
 impl Engine {

@@ -139,7 +139,7 @@ impl Inner {
                 clock: self.ports.clock.clone(),
                 cache: self.ports.cache.clone(),
                 cache_granted: call.cache,
-                meter: Meter::new(&limits),
+                meter: Meter::new(&limits, &self.sizes),
                 limits,
                 table,
                 wasi: None,

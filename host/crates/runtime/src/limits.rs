@@ -2,6 +2,8 @@
 
 use wasmtime::ResourceLimiter;
 
+use crate::Pool;
+
 /// Limits of one execution. Each has its own failure code; see [`crate::code`].
 #[derive(Debug, Clone)]
 pub struct Limits {
@@ -64,18 +66,23 @@ pub(crate) enum Exceeded {
 /// Grants memory and tables while they last, and remembers the most that was used.
 #[derive(Debug, Default)]
 pub(crate) struct Meter {
-    pub(crate) memory_limit: usize,
-    pub(crate) table_limit: usize,
+    memory_limit: usize,
+    table_limit: usize,
+    /// What one memory and one table may have: the size of a slot of the pool.
+    one_memory: usize,
+    one_table: usize,
     memory: usize,
     elements: usize,
     pub(crate) peak: usize,
 }
 
 impl Meter {
-    pub(crate) fn new(limits: &Limits) -> Self {
+    pub(crate) fn new(limits: &Limits, pool: &Pool) -> Self {
         Self {
             memory_limit: limits.memory_bytes,
             table_limit: limits.table_elements,
+            one_memory: pool.memory_bytes,
+            one_table: pool.table_elements,
             ..Self::default()
         }
     }
@@ -89,9 +96,11 @@ impl ResourceLimiter for Meter {
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
         let total = self.memory.saturating_add(desired.saturating_sub(current));
-        if total > self.memory_limit {
-            // Ending the guest is clearer than a refusal that most allocators turn into a panic.
-            return Err(wasmtime::Error::from(Exceeded::Memory(self.memory_limit)));
+        // Ending the guest is clearer than a refusal that most allocators turn into a panic, and
+        // that some guests repeat until their deadline.
+        if total > self.memory_limit || desired > self.one_memory {
+            let limit = self.memory_limit.min(self.one_memory);
+            return Err(wasmtime::Error::from(Exceeded::Memory(limit)));
         }
         if maximum.is_some_and(|maximum| desired > maximum) {
             return Ok(false);
@@ -110,8 +119,9 @@ impl ResourceLimiter for Meter {
         let total = self
             .elements
             .saturating_add(desired.saturating_sub(current));
-        if total > self.table_limit {
-            return Err(wasmtime::Error::from(Exceeded::Table(self.table_limit)));
+        if total > self.table_limit || desired > self.one_table {
+            let limit = self.table_limit.min(self.one_table);
+            return Err(wasmtime::Error::from(Exceeded::Table(limit)));
         }
         if maximum.is_some_and(|maximum| desired > maximum) {
             return Ok(false);

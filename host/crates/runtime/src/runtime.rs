@@ -22,7 +22,7 @@ use crate::state::State;
 use crate::turn::Rules;
 use crate::{
     Allocation, Baseline, CachePort, Call, Error, Execution, InstallError, Level, Limits,
-    LogBuffer, LogLimits, Program, SecretHandles, Settings, engine,
+    LogBuffer, LogLimits, Pool, Program, SecretHandles, Settings, engine,
 };
 
 /// How long `describe` may take.
@@ -75,6 +75,7 @@ pub struct Runtime(Arc<Inner>);
 
 pub(crate) struct Inner {
     pub(crate) engine: Engine,
+    pub(crate) sizes: Pool,
     allocation: Allocation,
     baseline: Baseline,
     linker: Linker<State>,
@@ -116,6 +117,7 @@ impl Runtime {
         };
         Ok(Self(Arc::new(Inner {
             engine,
+            sizes: pool,
             allocation,
             baseline,
             linker,

@@ -178,7 +178,7 @@ async fn memory_and_tables_are_limited() {
         call.limits = limits(|limits| limits.table_elements = 50_000);
     });
     assert_ends(&execution.await, code::TABLE_LIMIT, Kind::Permanent);
-    let execution = run_text("(table 50000 funcref)", "", |call| {
+    let execution = run_text("(table 15000 funcref)", "", |call| {
         call.limits = limits(|limits| limits.table_elements = 10_000);
     });
     assert_ends(&execution.await, code::TABLE_LIMIT, Kind::Permanent);

@@ -2,7 +2,7 @@
 
 use axum::{
     Json,
-    extract::{FromRequest as _, Multipart, Request, State, multipart::MultipartError},
+    extract::{DefaultBodyLimit, FromRequest as _, Multipart, Request, State, multipart::MultipartError},
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse as _, Response},
 };
@@ -78,6 +78,9 @@ async fn receive(request: Request, api: &Shared) -> Answer<Bytes> {
             body::read(request.into_body(), WHAT, limit).await?
         }
         Some("multipart/form-data") => {
+            // The reader of forms has a limit of its own, which is not the one of packs.
+            let mut request = request;
+            DefaultBodyLimit::disable().apply(&mut request);
             let form = Multipart::from_request(request, api)
                 .await
                 .map_err(|rejection| Problem::unreadable(rejection.body_text()))?;
