@@ -46,11 +46,11 @@ pub(crate) async fn serve(settings: Settings, guests: Handle) -> anyhow::Result<
     tracing::info!(directory = %directory.display(), store = engine.store().description(), "serving");
     println!("PowerFlow listens on http://{address}");
     // Requests and steps under way end side by side: a request may wait for a step.
-    let (listened, ()) = tokio::join!(
+    let (served, ()) = tokio::join!(
         listen(listener, &settings, engine.clone(), shutdown.clone()),
         finish(&settings, &engine, &shutdown),
     );
-    listened?;
+    served?;
     store.close().await;
     tracing::info!("stopped");
     Ok(())
@@ -134,12 +134,12 @@ async fn start_engine(
         SystemResolver,
         Tls::system(),
     );
-    let ports = runtime::Ports {
+    let needs = runtime::Ports {
         clock: clock.clone(),
         connector,
         cache: Arc::new(RunCache::new(store.clone(), clock.clone())),
     };
-    let runtime = Runtime::new(runtime_settings(settings, &vault), ports)
+    let runtime = Runtime::new(runtime_settings(settings, &vault), needs)
         .context("the sandbox cannot be set up")?;
     let queue = Arc::new(MemoryQueue::new(queue::Limits {
         lease: settings.queue.lease,

@@ -288,19 +288,21 @@ impl Prober<'_> {
 
     fn bodies(&mut self, operation: &Operation) {
         let address = operation.address();
-        let broken: &[(&[u8], &str)] = &[
-            (b"{\"name\": ", "line 1"),
-            (b"{\"name\": \"x\"} trailing", "trailing"),
-            (b"{'name': 1}", "line 1"),
-            (b"{\"name\": \"\xff\"}", ""),
+        let broken: &[(&[u8], &[&str])] = &[
+            (b"{", &["line 1"]),
+            (b"{'name': 1}", &["line 1"]),
+            (b"[1, 2", &["line 1", "invalid type", "EOF"]),
+            // Where a field is missing, that comes first.
+            (b"{} trailing", &["trailing", "missing field"]),
+            (b"{\"\xff\": 1}", &[]),
         ];
-        for (body, cause) in broken {
+        for (body, causes) in broken {
             self.refuses(
                 operation,
                 "broken JSON",
                 (&address, &[JSON], body),
                 &[400],
-                &[cause],
+                causes,
             );
         }
         for kind in [

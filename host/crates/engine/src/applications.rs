@@ -147,6 +147,10 @@ impl Engine {
     }
 
     /// Everything that is wrong or odd about a document, errors first.
+    #[expect(
+        clippy::unused_async,
+        reason = "the registry of another process is asked here later"
+    )]
     pub async fn validate_application(
         &self,
         tenant: TenantId,

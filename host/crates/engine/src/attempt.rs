@@ -1,6 +1,7 @@
 //! One attempt of one step: from its claim to the completion that the store will be given.
 
 use std::{
+    borrow::Cow,
     collections::HashMap,
     fmt::Write as _,
     sync::{Arc, Mutex, PoisonError},
@@ -10,7 +11,7 @@ use std::{
 use bytes::Bytes;
 use model::{
     flow::Route,
-    id::{Ordinal, Token},
+    id::{Ordinal, TenantId, Token},
     mask::Masker,
     plan::{PlannedStep, Scope, SecretHandles},
     state::StepState,
@@ -125,7 +126,17 @@ struct Context<'a> {
     attempt: i64,
     idempotency_key: &'a str,
     log_level: u8,
-    tenant: i64,
+    /// Its name.
+    tenant: Cow<'static, str>,
+}
+
+/// The contract hands over a name; only the first tenant has one so far.
+fn tenant_name(tenant: TenantId) -> Cow<'static, str> {
+    if tenant == TenantId::DEFAULT {
+        Cow::Borrowed("default")
+    } else {
+        Cow::Owned(tenant.0.to_string())
+    }
 }
 
 /// What an attempt is called with.
@@ -147,7 +158,7 @@ impl Engine {
         let prepared = match self.prepare(chain, step, token, entry.cancel.clone()).await {
             Ok(prepared) => prepared,
             Err(Refused::Failed(problem)) => {
-                return Some(self.completion(chain, step, token, Err(problem), Vec::new()));
+                return Some(self.completion(chain, step, token, Err(*problem), Vec::new()));
             }
             Err(Refused::Later(error)) => {
                 tracing::warn!(%error, run = %chain.header.reference, "a step could not be prepared; it will be executed at the next start");
@@ -203,7 +214,7 @@ impl Engine {
         let (Some(planned), Some(pack)) =
             (runnable.plan.step(step), runnable.packs.get(step.index()))
         else {
-            return Err(Refused::Failed(Problem::permanent(
+            return Err(Refused::failed(Problem::permanent(
                 "no-such-step",
                 "the plan has no such step",
             )));
@@ -213,7 +224,7 @@ impl Engine {
         let program = self.program(pack).await.map_err(Refused::from)?;
         let handles = Handles {
             given: Mutex::default(),
-            seed: self.random().map_err(Refused::from)?,
+            seed: crate::random().map_err(Refused::from)?,
         };
         let parameters = planned
             .resolve(&Scope {
@@ -224,7 +235,7 @@ impl Engine {
                 limit: Scope::LIMIT,
             })
             .map_err(|error| {
-                Refused::Failed(Problem::permanent(error.code(), error.to_string()))
+                Refused::failed(Problem::permanent(error.code(), error.to_string()))
             })?;
         let call = self.call(
             chain,
@@ -242,13 +253,13 @@ impl Engine {
     fn check_attempt(&self, planned: &PlannedStep, token: Token) -> Result<(), Refused> {
         let lost = token.0 - 1;
         if lost > 0 && !planned.descriptor.idempotent {
-            return Err(Refused::Failed(Problem::permanent(
+            return Err(Refused::failed(Problem::permanent(
                 "worker-lost",
                 "the worker was lost while it executed this step, which is declared not idempotent, so it is not executed again: check what it did, then replay the run",
             )));
         }
         if lost >= self.settings.max_attempts {
-            return Err(Refused::Failed(Problem::permanent(
+            return Err(Refused::failed(Problem::permanent(
                 "dead-letter",
                 format!(
                     "the worker was lost during each of {lost} attempts; the step may bring it down: check the worker's log, then replay the run"
@@ -300,7 +311,7 @@ impl Engine {
             attempt: token.0,
             idempotency_key: &task,
             log_level: header.log_level,
-            tenant: header.tenant.0,
+            tenant: tenant_name(header.tenant),
         };
         let log = Arc::new(runtime::LogBuffer::new(
             self.clock.clone(),
@@ -344,7 +355,7 @@ impl Engine {
             Ok(runtime::Outcome::Output { data, warning, .. }) => {
                 let output = match masker.mask_json(&data) {
                     std::borrow::Cow::Borrowed(_) => Bytes::from(data),
-                    std::borrow::Cow::Owned(masked) => Bytes::from(masked),
+                    std::borrow::Cow::Owned(hidden) => Bytes::from(hidden),
                 };
                 match warning {
                     None => (StepState::Success, Some(output), None),
@@ -389,9 +400,15 @@ impl Engine {
 /// Why an attempt does not execute.
 pub(crate) enum Refused {
     /// The step fails.
-    Failed(Problem),
+    Failed(Box<Problem>),
     /// Something that may pass.
     Later(crate::Error),
+}
+
+impl Refused {
+    fn failed(problem: Problem) -> Self {
+        Self::Failed(Box::new(problem))
+    }
 }
 
 impl From<crate::Error> for Refused {
@@ -399,7 +416,7 @@ impl From<crate::Error> for Refused {
         if error.is_retryable() {
             Self::Later(error)
         } else {
-            Self::Failed(Problem::permanent(error.code(), error.to_string()))
+            Self::failed(Problem::permanent(error.code(), error.to_string()))
         }
     }
 }

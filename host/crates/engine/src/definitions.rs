@@ -85,6 +85,10 @@ pub(crate) fn lacks_name(name: Option<&Value>) -> bool {
 }
 
 impl Engine {
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "all that a saved document is made of"
+    )]
     pub(crate) async fn save_definition(
         &self,
         caller: &Caller,

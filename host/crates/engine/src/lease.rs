@@ -10,8 +10,7 @@ use crate::{Engine, Settings, error::Result};
 
 fn host_name() -> String {
     std::fs::read_to_string("/proc/sys/kernel/hostname")
-        .map(|name| name.trim().to_owned())
-        .unwrap_or_else(|_| "localhost".to_owned())
+        .map_or_else(|_| "localhost".to_owned(), |name| name.trim().to_owned())
 }
 
 /// Registers this process and, where it is alone, ends the leases of those before it.

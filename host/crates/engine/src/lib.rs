@@ -4,13 +4,6 @@
 //! The engine sees backends only through the traits of `store` and `queue`, and the
 //! sandbox only through `runtime`. It knows nothing of HTTP requests to the service,
 //! of SQL or of wasmtime. Work of several steps lives here, not in handlers.
-#![cfg_attr(
-    test,
-    expect(
-        clippy::unwrap_used,
-        reason = "a test may panic on what it did not expect"
-    )
-)]
 
 use std::{
     sync::{Arc, atomic::AtomicI64},
@@ -104,14 +97,14 @@ impl Default for Settings {
         Self {
             slots: 512,
             queues: Vec::new(),
-            result_expires: Duration::from_secs(7 * 86_400),
-            step_timeout: Duration::from_secs(3600),
+            result_expires: Duration::from_hours(7 * 24),
+            step_timeout: Duration::from_hours(1),
             max_attempts: 5,
             backlog: 1_000_000,
             log_limits: runtime::LogLimits::default(),
             timeouts: connectors::http::Timeouts::default(),
             limits: runtime::Limits::default(),
-            lease: Duration::from_secs(86_400),
+            lease: Duration::from_hours(24),
             exclusive: true,
         }
     }
@@ -248,10 +241,11 @@ impl Engine {
     pub fn now(&self) -> Timestamp {
         self.clock.now()
     }
+}
 
-    fn random(&self) -> Result<u128> {
-        let mut bytes = [0; 16];
-        getrandom::fill(&mut bytes).map_err(|error| Error::Internal(error.to_string()))?;
-        Ok(u128::from_le_bytes(bytes))
-    }
+/// 128 bits that nobody can foresee.
+fn random() -> Result<u128> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|error| Error::Internal(error.to_string()))?;
+    Ok(u128::from_le_bytes(bytes))
 }

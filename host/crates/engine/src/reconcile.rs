@@ -37,7 +37,7 @@ impl Engine {
 
     /// Takes back, while running, what other workers lost, and forgets what expired.
     pub(crate) async fn keep_house(&self) {
-        let period = Duration::from_secs(600);
+        let period = Duration::from_mins(10);
         loop {
             tokio::select! {
                 () = tokio::time::sleep(period) => {}

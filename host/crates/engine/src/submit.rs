@@ -110,7 +110,7 @@ impl Engine {
             .map(|key| idempotency(key, &runnable, &request, &queue, &input))
             .transpose()?;
         let now = self.clock.now();
-        let reference = RunRef::new(now, self.random()?);
+        let reference = RunRef::new(now, crate::random()?);
         // A free slot and nothing waiting: the run's first step is claimed with its commit.
         let slot = (self.listens(&queue) && self.queue.looks_empty(&queue))
             .then(|| self.slots.clone().try_acquire_owned().ok())

@@ -170,7 +170,7 @@ impl Engine {
         match self.take_up(claimed.header).await {
             Ok(chain) => {
                 self.carry_on(chain, delivery.key.step, claimed.token, slot)
-                    .await
+                    .await;
             }
             Err((run, error)) => self.give_up(run, &error).await,
         }
@@ -215,7 +215,7 @@ impl Engine {
             Ok(Some(_)) => self.tell_ended(header.run),
             Ok(None) => {}
             Err(error) => {
-                tracing::error!(%error, run = %header.reference, "nor can it be cancelled")
+                tracing::error!(%error, run = %header.reference, "nor can it be cancelled");
             }
         }
     }

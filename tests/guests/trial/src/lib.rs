@@ -155,7 +155,7 @@ impl Execute for Endless {
     }
 }
 
-/// Gives away what it is given, in every way that a step has: log, standard output, data, cache,
+/// Gives away what it is given, in every way that a step has: log, standard output, data,
 /// error.
 #[derive(Step)]
 pub struct GiveAway {
@@ -182,7 +182,6 @@ impl Execute for GiveAway {
         warning!(cx, "the text is {} and the value {}", self.text, self.value);
         println!("{all}");
         eprintln!("{}", self.text);
-        cx.cache().put("given/away", &all)?;
         if self.fail {
             return Err(Error::permanent(format!("the text is {}", self.text))
                 .with_code("given-away")

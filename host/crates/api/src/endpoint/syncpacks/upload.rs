@@ -2,7 +2,9 @@
 
 use axum::{
     Json,
-    extract::{DefaultBodyLimit, FromRequest as _, Multipart, Request, State, multipart::MultipartError},
+    extract::{
+        DefaultBodyLimit, FromRequest as _, Multipart, Request, State, multipart::MultipartError,
+    },
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse as _, Response},
 };
