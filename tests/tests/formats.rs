@@ -113,7 +113,9 @@ fn variables(document: &mut Value) -> Vec<&mut Value> {
     let list = if document.is_array() {
         document.as_array_mut()
     } else {
-        document["configuration_data"].as_array_mut()
+        document
+            .get_mut("configuration_data")
+            .and_then(Value::as_array_mut)
     };
     list.map(|list| list.iter_mut().collect())
         .unwrap_or_default()

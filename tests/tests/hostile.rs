@@ -35,8 +35,8 @@ const ABUSES: [(&str, &[&str]); 20] = [
     ("long-error", &["ccc"]),
     ("sockets", &[]),
     ("ambient", &[]),
-    ("log-flood", &[]),
-    ("stdout-flood", &[]),
+    ("log-flood", &["timeout"]),
+    ("stdout-flood", &["timeout"]),
 ];
 /// How many healthy runs are measured.
 const RUNS: usize = 200;
@@ -137,6 +137,10 @@ fn check(name: &str, codes: &[&str], run: &Value) {
     let step = &run["steps"][0];
     if codes.is_empty() {
         assert_eq!(run["state"], "success", "{name}: {run}");
+        return;
+    }
+    if name.ends_with("-flood") && run["state"] == "success" {
+        // Dammed within the time.
         return;
     }
     assert_eq!(run["state"], "failed", "{name}: {run}");

@@ -61,15 +61,8 @@ fn build_ladder() -> anyhow::Result<PathBuf> {
         "--release",
         "--message-format=json-render-diagnostics",
     ]);
-    for package in [
-        "powerflow",
-        "pfctl",
-        "incident-sync-simulators",
-        "powerflow-tests",
-    ] {
-        command.args(["--package", package]);
-    }
-    command.args(["--bins", "--bench", "ladder"]);
+    // All packages: a selection would have other features, and wasmtime be built twice.
+    command.args(["--workspace", "--bins", "--bench", "ladder"]);
     let output = command
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())

@@ -21,7 +21,7 @@ pub struct About {
     /// The id of the key that secrets are encrypted with.
     pub key_id: String,
     /// When this process started: RFC 3339.
-    pub started_at: model::clock::Timestamp,
+    pub started_at: String,
     /// The workers with a running lease.
     pub workers: Vec<AboutWorker>,
 }
@@ -64,7 +64,9 @@ impl Engine {
             store: self.store.description(),
             queue: "memory",
             key_id: self.vault.key_id().to_owned(),
-            started_at: self.started_at,
+            started_at: jiff::Timestamp::from_microsecond(self.started_at.0)
+                .unwrap_or(jiff::Timestamp::UNIX_EPOCH)
+                .to_string(),
             workers: workers.into_iter().map(AboutWorker::from).collect(),
         })
     }

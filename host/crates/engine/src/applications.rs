@@ -76,7 +76,12 @@ impl Engine {
     ) -> Result<Saved> {
         let mut application = parse(document)?;
         refuse_unreadable_name(&application)?;
-        let name = agreed_name(WHAT, name, application.name_or_derived(None))?;
+        // A friendly name gives one only where nothing else does.
+        let own = match name {
+            Some(_) => application.name().map(str::to_owned),
+            None => application.name_or_derived(None),
+        };
+        let name = agreed_name(WHAT, name, own)?;
         let named = application.name() == Some(name.as_str());
         if !named && lacks_name(application.document().get("name")) {
             application.set_name(&name);

@@ -43,9 +43,10 @@ impl Engine {
         }
         let mut configuration =
             Configuration::parse(document).map_err(|error| unreadable(WHAT, "PF-C001", &error))?;
+        // A friendly name gives one only where nothing else does.
         let own = configuration
             .name()
-            .or_else(|| configuration.friendly_name())
+            .or_else(|| configuration.friendly_name().filter(|_| name.is_none()))
             .map(str::to_owned);
         let name = agreed_name(WHAT, name, own)?;
         let mut changed = configuration.name() != Some(name.as_str());
