@@ -15,6 +15,7 @@ use crate::{
     Engine,
     definitions::{MAX_DOCUMENT, agreed_name, faults, lacks_name, unreadable},
     error::{Error, Fault, Result},
+    submit::STEP_PREFIX,
     view::{Caller, Saved},
 };
 
@@ -128,16 +129,13 @@ impl Engine {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Page<Definition>> {
-        Ok(self
+        let limit = limit.clamp(1, 200);
+        let mut page = self
             .store
-            .definitions(
-                tenant,
-                Kind::Application,
-                search,
-                after,
-                limit.clamp(1, 200),
-            )
-            .await?)
+            .definitions(tenant, Kind::Application, search, after, limit)
+            .await?;
+        page.items.retain(|one| !one.name.starts_with(STEP_PREFIX));
+        Ok(page)
     }
 
     /// Deletes an application; its past runs stay.

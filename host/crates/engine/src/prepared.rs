@@ -111,7 +111,7 @@ fn insert<K: std::hash::Hash + Eq, V>(map: &mut HashMap<K, V>, key: K, value: V)
     map.insert(key, value);
 }
 
-fn cannot_run(application: &str, problems: &[Problem]) -> Error {
+pub(crate) fn cannot_run(application: &str, problems: &[Problem]) -> Error {
     let mut all = faults(problems, Severity::Error);
     all.extend(
         problems

@@ -6,10 +6,11 @@ use std::{
 };
 
 use model::{
+    application::Application,
     configuration::Resolved,
     id::{RunId, RunRef, TenantId},
     log::Level,
-    plan::Missing,
+    plan::{Missing, Plan},
     run_request::RunRequest as Request,
 };
 use serde_json::{Map, Value};
@@ -18,11 +19,14 @@ use store::runs::{Idempotency, NewRun, Priority, Submitted};
 use crate::{
     Engine,
     error::{Error, Fault, Result},
-    prepared::{Configured, Runnable},
+    prepared::{Configured, Runnable, cannot_run},
     view::{Caller, RunDetail, RunRequest},
     worker::Chain,
 };
 
+/// What the names of applications start with that run one step by itself. They are in
+/// no list.
+pub(crate) const STEP_PREFIX: &str = "step:";
 /// The longest idempotency key, in characters.
 const MAX_KEY: usize = 255;
 
@@ -100,7 +104,8 @@ impl Engine {
             .align(tenant, &runnable, request.configuration.as_deref())
             .await?;
         check(
-            &runnable,
+            &runnable.name,
+            &runnable.plan,
             &request,
             configured.as_deref().map(|one| &one.resolved),
         )?;
@@ -205,22 +210,45 @@ impl Engine {
         params: Map<String, Value>,
     ) -> Result<RunRef> {
         let entry = self.step(caller.tenant, step, syncpack)?;
-        let name = format!("step:{}:{}", entry.syncpack, entry.name);
+        let name = format!("{STEP_PREFIX}{}:{}", entry.syncpack, entry.name);
         let document = serde_json::json!({
             "name": name,
             "friendly_name": entry.name,
             "description": "Runs one step by itself.",
             "hidden": true,
             "steps": [{ "name": entry.name, "file": entry.name, "syncpack": entry.syncpack }],
-        });
-        self.save_application(caller, Some(&name), &document.to_string(), None)
+        })
+        .to_string();
+        let request = parse_params(&name, &Value::Object(params).to_string())?;
+        self.check_before_saving(caller.tenant, &name, &document, &request)
             .await?;
-        let request = RunRequest {
-            application: name,
-            params,
-            idempotency_key: None,
+        self.save_application(caller, Some(&name), &document, None)
+            .await?;
+        self.submit(caller, &name, request, None).await
+    }
+
+    /// Refuses a run of a document before anything is stored of it.
+    async fn check_before_saving(
+        &self,
+        tenant: TenantId,
+        name: &str,
+        document: &str,
+        request: &Request,
+    ) -> Result<()> {
+        let application =
+            Application::parse(document).map_err(|error| Error::Internal(error.to_string()))?;
+        let plan = Plan::compile(&application, &*self.catalogue.active(tenant))
+            .map_err(|problems| cannot_run(name, &problems))?;
+        let configured = match request.configuration.as_deref() {
+            None | Some("" | "none") => None,
+            Some(configuration) => Some(self.configured(tenant, configuration).await?),
         };
-        self.run(caller, request).await
+        check(
+            name,
+            &plan,
+            request,
+            configured.as_deref().map(|one| &one.resolved),
+        )
     }
 
     /// Runs again what a run ran: the same application at its newest revision, with the
@@ -309,12 +337,15 @@ fn parse_params(application: &str, params: &str) -> Result<Request> {
     })
 }
 
-fn check(runnable: &Runnable, request: &Request, configuration: Option<&Resolved>) -> Result<()> {
-    runnable
-        .plan
-        .check(&request.parameters, configuration)
+fn check(
+    application: &str,
+    plan: &Plan,
+    request: &Request,
+    configuration: Option<&Resolved>,
+) -> Result<()> {
+    plan.check(&request.parameters, configuration)
         .map_err(|missing| Error::CannotRun {
-            application: runnable.name.to_string(),
+            application: application.to_owned(),
             faults: missing.iter().map(Fault::from).collect(),
         })
 }
