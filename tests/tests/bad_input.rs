@@ -657,6 +657,10 @@ fn runs_that_cannot_start_are_refused_with_every_reason() {
 }
 
 #[test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one table of files and their refusals"
+)]
 fn files_that_are_no_syncpack_are_refused_with_the_cause() {
     let folder = support::folder();
     let service = support::serve(folder.path(), &[BENCH]);

@@ -5,6 +5,7 @@
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -281,7 +282,7 @@ fn errors(store: &Connection) -> String {
         let mut rows = found.query([]).unwrap();
         while let Some(row) = rows.next().unwrap() {
             let (error, count): (String, i64) = (row.get(0).unwrap(), row.get(1).unwrap());
-            text.push_str(&format!("\n{count} × {error}"));
+            let _ = write!(text, "\n{count} × {error}");
         }
     }
     text
