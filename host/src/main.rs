@@ -15,6 +15,11 @@ use config::{Settings, reference};
 
 use crate::arguments::{Arguments, Command, ConfigCommand, Form, Sources};
 
+/// Steps allocate and free much on several threads: measured, this allocator spends less
+/// CPU on it than the C library's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     match run(arguments) {
