@@ -33,6 +33,8 @@ use crate::{
 
 /// More entries than this in one map: all are dropped and made again by need.
 const MOST: usize = 4096;
+/// The same for whole documents.
+const MOST_DOCUMENTS: usize = 256;
 
 /// An application revision with the pack versions that it is pinned to.
 pub(crate) struct Runnable {
@@ -76,6 +78,8 @@ pub(crate) struct Prepared {
     configurations: ByName<Configured>,
     pinned: RwLock<HashMap<(i64, i64), Arc<Runnable>>>,
     revisions: RwLock<HashMap<i64, Arc<Configured>>>,
+    /// Applications by revision, for those who look at runs.
+    documents: RwLock<HashMap<i64, Arc<Application>>>,
 }
 
 impl Prepared {
@@ -90,6 +94,20 @@ impl Prepared {
     pub(crate) fn forget_applications(&self) {
         self.forget_current();
         self.pinned.write().clear();
+    }
+
+    /// The application of that revision, if it was read before.
+    pub(crate) fn document(&self, revision: i64) -> Option<Arc<Application>> {
+        self.documents.read().get(&revision).cloned()
+    }
+
+    /// Keeps the application of a revision.
+    pub(crate) fn keep_document(&self, revision: i64, application: Arc<Application>) {
+        let mut documents = self.documents.write();
+        if documents.len() >= MOST_DOCUMENTS {
+            documents.clear();
+        }
+        documents.insert(revision, application);
     }
 
     fn generation(&self) -> u64 {

@@ -8,7 +8,7 @@ use std::{
 use model::{
     application::Application,
     configuration::Resolved,
-    id::{RunId, RunRef, TenantId},
+    id::{RunRef, TenantId},
     log::Level,
     plan::{Missing, Plan},
     run_request::RunRequest as Request,
@@ -289,7 +289,7 @@ impl Engine {
                 for (key, _) in running {
                     self.running.cancel(key);
                 }
-                self.tell_ended(summary.run);
+                self.tell_ended(run);
                 Ok(())
             }
         }
@@ -303,13 +303,12 @@ impl Engine {
         at_most: Duration,
     ) -> Result<RunDetail> {
         let until = tokio::time::Instant::now() + at_most;
-        let mut summary = self.summary(tenant, run).await?;
-        let waiter = self.wake.wait_for(summary.run);
+        let waiter = self.wake.wait_for(run);
         loop {
             let ended = waiter.ended();
             tokio::pin!(ended);
             ended.as_mut().enable();
-            summary = self.summary(tenant, run).await?;
+            let summary = self.summary(tenant, run).await?;
             if summary.state.is_final() || tokio::time::Instant::now() >= until {
                 return self.detail(summary).await;
             }
@@ -320,7 +319,7 @@ impl Engine {
     }
 
     /// A run has ended: those who wait for it learn it.
-    pub(crate) fn tell_ended(&self, run: RunId) {
+    pub(crate) fn tell_ended(&self, run: RunRef) {
         self.backlog.fetch_sub(1, Ordering::Relaxed);
         self.wake.ended(run);
     }

@@ -1,5 +1,7 @@
 //! What is seen of runs and of their steps.
 
+use std::sync::Arc;
+
 use model::{
     application::Application,
     id::{AnyRef, Ordinal, RunRef, TaskRef, TenantId},
@@ -40,7 +42,10 @@ impl Engine {
     }
 
     /// The application that a run ran.
-    async fn application_of(&self, run: &RunSummary) -> Result<Application> {
+    async fn application_of(&self, run: &RunSummary) -> Result<Arc<Application>> {
+        if let Some(kept) = self.prepared.document(run.application_revision) {
+            return Ok(kept);
+        }
         let broken = |error: &dyn std::fmt::Display| {
             Error::Internal(format!(
                 "the revision of {} cannot be read: {error}",
@@ -52,7 +57,11 @@ impl Engine {
             .revision(run.application_revision)
             .await?
             .ok_or_else(|| broken(&"it is gone"))?;
-        Application::parse(&revision.document).map_err(|error| broken(&error))
+        let application = Application::parse(&revision.document).map_err(|error| broken(&error))?;
+        let application = Arc::new(application);
+        self.prepared
+            .keep_document(run.application_revision, application.clone());
+        Ok(application)
     }
 
     /// The names of a run's steps, by ordinal.

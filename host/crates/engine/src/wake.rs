@@ -2,26 +2,26 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use model::id::RunId;
+use model::id::RunRef;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 /// Who waits for which run. Empty while nobody waits.
 #[derive(Default)]
 pub(crate) struct Wake {
-    waiting: Mutex<HashMap<RunId, Arc<Notify>>>,
+    waiting: Mutex<HashMap<RunRef, Arc<Notify>>>,
 }
 
 /// Somebody who waits; dropping it ends the waiting.
 pub(crate) struct Waiter<'a> {
     wake: &'a Wake,
-    run: RunId,
+    run: RunRef,
     notify: Arc<Notify>,
 }
 
 impl Wake {
     /// Begins to wait. Look at the run after this call and before waiting.
-    pub(crate) fn wait_for(&self, run: RunId) -> Waiter<'_> {
+    pub(crate) fn wait_for(&self, run: RunRef) -> Waiter<'_> {
         let notify = self.waiting.lock().entry(run).or_default().clone();
         Waiter {
             wake: self,
@@ -31,7 +31,7 @@ impl Wake {
     }
 
     /// The run has ended.
-    pub(crate) fn ended(&self, run: RunId) {
+    pub(crate) fn ended(&self, run: RunRef) {
         let notify = {
             let mut waiting = self.waiting.lock();
             if waiting.is_empty() {

@@ -212,7 +212,7 @@ impl Engine {
             return;
         }
         match self.store.cancel(header.run, self.now()).await {
-            Ok(Some(_)) => self.tell_ended(header.run),
+            Ok(Some(_)) => self.tell_ended(header.reference),
             Ok(None) => {}
             Err(error) => {
                 tracing::error!(%error, run = %header.reference, "nor can it be cancelled");
@@ -260,7 +260,7 @@ impl Engine {
                 }) => {
                     self.pass_on(&chain, &ready).await;
                     if ended.is_some() {
-                        self.tell_ended(chain.header.run);
+                        self.tell_ended(chain.header.reference);
                     }
                     let Some(next) = claimed else { return };
                     chain.outputs.insert(step, output);
