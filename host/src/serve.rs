@@ -35,13 +35,14 @@ pub(crate) async fn serve(settings: Settings, guests: Handle) -> anyhow::Result<
     let vault = Arc::new(open_vault(&settings, &store).await?);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let engine = start_engine(&settings, store.clone(), vault, clock, guests).await?;
-    announce_admin(&settings, &engine).await?;
     let listener = TcpListener::bind(settings.server.listen)
         .await
         .with_context(|| format!("cannot listen on {}", settings.server.listen))?;
     let address = listener
         .local_addr()
         .context("the listener has no address")?;
+    // After binding: a start that fails must not have shown the password.
+    announce_admin(&settings, &engine).await?;
     engine.work();
     tracing::info!(directory = %directory.display(), store = engine.store().description(), "serving");
     println!("PowerFlow listens on http://{address}");

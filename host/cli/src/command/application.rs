@@ -233,8 +233,9 @@ async fn validate(session: &Session, file: &std::path::Path) -> Result<Exit, Fai
         .await?
         .json()?;
     let faults = answer["faults"].as_array().cloned().unwrap_or_default();
+    let warnings = answer["warnings"].as_array().cloned().unwrap_or_default();
     session.output.result(&answer, |_| {
-        if faults.is_empty() {
+        if faults.is_empty() && warnings.is_empty() {
             return format!("{}: nothing is wrong", file.display());
         }
         let line = |fault: &Value| {
@@ -245,7 +246,11 @@ async fn validate(session: &Session, file: &std::path::Path) -> Result<Exit, Fai
                 text(&fault["message"])
             )
         };
-        faults.iter().map(line).collect::<Vec<_>>().join("\n")
+        let faults = faults.iter().map(line);
+        let warnings = warnings
+            .iter()
+            .map(|warning| format!("warning {}", line(warning)));
+        faults.chain(warnings).collect::<Vec<_>>().join("\n")
     });
     Ok(if faults.is_empty() {
         Exit::Success

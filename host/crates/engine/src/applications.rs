@@ -149,7 +149,7 @@ impl Engine {
             .await
     }
 
-    /// Everything that is wrong or odd about a document, errors first.
+    /// Everything that keeps a document from running, and what is only odd about it.
     #[expect(
         clippy::unused_async,
         reason = "the registry of another process is asked here later"
@@ -158,7 +158,7 @@ impl Engine {
         &self,
         tenant: TenantId,
         document: &str,
-    ) -> Result<Vec<Fault>> {
+    ) -> Result<(Vec<Fault>, Vec<Fault>)> {
         let mut application = parse(document)?;
         if application.name().is_none()
             && let Some(name) = application.name_or_derived(None)
@@ -166,8 +166,9 @@ impl Engine {
             application.set_name(&name);
         }
         let problems = validate(&application, &*self.catalogue.active(tenant));
-        let mut all = faults(&problems, Severity::Error);
-        all.extend(faults(&problems, Severity::Warning));
-        Ok(all)
+        Ok((
+            faults(&problems, Severity::Error),
+            faults(&problems, Severity::Warning),
+        ))
     }
 }

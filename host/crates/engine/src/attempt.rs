@@ -155,14 +155,25 @@ impl Engine {
         token: Token,
     ) -> Option<Completion> {
         let entry = self.running.begin(chain.key(step));
-        let prepared = match self.prepare(chain, step, token, entry.cancel.clone()).await {
-            Ok(prepared) => prepared,
-            Err(Refused::Failed(problem)) => {
-                return Some(self.completion(chain, step, token, Err(*problem), Vec::new()));
-            }
-            Err(Refused::Later(error)) => {
-                tracing::warn!(%error, run = %chain.header.reference, "a step could not be prepared; it will be executed at the next start");
+        let mut pause = Duration::from_millis(50);
+        let prepared = loop {
+            if entry.cancel.is_cancelled() {
                 return None;
+            }
+            match self.prepare(chain, step, token, entry.cancel.clone()).await {
+                Ok(prepared) => break prepared,
+                Err(Refused::Failed(problem)) => {
+                    return Some(self.completion(chain, step, token, Err(*problem), Vec::new()));
+                }
+                Err(Refused::Later(error)) => {
+                    tracing::warn!(%error, run = %chain.header.reference, "a step cannot be prepared yet");
+                    tokio::select! {
+                        () = tokio::time::sleep(pause) => {}
+                        () = entry.cancel.cancelled() => return None,
+                        () = self.stopped.cancelled() => return None,
+                    }
+                    pause = (pause * 2).min(Duration::from_secs(5));
+                }
             }
         };
         let log = prepared.call.log.clone();

@@ -13,7 +13,7 @@ use model::{
 use parking_lot::RwLock;
 use serde::Deserialize;
 use serde_json::Value;
-use store::packs::{PackState, PackVersion};
+use store::packs::PackVersion;
 
 use crate::{
     Engine,
@@ -168,19 +168,26 @@ impl Catalogue {
         self.active.read().get(&tenant).cloned().unwrap_or_default()
     }
 
-    /// The pack of a stored version; its grants are brought up to date.
+    /// The pack of a stored version, one for all who ask. Its grants are those of the
+    /// first look; see [`Catalogue::refresh`].
     pub(crate) fn version(&self, stored: &PackVersion) -> Result<Arc<Pack>> {
-        let known = self.versions.read().get(&stored.id).cloned();
-        let fresh = Pack::load(stored)?;
-        if let Some(known) = known
-            && known.digest == fresh.digest
+        let mut versions = self.versions.write();
+        if let Some(known) = versions.get(&stored.id)
+            && known.digest == stored.digest
         {
-            known.given.replace(fresh.given);
-            return Ok(known);
+            return Ok(known.clone());
         }
-        let fresh = Arc::new(fresh);
-        self.versions.write().insert(stored.id, fresh.clone());
+        let fresh = Arc::new(Pack::load(stored)?);
+        versions.insert(stored.id, fresh.clone());
         Ok(fresh)
+    }
+
+    /// The same with its grants brought up to date: only where they were just changed,
+    /// so that an older read cannot bring a revoked grant back.
+    fn refresh(&self, stored: &PackVersion) -> Result<Arc<Pack>> {
+        let pack = self.version(stored)?;
+        pack.given.replace(Pack::load(stored)?.given);
+        Ok(pack)
     }
 
     pub(crate) fn forget(&self, id: i64) {
@@ -193,8 +200,9 @@ impl Engine {
     pub(crate) async fn reload_packs(&self, tenant: TenantId) -> Result<()> {
         let mut packs = Vec::new();
         for stored in self.store.packs(tenant).await? {
-            if stored.active && stored.state == PackState::Installed {
-                packs.push(self.catalogue.version(&stored)?);
+            // Whatever its state says: a missing artefact is compiled again by need.
+            if stored.active {
+                packs.push(self.catalogue.refresh(&stored)?);
             }
         }
         self.catalogue

@@ -1,6 +1,10 @@
 //! The steps that this process executes, so that they can be cancelled.
 
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    sync::atomic::{AtomicBool, Ordering},
+    time::{Duration, Instant},
+};
 
 use model::id::{RunId, StepKey};
 use parking_lot::Mutex;
@@ -8,9 +12,18 @@ use tokio_util::sync::CancellationToken;
 
 const SHARDS: usize = 16;
 
+/// How long a cancelled run is remembered: longer than any time between the claim of a
+/// step and its begin.
+const REMEMBERED: Duration = Duration::from_mins(2);
+
 /// The steps in execution.
 #[derive(Default)]
 pub(crate) struct Running {
+    /// Runs that were cancelled a moment ago: a step of theirs may be claimed and not
+    /// have begun.
+    cancelled: Mutex<HashMap<RunId, Instant>>,
+    /// Whether there is one, so that a step's begin needs no lock while there is none.
+    any_cancelled: AtomicBool,
     shards: [Mutex<HashMap<StepKey, CancellationToken>>; SHARDS],
 }
 
@@ -30,12 +43,25 @@ impl Running {
     /// A step begins.
     pub(crate) fn begin(&self, key: StepKey) -> Entry<'_> {
         let cancel = CancellationToken::new();
+        if self.any_cancelled.load(Ordering::SeqCst) && self.cancelled.lock().contains_key(&key.run)
+        {
+            cancel.cancel();
+        }
         self.shard(key.run).lock().insert(key, cancel.clone());
         Entry {
             running: self,
             key,
             cancel,
         }
+    }
+
+    /// Lets no claimed step of this run begin.
+    pub(crate) fn cancel_run(&self, run: RunId) {
+        let now = Instant::now();
+        let mut cancelled = self.cancelled.lock();
+        cancelled.retain(|_, since| now.duration_since(*since) < REMEMBERED);
+        cancelled.insert(run, now);
+        self.any_cancelled.store(true, Ordering::SeqCst);
     }
 
     /// Stops the step, if it executes here.

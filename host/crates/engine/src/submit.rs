@@ -286,6 +286,7 @@ impl Engine {
         match self.store.cancel(summary.run, self.now()).await? {
             None => Err(Error::RunState(format!("{run} has ended already"))),
             Some(running) => {
+                self.running.cancel_run(summary.run);
                 for (key, _) in running {
                     self.running.cancel(key);
                 }

@@ -167,12 +167,32 @@ impl Engine {
             tracing::debug!(%error, "a delivery could not be acknowledged");
         }
         let Some(claimed) = claimed else { return };
-        match self.take_up(claimed.header).await {
+        match self.take_up_patiently(claimed.header).await {
             Ok(chain) => {
                 self.carry_on(chain, delivery.key.step, claimed.token, slot)
                     .await;
             }
             Err((run, error)) => self.give_up(run, &error).await,
+        }
+    }
+
+    /// Loads what the run is pinned to, trying again while the store does not answer: the
+    /// step is claimed, and nobody else will take it up.
+    async fn take_up_patiently(&self, mut header: RunHeader) -> Result<Chain, (RunHeader, Error)> {
+        let mut pause = Duration::from_millis(50);
+        loop {
+            match self.take_up(header).await {
+                Err((again, error)) if error.is_retryable() => {
+                    tracing::warn!(%error, run = %again.reference, "a run cannot be loaded yet");
+                    tokio::select! {
+                        () = tokio::time::sleep(pause) => {}
+                        () = self.stopped.cancelled() => return Err((again, error)),
+                    }
+                    pause = (pause * 2).min(Duration::from_secs(5));
+                    header = again;
+                }
+                other => return other,
+            }
         }
     }
 
@@ -240,7 +260,7 @@ impl Engine {
         mut chain: Chain,
         mut step: Ordinal,
         mut token: Token,
-        slot: OwnedSemaphorePermit,
+        _slot: OwnedSemaphorePermit,
     ) {
         loop {
             let Some(completion) = self.attempt(&mut chain, step, token).await else {
@@ -266,10 +286,6 @@ impl Engine {
                     chain.outputs.insert(step, output);
                     (step, token) = next;
                 }
-            }
-            // A long chain must not keep the slot of a worker that drains.
-            if slot.semaphore().is_closed() {
-                return;
             }
         }
     }
@@ -315,7 +331,8 @@ impl Engine {
     }
 
     async fn pass_on(&self, chain: &Chain, ready: &[Ordinal]) {
-        if ready.is_empty() {
+        // One that drains leaves them to the next start.
+        if ready.is_empty() || self.draining.is_cancelled() {
             return;
         }
         let keys: Vec<StepKey> = ready.iter().map(|&step| chain.key(step)).collect();

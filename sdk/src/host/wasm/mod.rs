@@ -8,7 +8,12 @@ use bindings::powerflow::syncpack as host;
 
 /// The generated bindings of the world `syncpack`, and the bridge from them to a
 /// [`Pack`](crate::Pack).
-#[expect(clippy::pedantic, missing_docs, reason = "generated")]
+#[expect(
+    clippy::pedantic,
+    clippy::too_many_arguments,
+    missing_docs,
+    reason = "generated"
+)]
 pub mod bindings {
     use crate::{ErrorKind, Pack, output::Wire};
 

@@ -1,5 +1,10 @@
 //! A SyncPack whose steps abuse the host, each in one way. The host's tests execute them and check
 //! that each ends within its limit. It uses the WIT contract directly: what an attacker would do.
+#![expect(
+    clippy::too_many_arguments,
+    clippy::disallowed_methods,
+    reason = "generated bindings; and it looks for what it must not find"
+)]
 
 mod network;
 

@@ -13,8 +13,10 @@ use crate::{
 /// What is wrong with a document.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Validation {
-    /// Every fault, warnings included, in the order of the document.
+    /// Every fault that keeps the application from running, in the order of the document.
     faults: Vec<FaultDocument>,
+    /// What does not, but needs attention: a parameter that each run must give.
+    warnings: Vec<FaultDocument>,
 }
 
 /// Check an application
@@ -31,11 +33,12 @@ pub(crate) async fn validate(
     Who(caller): Who,
     Document(document): Document,
 ) -> Answer<Json<Validation>> {
-    let faults = api
+    let (faults, warnings) = api
         .engine
         .validate_application(caller.tenant, &document)
         .await?;
     Ok(Json(Validation {
         faults: faults.into_iter().map(Into::into).collect(),
+        warnings: warnings.into_iter().map(Into::into).collect(),
     }))
 }
