@@ -13,7 +13,7 @@ use store::{
 
 use crate::{
     Engine,
-    definitions::{MAX_DOCUMENT, agreed_name, faults, lacks_name, unreadable},
+    definitions::{MAX_DOCUMENT, agreed_name, lacks_name, unreadable},
     error::{Error, Fault, Result},
     submit::STEP_PREFIX,
     view::{Caller, Saved},
@@ -33,6 +33,12 @@ const REFUSED: [&str; 9] = [
     model::validate::code::CYCLE,
     model::validate::code::VARIABLE_CYCLE,
     model::validate::code::TOO_MANY,
+];
+
+/// Codes of warnings that an application can be stored with and cannot run with.
+const BLOCKING: [&str; 2] = [
+    model::validate::code::OPERATOR,
+    model::validate::code::EMPTY,
 ];
 
 fn parse(document: &str) -> Result<Application> {
@@ -166,9 +172,12 @@ impl Engine {
             application.set_name(&name);
         }
         let problems = validate(&application, &*self.catalogue.active(tenant));
+        let (blocking, odd): (Vec<_>, Vec<_>) = problems.iter().partition(|problem| {
+            problem.severity == Severity::Error || BLOCKING.contains(&problem.code)
+        });
         Ok((
-            faults(&problems, Severity::Error),
-            faults(&problems, Severity::Warning),
+            blocking.into_iter().map(Fault::from).collect(),
+            odd.into_iter().map(Fault::from).collect(),
         ))
     }
 }
