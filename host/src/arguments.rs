@@ -4,9 +4,16 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-/// Integration automation: sandboxed steps, durable runs.
+const AFTER: &str = "\
+Example:
+  powerflow serve --set server.listen=127.0.0.1:9090 --set data.directory=/var/lib/powerflow
+
+`pfctl` talks to the running service. Exit codes: 0 ended in order, 1 cannot start or failed,
+2 the command line or a setting is wrong.";
+
+/// The PowerFlow service: runs integrations between systems, durably and in a sandbox.
 #[derive(Debug, Parser)]
-#[command(name = "powerflow", version, arg_required_else_help = true)]
+#[command(name = "powerflow", version, arg_required_else_help = true, after_help = AFTER)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -14,9 +21,18 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Run the whole service in this process
+    /// Start the service: API, store and workers in this one process, until Ctrl-C or SIGTERM
+    ///
+    /// No setting is needed. At the first start it makes the data directory and shows the
+    /// administrator's password, once.
     Serve(Sources),
-    /// Look at the settings
+    /// Run a process of a cluster that answers requests
+    Api(Sources),
+    /// Run a process of a cluster that executes steps
+    Worker(Sources),
+    /// Run a process of a cluster that keeps order; of several, one leads
+    Scheduler(Sources),
+    /// Check the settings, or see what can be set
     Config {
         #[command(subcommand)]
         command: ConfigCommand,
@@ -27,9 +43,11 @@ pub(crate) enum Command {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ConfigCommand {
-    /// Print the settings that hold and where each comes from, or every problem
+    /// Print the settings that hold and where each comes from, or every problem of them
+    ///
+    /// Takes what `serve` takes, and starts nothing.
     Check(Sources),
-    /// Print what can be set
+    /// Print every setting that there is, with its meaning and default
     Reference {
         /// How to print it
         #[arg(long, value_enum, default_value = "markdown")]
@@ -51,10 +69,11 @@ pub(crate) enum Form {
 /// Where settings come from beside the environment.
 #[derive(Debug, Args)]
 pub(crate) struct Sources {
-    /// The settings file [default: powerflow.toml in the working directory, if there]
-    #[arg(long, short, env = config::FILE_VARIABLE, value_name = "FILE")]
+    /// The settings file [default: powerflow.toml in the working directory, if it is there]
+    #[arg(long, short, env = config::FILE_VARIABLE, hide_env_values = true, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// A setting, stronger than file and environment, such as server.listen=[::]:8080
+    /// A setting, such as server.listen=[::]:8080; stronger than file and environment. May be
+    /// repeated
     #[arg(long = "set", value_name = "SECTION.SETTING=VALUE", value_parser = pair)]
     pub(crate) settings: Vec<(String, String)>,
 }

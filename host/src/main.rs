@@ -2,6 +2,7 @@
 //! is in its own file; this one decides nothing but which.
 
 mod arguments;
+mod backends;
 mod clock;
 mod serve;
 mod shutdown;
@@ -12,6 +13,7 @@ use std::{env, process::ExitCode};
 use anyhow::Context;
 use clap::Parser;
 use config::{Settings, reference};
+use engine::Role;
 
 use crate::arguments::{Arguments, Command, ConfigCommand, Form, Sources};
 
@@ -33,31 +35,10 @@ fn main() -> ExitCode {
 
 fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     match arguments.command {
-        Command::Serve(sources) => {
-            let Some(settings) = load(&sources) else {
-                return Ok(ExitCode::from(2));
-            };
-            telemetry::start(&settings.log)?;
-            // Steps execute on threads of their own, so that what they do cannot starve
-            // the API.
-            let mut guests = tokio::runtime::Builder::new_multi_thread();
-            if let Some(threads) = settings.worker.threads {
-                guests.worker_threads(threads.get() as usize);
-            }
-            let guests = guests
-                .thread_name("powerflow-guest")
-                .enable_all()
-                .build()
-                .context("the threads for steps cannot be started")?;
-            let threads = tokio::runtime::Builder::new_multi_thread()
-                .thread_name("powerflow-api")
-                .enable_all()
-                .build()
-                .context("the threads for the API cannot be started")?;
-            let served = threads.block_on(serve::serve(settings, guests.handle().clone()));
-            guests.shutdown_background();
-            served?;
-        }
+        Command::Serve(sources) => return serve(&sources, Role::All),
+        Command::Api(sources) => return serve(&sources, Role::Api),
+        Command::Worker(sources) => return serve(&sources, Role::Worker),
+        Command::Scheduler(sources) => return serve(&sources, Role::Scheduler),
         Command::Config {
             command: ConfigCommand::Check(sources),
         } => {
@@ -75,6 +56,33 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         },
         Command::Version => println!("powerflow {}", env!("CARGO_PKG_VERSION")),
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Runs the service, or a part of it.
+fn serve(sources: &Sources, role: Role) -> anyhow::Result<ExitCode> {
+    let Some(settings) = load(sources) else {
+        return Ok(ExitCode::from(2));
+    };
+    telemetry::start(&settings.log)?;
+    // Steps execute on threads of their own, so that what they do cannot starve the API.
+    let mut guests = tokio::runtime::Builder::new_multi_thread();
+    if let Some(threads) = settings.worker.threads {
+        guests.worker_threads(threads.get() as usize);
+    }
+    let guests = guests
+        .thread_name("powerflow-guest")
+        .enable_all()
+        .build()
+        .context("the threads for steps cannot be started")?;
+    let threads = tokio::runtime::Builder::new_multi_thread()
+        .thread_name("powerflow-api")
+        .enable_all()
+        .build()
+        .context("the threads for the API cannot be started")?;
+    let served = threads.block_on(serve::serve(settings, role, guests.handle().clone()));
+    guests.shutdown_background();
+    served?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,60 +1,97 @@
-//! `powerflow serve`: everything in one process, on the embedded store and queue.
+//! `powerflow serve` and the roles that it can be divided into: everything in one process on
+//! the embedded store and queue, or processes that share PostgreSQL and Redis.
 
-use std::{
-    fs::{self, DirBuilder},
-    net::SocketAddr,
-    os::unix::fs::DirBuilderExt,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{io::ErrorKind, net::SocketAddr, path::PathBuf, sync::Arc};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use config::Settings;
 use connectors::http::{Connector, SystemResolver, Tls};
-use engine::{Engine, Parts, RunCache};
-use model::clock::Clock;
-use queue::memory::MemoryQueue;
+use engine::{Engine, Parts, Role, RunCache};
 use runtime::Runtime;
-use store::accounts::Accounts as _;
-use store_sqlite::SqliteStore;
+use store::Store;
 use tokio::{net::TcpListener, runtime::Handle};
 use vault::Vault;
 
-use crate::{clock::SystemClock, shutdown::Shutdown};
+use crate::{backends::Backends, shutdown::Shutdown};
 
 /// The name of the fact that the store remembers the key's id under.
 const KEY_ID: &str = "vault.key_id";
 
-/// Runs the service until it is told to stop. `guests`: where steps execute.
-pub(crate) async fn serve(settings: Settings, guests: Handle) -> anyhow::Result<()> {
+/// Runs the service, or a part of it, until it is told to stop. `guests`: where steps execute.
+pub(crate) async fn serve(settings: Settings, role: Role, guests: Handle) -> anyhow::Result<()> {
     let shutdown = Shutdown::on_signals()?;
-    refuse_unknown_backends(&settings)?;
-    let directory = &settings.data.directory;
-    open_directory(directory)?;
-    let store = Arc::new(open_store(&settings)?);
-    let vault = Arc::new(open_vault(&settings, &store).await?);
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let engine = start_engine(&settings, store.clone(), vault, clock, guests).await?;
-    let listener = TcpListener::bind(settings.server.listen)
-        .await
-        .with_context(|| format!("cannot listen on {}", settings.server.listen))?;
-    let address = listener
-        .local_addr()
-        .context("the listener has no address")?;
-    // After binding: a start that fails must not have shown the password.
-    announce_admin(&settings, &engine).await?;
+    let backends = tokio::select! {
+        opened = Backends::open(&settings, role) => opened?,
+        // Waiting for a database that does not answer ends with the order to stop.
+        () = shutdown.drain.cancelled() => return Ok(()),
+    };
+    let vault = Arc::new(open_vault(&settings, &*backends.store).await?);
+    let engine = start_engine(&settings, role, &backends, vault, guests).await?;
+    let listener = match address(&settings, role) {
+        Some(address) => Some(bind(address).await?),
+        None => None,
+    };
+    let address = match &listener {
+        Some(listener) => Some(
+            listener
+                .local_addr()
+                .context("the listener has no address")?,
+        ),
+        None => None,
+    };
+    if role.serves() {
+        // After binding: a start that fails must not have shown the password.
+        announce_admin(&settings, &engine).await?;
+    }
     engine.work();
-    tracing::info!(directory = %directory.display(), store = engine.store().description(), "serving");
-    println!("PowerFlow listens on http://{address}");
+    tracing::info!(
+        role = role.word(),
+        directory = %settings.data.directory.display(),
+        store = backends.store.description(),
+        "serving"
+    );
+    match address {
+        Some(address) if role.serves() => println!("PowerFlow listens on http://{address}"),
+        Some(address) => println!(
+            "PowerFlow {} is ready; its health is at http://{address}/readyz",
+            role.word()
+        ),
+        None => println!("PowerFlow {} is ready", role.word()),
+    }
     // Requests and steps under way end side by side: a request may wait for a step.
     let (served, ()) = tokio::join!(
-        listen(listener, &settings, engine.clone(), shutdown.clone()),
+        listen(listener, &settings, role, engine.clone(), shutdown.clone()),
         finish(&settings, &engine, &shutdown),
     );
     served?;
-    store.close().await;
+    backends.close().await;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// What a process of that role listens on.
+fn address(settings: &Settings, role: Role) -> Option<SocketAddr> {
+    if role.serves() {
+        Some(settings.server.listen)
+    } else {
+        settings.server.health_listen
+    }
+}
+
+async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|error| {
+        let hint = match error.kind() {
+            ErrorKind::AddrInUse => {
+                "; another program, perhaps another PowerFlow, has it: choose another port with --set server.listen=ADDRESS:PORT"
+            }
+            ErrorKind::PermissionDenied => {
+                "; ports below 1024 are for root: choose another with --set server.listen=ADDRESS:PORT"
+            }
+            ErrorKind::AddrNotAvailable => "; this machine has no such address",
+            _ => "",
+        };
+        anyhow!("cannot listen on {address}: {error}{hint}")
+    })
 }
 
 /// Waits for the shutdown, then for the steps that execute.
@@ -66,40 +103,9 @@ async fn finish(settings: &Settings, engine: &Engine, shutdown: &Shutdown) {
     }
 }
 
-fn refuse_unknown_backends(settings: &Settings) -> anyhow::Result<()> {
-    if settings.store.database_url.is_some() {
-        bail!("PostgreSQL is not supported yet: leave store.database_url (DATABASE_URL) unset");
-    }
-    if settings.queue.redis_url.is_some() {
-        bail!("Redis is not supported yet: leave queue.redis_url (REDIS_URL) unset");
-    }
-    Ok(())
-}
-
-/// Makes the data directory, for its owner only, and shows early that it can be written.
-fn open_directory(directory: &Path) -> anyhow::Result<()> {
-    let failed = |act: &str| format!("the data directory {} cannot be {act}", directory.display());
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(directory)
-        .with_context(|| failed("made"))?;
-    let probe = directory.join(".writable");
-    fs::write(&probe, b"").with_context(|| failed("written to"))?;
-    fs::remove_file(&probe).with_context(|| failed("written to"))
-}
-
-fn open_store(settings: &Settings) -> anyhow::Result<SqliteStore> {
-    let mut options = store_sqlite::Options::new(&settings.data.directory);
-    options.read_connections = settings.store.sqlite_readers.get() as usize;
-    options.queue_limit = settings.store.write_queue.get() as usize;
-    options.cache_kib = u32::try_from(settings.store.sqlite_cache.0 / 1024).unwrap_or(u32::MAX);
-    SqliteStore::open(options).context("the store cannot be opened")
-}
-
 /// Opens the key file, or makes it at the very first start. A key that is not the one
 /// that the store's secrets were encrypted with is refused.
-async fn open_vault(settings: &Settings, store: &SqliteStore) -> anyhow::Result<Vault> {
+async fn open_vault(settings: &Settings, store: &dyn Store) -> anyhow::Result<Vault> {
     let path = settings
         .data
         .key_file
@@ -120,9 +126,9 @@ async fn open_vault(settings: &Settings, store: &SqliteStore) -> anyhow::Result<
 
 async fn start_engine(
     settings: &Settings,
-    store: Arc<SqliteStore>,
+    role: Role,
+    backends: &Backends,
     vault: Arc<Vault>,
-    clock: Arc<dyn Clock>,
     guests: Handle,
 ) -> anyhow::Result<Engine> {
     let connector = Connector::new(
@@ -136,25 +142,26 @@ async fn start_engine(
         Tls::system(),
     );
     let needs = runtime::Ports {
-        clock: clock.clone(),
+        clock: backends.clock.clone(),
         connector,
-        cache: Arc::new(RunCache::new(store.clone(), clock.clone())),
+        cache: Arc::new(RunCache::new(
+            backends.store.clone(),
+            backends.clock.clone(),
+        )),
     };
     let runtime = Runtime::new(runtime_settings(settings, &vault), needs)
         .context("the sandbox cannot be set up")?;
-    let queue = Arc::new(MemoryQueue::new(queue::Limits {
-        lease: settings.queue.lease,
-        max_deliveries: settings.queue.max_deliveries.get(),
-    }));
     let parts = Parts {
-        store,
-        queue,
+        store: backends.store.clone(),
+        queue: backends.queue.clone(),
+        hints: backends.hints.clone(),
         runtime,
         vault,
-        clock,
+        clock: backends.clock.clone(),
+        shared_clock: backends.shared_clock.clone(),
         guests,
     };
-    Engine::start(parts, engine_settings(settings))
+    Engine::start(parts, engine_settings(settings, role, backends.exclusive()))
         .await
         .context("the engine cannot be started")
 }
@@ -179,8 +186,16 @@ fn runtime_settings(settings: &Settings, vault: &Vault) -> runtime::Settings {
     made
 }
 
-fn engine_settings(settings: &Settings) -> engine::Settings {
+fn engine_settings(settings: &Settings, role: Role, exclusive: bool) -> engine::Settings {
+    let usual = engine::Settings::default();
     engine::Settings {
+        role,
+        exclusive,
+        lease: if exclusive {
+            usual.lease
+        } else {
+            settings.worker.lease
+        },
         slots: settings.worker.slots.get(),
         queues: settings.worker.queues.clone(),
         result_expires: settings.store.result_expires,
@@ -201,7 +216,6 @@ fn engine_settings(settings: &Settings) -> engine::Settings {
             first_byte: settings.http.first_byte_timeout,
             between_bytes: settings.http.between_bytes_timeout,
         },
-        ..engine::Settings::default()
     }
 }
 
@@ -225,13 +239,18 @@ async fn announce_admin(settings: &Settings, engine: &Engine) -> anyhow::Result<
     Ok(())
 }
 
-/// Serves the API until the shutdown begins, then finishes the requests under way.
+/// Serves the API, or tells the health, until the shutdown begins, then finishes the requests
+/// under way.
 async fn listen(
-    listener: TcpListener,
+    listener: Option<TcpListener>,
     settings: &Settings,
+    role: Role,
     engine: Engine,
     shutdown: Shutdown,
 ) -> anyhow::Result<()> {
+    let Some(listener) = listener else {
+        return Ok(());
+    };
     let state = api::State {
         engine,
         auth: api::AuthSettings {
@@ -247,7 +266,12 @@ async fn listen(
             ..api::Limits::default()
         },
     };
-    let service = api::router(state).into_make_service_with_connect_info::<SocketAddr>();
+    let router = if role.serves() {
+        api::router(state)
+    } else {
+        api::health_router(state)
+    };
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
     let drain = shutdown.drain.clone();
     let listener = axum::serve::ListenerExt::tap_io(listener, |stream| {
         // Answers are small: waiting to fill a segment only adds delay.

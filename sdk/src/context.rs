@@ -18,12 +18,11 @@ pub struct Context {
     data: RefCell<String>,
     inputs: OnceCell<Result<Document>>,
     run_text: String,
-    run: OnceCell<Run>,
+    run: OnceCell<Result<Run>>,
 }
 
 /// The run that a step belongs to.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
-#[serde(default)]
 pub struct Run {
     /// The run's id, `isapp-…`.
     pub run_id: String,
@@ -34,6 +33,7 @@ pub struct Run {
     /// The step's name in the application.
     pub step: String,
     /// The name of the aligned configuration object.
+    #[serde(default)]
     pub configuration: Option<String>,
     /// The number of this attempt, from 1.
     pub attempt: u32,
@@ -44,22 +44,6 @@ pub struct Run {
     pub log_level: u32,
     /// The tenant's name.
     pub tenant: String,
-}
-
-impl Default for Run {
-    fn default() -> Self {
-        Self {
-            run_id: String::new(),
-            task_id: String::new(),
-            application: String::new(),
-            step: String::new(),
-            configuration: None,
-            attempt: 1,
-            idempotency_key: String::new(),
-            log_level: 30,
-            tenant: String::new(),
-        }
-    }
 }
 
 impl Context {
@@ -129,15 +113,28 @@ impl Context {
     }
 
     /// The run that this execution belongs to.
-    pub fn run(&self) -> &Run {
-        self.run
-            .get_or_init(|| serde_json::from_str(&self.run_text).unwrap_or_default())
+    ///
+    /// # Errors
+    /// Permanent when the host describes it in another way than this SDK reads it: a step
+    /// that took made-up values for an idempotency key could do its work twice.
+    pub fn run(&self) -> Result<&Run> {
+        let read = || {
+            serde_json::from_str(&self.run_text).map_err(|error| {
+                Error::permanent(format!(
+                    "the host describes the run in a way that this SyncPack's SDK ({}) does not read: {error}",
+                    env!("CARGO_PKG_VERSION")
+                ))
+                .with_code("context")
+            })
+        };
+        self.run.get_or_init(read).as_ref().map_err(Clone::clone)
     }
 
     /// The log of this step. The macros [`info!`](crate::info!) and its siblings format
-    /// only what the run's log level lets through.
+    /// only what the run's log level lets through; where that cannot be read, everything,
+    /// and the host drops what is too much.
     pub fn log(&self) -> Log {
-        Log::new(self.run().log_level)
+        Log::new(self.run().map_or(0, |run| run.log_level))
     }
 
     /// The cache that all runs share; needs a grant of kind `cache`.

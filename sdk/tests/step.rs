@@ -206,7 +206,7 @@ struct Talks {}
 
 impl Execute for Talks {
     fn execute(&self, cx: &mut Context) -> Result<Output> {
-        debug!(cx, "attempt {}", cx.run().attempt);
+        debug!(cx, "attempt {}", cx.run()?.attempt);
         info!(cx, "{}", "info");
         flow!(cx, "flow");
         warning!(cx, "warning");
@@ -233,6 +233,32 @@ fn logs_what_the_level_lets_through_and_keeps_flow() {
     let host = MockHost::new().run_info("attempt", 3);
     host.run::<Talks>().unwrap();
     assert_eq!(host.log_lines()[0], (Level::Debug, "attempt 3".to_owned()));
+}
+
+#[test]
+fn a_run_that_cannot_be_read_is_an_error_and_no_made_up_one() {
+    let host = MockHost::new().run_info("attempt", "first");
+    let error = host.run::<Talks>().unwrap_err();
+    assert_eq!((error.is_retryable(), error.code()), (false, "context"));
+    assert!(
+        error.message().contains("describes the run") && error.message().contains("\"first\""),
+        "{error:?}"
+    );
+    // What needs nothing of it goes on, and its log is not lost.
+    let host = MockHost::new().run_info("idempotency_key", json!(null));
+    host.run::<Quiet>().unwrap();
+    assert_eq!(host.log_lines()[0], (Level::Debug, "said".to_owned()));
+}
+
+/// Logs and asks nothing.
+#[derive(Step)]
+struct Quiet {}
+
+impl Execute for Quiet {
+    fn execute(&self, cx: &mut Context) -> Result<Output> {
+        debug!(cx, "said");
+        Ok(Output::empty())
+    }
 }
 
 #[test]

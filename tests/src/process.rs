@@ -179,6 +179,32 @@ pub fn usage(id: u32) -> anyhow::Result<Usage> {
     parse(&read("status")?, &read("stat")?).with_context(|| format!("/proc/{id} is not understood"))
 }
 
+/// The CPU time of a process and of all its children, those that have ended included.
+pub fn family_cpu(id: u32) -> anyhow::Result<Duration> {
+    let mut total = 0;
+    for entry in fs::read_dir("/proc")? {
+        let Ok(number) = entry?.file_name().to_string_lossy().parse::<u32>() else {
+            continue;
+        };
+        // One that has just ended counts for its parent.
+        let Ok(stat) = fs::read_to_string(format!("/proc/{number}/stat")) else {
+            continue;
+        };
+        let Some((_, fields)) = stat.rsplit_once(')') else {
+            continue;
+        };
+        let fields: Vec<&str> = fields.split_whitespace().collect();
+        let number_at = |index: usize| fields.get(index).and_then(|text| text.parse::<u64>().ok());
+        let ours = number == id;
+        if ours || number_at(1) == Some(u64::from(id)) {
+            // User and system time, of itself and, for the parent, of children that were waited for.
+            let range = if ours { 11..15 } else { 11..13 };
+            total += range.filter_map(number_at).sum::<u64>();
+        }
+    }
+    Ok(Duration::from_millis(total * (1000 / TICKS)))
+}
+
 fn parse(status: &str, stat: &str) -> Option<Usage> {
     let resident = status
         .lines()

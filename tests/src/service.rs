@@ -1,4 +1,4 @@
-//! `powerflow serve` as a child process.
+//! `powerflow serve`, or another role, as a child process.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -26,12 +26,19 @@ const DRAIN: Duration = Duration::from_mins(1);
 pub struct Plan {
     /// The program.
     pub program: PathBuf,
+    /// What the process is: `serve`, `api`, `worker` or `scheduler`. Those that answer no requests
+    /// are given a port for their health.
+    pub role: &'static str,
     /// A folder for its data directory `data`, its log and the administrator's password.
     pub folder: PathBuf,
     /// Where it listens on the loopback interface; a free port where it is absent.
     pub port: Option<u16>,
     /// Settings such as `("worker.slots", "8")`.
     pub settings: Vec<(String, String)>,
+    /// Variables of its environment.
+    pub environment: Vec<(String, String)>,
+    /// The file with the administrator's password; `password` in the folder where it is absent.
+    pub password_file: Option<PathBuf>,
     /// Let the service make up the administrator's password and show it, as at a user's first
     /// start. Otherwise it stands in a file, and the service can be started again.
     pub generated_password: bool,
@@ -42,9 +49,12 @@ impl Plan {
     pub fn new(folder: impl Into<PathBuf>) -> anyhow::Result<Self> {
         Ok(Self {
             program: place::program("powerflow")?,
+            role: "serve",
             folder: folder.into(),
             port: None,
             settings: Vec::new(),
+            environment: Vec::new(),
+            password_file: None,
             generated_password: false,
         })
     }
@@ -75,15 +85,25 @@ impl Plan {
             }
         }
         command.env_remove("DATABASE_URL").env_remove("REDIS_URL");
-        command.current_dir(&self.folder).arg("serve");
-        command.args(["--set", &format!("server.listen=127.0.0.1:{port}")]);
+        for (name, value) in &self.environment {
+            command.env(name, value);
+        }
+        command.current_dir(&self.folder).arg(self.role);
+        let listen = match self.role {
+            "serve" | "api" => "server.listen",
+            _ => "server.health_listen",
+        };
+        command.args(["--set", &format!("{listen}=127.0.0.1:{port}")]);
         command.args([
             "--set",
             &format!("data.directory={}", self.data().display()),
         ]);
         let mut password = String::new();
         if !self.generated_password {
-            let file = self.folder.join("password");
+            let file = match &self.password_file {
+                Some(file) => file.clone(),
+                None => self.folder.join("password"),
+            };
             password = password_in(&file)?;
             command.args([
                 "--set",
@@ -94,7 +114,7 @@ impl Plan {
             command.args(["--set", &format!("{name}={value}")]);
         }
         let log = self.folder.join("service.log");
-        let process = Process::start("powerflow serve", &mut command, &log)?;
+        let process = Process::start(&format!("powerflow {}", self.role), &mut command, &log)?;
         let mut service = Service {
             process,
             url: format!("http://127.0.0.1:{port}"),
@@ -182,6 +202,15 @@ impl Service {
         let path = format!("/api/v1/syncpacks/{pack}/activate");
         let body = serde_json::json!({"grants": grants});
         self.client()?.send_json("POST", &path, &body)?;
+        Ok(())
+    }
+
+    /// Overwrites a configuration object that is there.
+    pub fn configure(&self, name: &str, document: &serde_json::Value) -> anyhow::Result<()> {
+        let body = serde_json::to_vec(document)?;
+        let headers = [("content-type", "application/json"), ("if-match", "*")];
+        let path = format!("/api/v1/configurations/{name}");
+        self.client()?.send("PUT", &path, &headers, &body)?.json()?;
         Ok(())
     }
 

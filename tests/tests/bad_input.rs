@@ -291,7 +291,7 @@ impl Prober<'_> {
         let broken: &[(&[u8], &[&str])] = &[
             (b"{", &["line 1"]),
             (b"{'name': 1}", &["line 1"]),
-            (b"[1, 2", &["line 1", "invalid type", "EOF"]),
+            (b"[1, 2", &["line 1", "must be an object"]),
             // Where a field is missing, that comes first.
             (b"{} trailing", &["trailing", "missing field"]),
             (b"{\"\xff\": 1}", &[]),
@@ -478,6 +478,14 @@ fn documents_with_faults_are_refused_with_all_of_them() {
         let applications: &[(Value, &[&str])] = &[
             (json!({"name": 7, "steps": []}), &["/name"]),
             (json!({"steps": []}), &["name"]),
+            (
+                json!({"name": 5, "steps": []}),
+                &["/name", "that is a text"],
+            ),
+            (
+                json!({"name": 5, "friendly_name": "x", "steps": [{"name": "a", "file": 1}]}),
+                &["/name", "/steps/0/file"],
+            ),
             (json!({"name": "x", "steps": "none"}), &["/steps"]),
             (
                 json!({"name": "x", "steps": [{"name": "a", "file": 1}, {"name": "b", "file": "Noop", "output_to": "a"}]}),

@@ -12,6 +12,7 @@ use harness::http::Client;
 use harness::packs::TRIAL;
 use harness::place;
 use harness::service::{Plan, Service};
+use rusqlite::Connection;
 use serde_json::{Value, json};
 use support::{log, part, run, save_steps, start, step, task, until};
 
@@ -176,7 +177,7 @@ fn a_run_under_way_is_cancelled_at_once() {
                 {"name": "then", "file": "Echo", "value": 2},
             ]),
         );
-        let id = start(&mut client, application, &json!({}));
+        let id = start(&mut client, application, &json!({"loglevel": 20}));
         until("the endless step", || {
             let run = task(&mut client, &id);
             let under_way = step(&run, "endless")["state"] == "running"
@@ -200,6 +201,17 @@ fn a_run_under_way_is_cancelled_at_once() {
             ],
         );
         assert!(took < Duration::from_secs(10), "{took:?}");
+        // What the step had logged is there, and who stopped it.
+        let lines = log(&mut client, &id);
+        let said = |text: &str| {
+            let of_step = |line: &&Value| line["step"] == "endless";
+            lines
+                .iter()
+                .filter(of_step)
+                .any(|line| line["message"].as_str().unwrap().contains(text))
+        };
+        assert!(said("begins without an end"), "{lines:?}");
+        assert!(said("isadmin cancelled the run"), "{lines:?}");
         // It cannot be cancelled twice.
         let again = client
             .send("DELETE", &format!("/api/v1/tasks/{id}"), &[], &[])
@@ -259,8 +271,13 @@ fn logs_show_as_much_as_was_asked_for_with_secrets_masked() {
     for level in [json!(20), json!(30), json!(40), json!(1), Value::Null] {
         let lines = lines(level.clone());
         let flow = of(&lines, "FLOW");
-        // Starts and stops are there at every level.
+        // Starts and stops are there at every level, and so is why a step failed.
         assert_eq!(flow.len(), 4, "{level}: {lines:?}");
+        assert_eq!(
+            of(&lines, "ERROR"),
+            ["short and stout (teapot)"],
+            "{level}: {lines:?}"
+        );
         assert_eq!(flow[0], "start one");
         assert!(
             flow[1].starts_with("stop one|") && flow[3].starts_with("stop two|"),
@@ -469,6 +486,120 @@ fn a_killed_service_takes_up_what_was_under_way() {
     assert_eq!(run["state"], "success", "{run}");
     assert_eq!(step(&run, "hold")["attempts"], 2, "{run}");
     assert_eq!(step(&run, "then")["attempts"], 1, "{run}");
+    service.stop().unwrap();
+}
+
+#[test]
+fn log_lines_that_cannot_be_stored_yet_are_stored_later() {
+    let folder = support::folder();
+    let plan = Plan::new(folder.path())
+        .unwrap()
+        .with("server.drain_timeout", "1s");
+    let service = support::serve_plan(&plan, &[TRIAL]);
+    let mut client = service.client().unwrap();
+    save_steps(
+        &mut client,
+        "echo",
+        json!([{"name": "echo", "file": "Echo", "value": 1}]),
+    );
+    save_steps(
+        &mut client,
+        "endless",
+        json!([{"name": "endless", "file": "Endless"}]),
+    );
+    run(&mut client, "echo", &json!({"loglevel": 20}));
+    let store = Connection::open(folder.path().join("data/powerflow.db")).unwrap();
+    store.busy_timeout(Duration::from_secs(30)).unwrap();
+    let table: String = store
+        .query_row(
+            "SELECT name FROM sqlite_schema WHERE type = 'table' AND name GLOB 'log_*'",
+            [],
+            |row| row.get(0),
+        )
+        .unwrap();
+    store
+        .execute_batch(&format!(
+            "CREATE TRIGGER refuse BEFORE INSERT ON \"{table}\" BEGIN SELECT RAISE(ABORT, 'no room'); END;"
+        ))
+        .unwrap();
+    let id = start(&mut client, "endless", &json!({"loglevel": 20}));
+    let log_file = folder.path().join("service.log");
+    until("a flush that fails", || {
+        let said = fs::read_to_string(&log_file).unwrap();
+        said.contains("log lines of a running step could not be stored")
+            .then_some(())
+    });
+    store.execute_batch("DROP TRIGGER refuse").unwrap();
+    until("the line", || {
+        let lines = log(&mut client, &id);
+        lines
+            .iter()
+            .any(|line| line["message"] == "begins without an end")
+            .then_some(())
+    });
+    assert_eq!(task(&mut client, &id)["state"], "running");
+    service.stop().unwrap();
+    // What ended with the service says so too.
+    let service = plan.start().unwrap();
+    let mut client = service.client().unwrap();
+    let lines = log(&mut client, &id);
+    let stopped = |line: &&Value| line["message"].as_str().unwrap().contains("shuts down");
+    assert_eq!(lines.iter().filter(stopped).count(), 1, "{lines:?}");
+    service.kill().unwrap();
+}
+
+#[test]
+fn a_run_that_cannot_go_on_says_why() {
+    let folder = support::folder();
+    let plan = Plan::new(folder.path())
+        .unwrap()
+        .with("worker.queues", "default");
+    let service = support::serve_plan(&plan, &[TRIAL]);
+    let mut client = service.client().unwrap();
+    save_steps(
+        &mut client,
+        "lost",
+        json!([
+            {"name": "first", "file": "Echo", "value": 1, "output_to": ["then"]},
+            {"name": "then", "file": "Echo", "value": 2},
+            {"name": "beside", "file": "Echo", "value": 3},
+        ]),
+    );
+    let id = start(&mut client, "lost", &json!({"queue": "acme"}));
+    service.stop().unwrap();
+    // The file of the pack's version is another one now: as after a restored backup.
+    let store = Connection::open(folder.path().join("data/powerflow.db")).unwrap();
+    store
+        .execute_batch(
+            "PRAGMA foreign_keys = OFF;
+             UPDATE pack_version SET digest = 'another';",
+        )
+        .unwrap();
+    drop(store);
+    let plan = Plan::new(folder.path())
+        .unwrap()
+        .with("worker.queues", "acme");
+    let service = plan.start().unwrap();
+    let mut client = service.client().unwrap();
+    let run = support::ended(&mut client, &id);
+    assert_eq!(run["state"], "failed", "{run}");
+    expect_states(
+        &run,
+        &[
+            ("first", "failed"),
+            ("then", "skipped"),
+            ("beside", "failed"),
+        ],
+    );
+    for name in ["first", "beside"] {
+        let error = &step(&run, name)["error"];
+        let message = error["message"].as_str().unwrap();
+        assert!(message.contains("the pack `trial_pack`"), "{error}");
+        assert_eq!(error["code"], "PF-0500", "{error}");
+    }
+    let shown = support::pfctl(&service, &["run", "show", &id]);
+    let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
+    assert!(shown.contains("the pack `trial_pack`"), "{shown}");
     service.stop().unwrap();
 }
 

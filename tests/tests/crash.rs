@@ -7,40 +7,23 @@ mod support;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::Path;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use harness::http::Client;
 use harness::packs::INCIDENT_SYNC;
 use harness::place;
 use harness::service::{Plan, Service};
-use harness::simulators::{self, Simulators};
 use rusqlite::Connection;
-use serde_json::{Value, json};
-use support::{PATIENCE, Random, SYNC};
+use support::incidents::{GiveUp, Incidents, Progress, STEPS, SUBMITTERS, post, submit};
+use support::{PATIENCE, Random};
 
 const RUNS: usize = 2000;
 const KILLS: usize = 20;
-const STEPS: usize = 4;
-const SUBMITTERS: usize = 8;
 /// How far submitting runs ahead of executing, so that kills hit both until the end.
 const AHEAD: usize = 150;
-/// Between two attempts of a submitter.
-const PAUSE: Duration = Duration::from_millis(5);
 /// Another seed tries other moments.
 const SEED: &str = "POWERFLOW_TEST_SEED";
-
-/// What submitters and the one who kills know of each other.
-#[derive(Default)]
-struct Progress {
-    accepted: AtomicUsize,
-    finished: AtomicUsize,
-    given_up: AtomicBool,
-    /// Answered ids by event.
-    ids: Mutex<BTreeMap<usize, String>>,
-}
 
 #[test]
 fn kill_at_any_moment_loses_and_doubles_nothing() {
@@ -48,19 +31,8 @@ fn kill_at_any_moment_loses_and_doubles_nothing() {
     println!("seed {seed} ({SEED} sets another)");
     let mut random = Random::new(seed);
     let folder = support::folder();
-    let events: Vec<Value> = ::simulators::events::generate(RUNS, seed).collect();
-    let correlations: BTreeSet<&str> = events
-        .iter()
-        .map(|event| event["correlation_id"].as_str().unwrap())
-        .collect();
-    assert!(correlations.len() < RUNS, "no event shares its correlation");
-    let simulators = simulators::Plan {
-        unique_correlation: true,
-        ..simulators::Plan::default()
-    }
-    .start(folder.path())
-    .unwrap();
-    simulators.load(&events).unwrap();
+    let incidents = Incidents::start(folder.path(), RUNS, seed);
+    let events = &incidents.events;
 
     let mut plan = Plan::new(folder.path())
         .unwrap()
@@ -68,14 +40,14 @@ fn kill_at_any_moment_loses_and_doubles_nothing() {
         .with("log.level", "warn");
     plan.port = Some(place::free_port().unwrap());
     let service = support::serve_plan(&plan, &[INCIDENT_SYNC]);
-    support::lead_to(&service, &simulators);
+    support::lead_to(&service, &incidents.simulators);
 
     let progress = Progress::default();
     let template = service.client().unwrap();
     let service = thread::scope(|scope| {
         for number in 0..SUBMITTERS {
-            let (client, events, progress) = (template.another(), &events, &progress);
-            scope.spawn(move || submit(client, events, number, progress));
+            let (client, progress) = (template.another(), &progress);
+            scope.spawn(move || submit(client, events, number, AHEAD, progress));
         }
         let _guard = GiveUp(&progress.given_up);
         kill_and_restart(&plan, service, &mut random, &progress)
@@ -91,76 +63,7 @@ fn kill_at_any_moment_loses_and_doubles_nothing() {
     }
     service.stop().unwrap();
     check_store(folder.path(), &ids);
-    check_effects(&simulators, &events, &correlations);
-}
-
-/// Lets the submitters end when the test has failed.
-struct GiveUp<'a>(&'a AtomicBool);
-
-impl Drop for GiveUp<'_> {
-    fn drop(&mut self) {
-        if thread::panicking() {
-            self.0.store(true, Ordering::Relaxed);
-        }
-    }
-}
-
-fn post(
-    client: &mut Client,
-    event: &Value,
-    index: usize,
-) -> anyhow::Result<harness::http::Response> {
-    let body = json!({"name": SYNC, "params": {"event": event}}).to_string();
-    let key = format!("event-{index}");
-    let headers = [
-        ("content-type", "application/json"),
-        ("idempotency-key", key.as_str()),
-    ];
-    client.send(
-        "POST",
-        "/api/v1/applications/run",
-        &headers,
-        body.as_bytes(),
-    )
-}
-
-/// Submits every n-th event, again and again until it is accepted.
-fn submit(mut client: Client, events: &[Value], first: usize, progress: &Progress) {
-    for index in (first..events.len()).step_by(SUBMITTERS) {
-        loop {
-            if progress.given_up.load(Ordering::Relaxed) {
-                return;
-            }
-            let ahead = progress.accepted.load(Ordering::Relaxed)
-                > progress.finished.load(Ordering::Relaxed) + AHEAD;
-            if ahead {
-                thread::sleep(PAUSE);
-                continue;
-            }
-            match post(&mut client, &events[index], index) {
-                Ok(response) if response.status == 202 => {
-                    let id = response.json().unwrap()["task_id"]
-                        .as_str()
-                        .unwrap()
-                        .to_owned();
-                    progress.ids.lock().unwrap().insert(index, id);
-                    progress.accepted.fetch_add(1, Ordering::Relaxed);
-                    break;
-                }
-                Ok(response) if !matches!(response.status, 429 | 503) => {
-                    progress.given_up.store(true, Ordering::Relaxed);
-                    panic!(
-                        "event {index}: {} {}",
-                        response.status,
-                        String::from_utf8_lossy(&response.body)
-                    );
-                }
-                // Too much waiting, or the service is not there: whether it took the run, nobody
-                // knows.
-                Ok(_) | Err(_) => thread::sleep(PAUSE),
-            }
-        }
-    }
+    incidents.check_effects();
 }
 
 /// Waits until that many runs have ended.
@@ -286,37 +189,4 @@ fn errors(store: &Connection) -> String {
         }
     }
     text
-}
-
-/// Each correlation has one incident, and each event the number of its own.
-fn check_effects(simulators: &Simulators, events: &[Value], correlations: &BTreeSet<&str>) {
-    let incidents = simulators.incidents().unwrap();
-    let numbers: BTreeMap<&str, &str> = incidents
-        .iter()
-        .map(|one| {
-            let text = |key: &str| one[key].as_str().unwrap();
-            (text("correlation_id"), text("number"))
-        })
-        .collect();
-    assert_eq!(incidents.len(), numbers.len(), "a correlation stands twice");
-    assert_eq!(
-        numbers.keys().copied().collect::<BTreeSet<_>>(),
-        *correlations
-    );
-    let held = simulators.events().unwrap();
-    assert_eq!(held.len(), events.len());
-    let expected: BTreeMap<&str, &str> = events
-        .iter()
-        .map(|event| {
-            let text = |key: &str| event[key].as_str().unwrap();
-            (text("eid"), numbers[text("correlation_id")])
-        })
-        .collect();
-    let sl1 = simulators.sl1().unwrap().get("/_sim/stats").unwrap();
-    assert_eq!(sl1["events_with_ticket"], RUNS);
-    for event in &held {
-        let ticket = event["ext_ticket_ref"].as_str().unwrap_or_default();
-        let eid = event["eid"].as_str().unwrap();
-        assert_eq!(expected[eid], ticket, "event {eid}");
-    }
 }

@@ -202,18 +202,7 @@ fn files_come_out_of_pfctl_as_they_went_in() {
 
 fn runs_with_types(client: &mut Client) {
     // What is required and missing is named before anything executes.
-    let body = json!({"name": "all_variable_keys"}).to_string();
-    let headers = [("content-type", "application/json")];
-    let refused = client
-        .send(
-            "POST",
-            "/api/v1/applications/run",
-            &headers,
-            body.as_bytes(),
-        )
-        .unwrap();
-    assert_eq!(refused.status, 422);
-    let refused = support::problem(&refused, "a missing variable");
+    let refused = cannot_run(client, "all_variable_keys");
     assert!(refused["errors"].to_string().contains("must"), "{refused}");
 
     let run = support::run(
@@ -304,7 +293,13 @@ fn keeps_what_it_does_not_know(client: &mut Client) {
         "{checked}"
     );
     // It is kept, and cannot run before somebody has looked at it.
-    let body = json!({"name": "operators"}).to_string();
+    let refused = cannot_run(client, "operators");
+    assert!(refused.to_string().contains("Condition 1"), "{refused}");
+}
+
+/// The refusal of a run, without parameters, of an application that needs more.
+fn cannot_run(client: &mut Client, application: &str) -> Value {
+    let body = json!({"name": application}).to_string();
     let headers = [("content-type", "application/json")];
     let refused = client
         .send(
@@ -315,9 +310,5 @@ fn keeps_what_it_does_not_know(client: &mut Client) {
         )
         .unwrap();
     assert_eq!(refused.status, 422);
-    assert!(
-        support::problem(&refused, "an operator")
-            .to_string()
-            .contains("Condition 1")
-    );
+    support::problem(&refused, application)
 }

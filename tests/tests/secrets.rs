@@ -10,83 +10,14 @@ use std::path::Path;
 use std::process::Command;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+use base64::engine::general_purpose::STANDARD;
 use harness::packs::{INCIDENT_SYNC, TRIAL};
 use harness::place;
 use harness::service::{Plan, Service};
 use harness::simulators;
 use serde_json::{Value, json};
+use support::leaks::{SECRET, assert_without, forms, kept_out_of_the_cache, run_and_read, scan};
 use support::{SYNC, part};
-
-/// What every form of escaping changes.
-const SECRET: &str = "Zürich \"pass/word\" +?&%<=>\\ 0815";
-
-/// Every form in which the secret could show.
-fn forms() -> Vec<(String, Vec<u8>)> {
-    let quoted = Value::from(SECRET).to_string();
-    let escaped = quoted.trim_matches('"').to_owned();
-    let twice = Value::from(quoted.as_str()).to_string();
-    let ascii: String = escaped
-        .chars()
-        .map(|c| {
-            if c.is_ascii() {
-                c.to_string()
-            } else {
-                format!("\\u{:04x}", c as u32)
-            }
-        })
-        .collect();
-    let spaces = part(SECRET).replace("%20", "+");
-    let mut all = vec![
-        ("plain".to_owned(), SECRET.to_owned()),
-        ("in JSON".to_owned(), escaped),
-        (
-            "in JSON in JSON".to_owned(),
-            twice.trim_matches(['"', '\\']).to_owned(),
-        ),
-        ("in ASCII JSON".to_owned(), ascii),
-        ("in a URL".to_owned(), part(SECRET)),
-        ("in a form".to_owned(), spaces),
-    ];
-    // At each of the three places within groups of three bytes; the ends depend on neighbours.
-    for (name, engine) in [("base64", &STANDARD), ("base64url", &URL_SAFE)] {
-        for shift in 0..3 {
-            let text = engine.encode(format!("{}{SECRET}", "x".repeat(shift)));
-            let text = text.trim_end_matches('=');
-            all.push((
-                format!("{name} {shift}"),
-                text[4..text.len() - 4].to_owned(),
-            ));
-        }
-    }
-    // A part that most escaping leaves as it is.
-    all.push(("in part".to_owned(), "pass/word".to_owned()));
-    all.into_iter()
-        .map(|(name, text)| (name, text.into_bytes()))
-        .collect()
-}
-
-fn assert_without(what: &str, bytes: &[u8]) {
-    for (name, form) in forms() {
-        assert!(
-            !bytes.windows(form.len()).any(|window| window == form),
-            "the secret stands {name} in {what}"
-        );
-    }
-}
-
-/// Every file below a folder.
-fn scan(folder: &Path, seen: &mut usize) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            scan(&path, seen);
-        } else {
-            *seen += 1;
-            assert_without(&path.display().to_string(), &fs::read(&path).unwrap());
-        }
-    }
-}
 
 /// An application that tries to give the secret away, aligned with a configuration object where
 /// other variables refer to it.
@@ -121,46 +52,6 @@ fn prepare(service: &Service) {
     }
 }
 
-/// Runs it and reads everything that can be read of the run.
-fn run_and_read(service: &Service, application: &str, params: &Value, state: &str) {
-    let mut client = service.client().unwrap();
-    let run = support::run(&mut client, application, params);
-    assert_eq!(run["state"], state, "{run}");
-    let id = run["task_id"].as_str().unwrap();
-    let mut texts = vec![("the run".to_owned(), run.to_string())];
-    for part in ["", "/data", "/logs?limit=5000&level=10"] {
-        let path = format!("/api/v1/tasks/{id}{part}");
-        texts.push((path.clone(), client.get(&path).unwrap().to_string()));
-        for step in run["steps"].as_array().unwrap() {
-            let path = format!("/api/v1/tasks/{}{part}", step["task_id"].as_str().unwrap());
-            texts.push((path.clone(), client.get(&path).unwrap().to_string()));
-        }
-    }
-    let lines = support::log(&mut client, id);
-    assert!(
-        lines.iter().any(|line| line["level"] == "DEBUG"),
-        "{lines:?}"
-    );
-    for arguments in [
-        ["run", "show", id],
-        ["run", "logs", id],
-        ["run", "data", id],
-    ] {
-        let output = support::pfctl(service, &arguments);
-        texts.push((
-            format!("pfctl {arguments:?}"),
-            String::from_utf8_lossy(&output.stdout).into_owned(),
-        ));
-        texts.push((
-            format!("pfctl {arguments:?}"),
-            String::from_utf8_lossy(&output.stderr).into_owned(),
-        ));
-    }
-    for (what, text) in texts {
-        assert_without(&format!("{what} of {application}"), text.as_bytes());
-    }
-}
-
 #[test]
 fn a_secret_reaches_only_the_system_that_it_is_for() {
     let folder = support::folder();
@@ -185,6 +76,8 @@ fn a_secret_reaches_only_the_system_that_it_is_for() {
     let debug = json!({"loglevel": 10});
     run_and_read(&service, "gives_away", &debug, "warning");
     run_and_read(&service, "fails_with_it", &debug, "failed");
+    // Two variables have the value; the first is named.
+    kept_out_of_the_cache(&service, 2, "the configuration variable `nested`");
 
     let mut client = service.client().unwrap();
     let lists = [
@@ -192,6 +85,7 @@ fn a_secret_reaches_only_the_system_that_it_is_for() {
         "configurations",
         "runs",
         "cache",
+        "cache?limit=200",
         "about",
         "configurations/guarded",
         "configurations/guarded?meta=true",

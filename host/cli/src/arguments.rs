@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::command::{application, cache, configuration, run, step, syncpack};
+use crate::command::{application, cache, configuration, run, step, syncpack, worker};
 
 const AFTER: &str = "\
 Exit codes:
@@ -12,9 +12,9 @@ Exit codes:
   1  the run failed or was cancelled
   2  the command line is wrong
   3  there is nothing of that name
-  4  refused: invalid, in conflict, or a local file cannot be used
+  4  refused: invalid, in conflict, or a file of this machine cannot be used
   5  the service does not answer, is busy, or has a defect
-  6  name, password or role do not do
+  6  name or password is wrong, or the role does not allow it
   7  the run had not ended in time
 
 Where the service is and who you are comes from flags, then the environment
@@ -42,26 +42,29 @@ pub(crate) struct Arguments {
     pub(crate) command: Command,
 }
 
-/// What holds for every command.
+/// What holds for every command. The variables that stand behind flags are read with the
+/// profile, not by clap: only so is it known which of the two was given.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Service")]
 pub(crate) struct Global {
-    /// The service's address [default: http://127.0.0.1:8080]
-    #[arg(long, global = true, env = "PFCTL_URL")]
+    /// The service's address [env: PFCTL_URL] [default: http://127.0.0.1:8080]
+    #[arg(long, global = true)]
     pub(crate) url: Option<String>,
-    /// The account's name [default: isadmin]
-    #[arg(long, global = true, env = "PFCTL_USER")]
+    /// The account's name [env: PFCTL_USER] [default: isadmin]
+    #[arg(long, global = true)]
     pub(crate) user: Option<String>,
-    /// A file whose first line is the password; or set PFCTL_PASSWORD
-    #[arg(long, global = true, env = "PFCTL_PASSWORD_FILE", value_name = "FILE")]
+    /// A file whose first line is the password [env: PFCTL_PASSWORD, the password itself,
+    /// or PFCTL_PASSWORD_FILE]
+    #[arg(long, global = true, value_name = "FILE")]
     pub(crate) password_file: Option<PathBuf>,
-    /// A certificate authority of your own (PEM)
-    #[arg(long, global = true, env = "PFCTL_CA_FILE", value_name = "FILE")]
+    /// A certificate authority of your own (PEM), trusted besides the system's
+    /// [env: PFCTL_CA_FILE]
+    #[arg(long, global = true, value_name = "FILE")]
     pub(crate) ca_file: Option<PathBuf>,
-    /// The profile of the profile file to use
-    #[arg(long, global = true, env = "PFCTL_PROFILE")]
+    /// The profile of the profile file to use [env: PFCTL_PROFILE]
+    #[arg(long, global = true, value_name = "NAME")]
     pub(crate) profile: Option<String>,
-    /// Print JSON for programs; stable
+    /// Print the result as JSON, for programs; its form is kept stable
     #[arg(long, global = true)]
     pub(crate) json: bool,
 }
@@ -69,25 +72,28 @@ pub(crate) struct Global {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Applications: upload, check, run
+    /// Applications, graphs of steps: upload, check, run
     #[command(subcommand, visible_alias = "app")]
     Application(application::Command),
     /// Runs: follow, read logs and data, replay, cancel
     #[command(subcommand)]
     Run(run::Command),
-    /// Configuration objects: what differs between customers
+    /// Configuration objects, where systems are and how to log in: upload, show
     #[command(subcommand, visible_alias = "conf")]
     Configuration(configuration::Command),
-    /// Steps that active SyncPacks offer
+    /// Steps that active SyncPacks offer: find, run one alone
     #[command(subcommand)]
     Step(step::Command),
-    /// SyncPacks: write, build, upload, activate
+    /// SyncPacks, plugins with steps: write, build, upload, activate
     #[command(subcommand, visible_alias = "pack")]
     Syncpack(syncpack::Command),
-    /// Cache records, which outlive runs
+    /// Cache records, which steps keep from run to run
     #[command(subcommand)]
     Cache(cache::Command),
-    /// Show the versions of the service and of pfctl
+    /// Processes of the service: list, change queues and slots of workers
+    #[command(subcommand)]
+    Worker(worker::Command),
+    /// Show versions, and which processes there are
     ///
     /// Example: pfctl about
     About,

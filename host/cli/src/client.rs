@@ -1,6 +1,6 @@
 //! The service over HTTP.
 
-use std::{fs, time::Duration};
+use std::time::Duration;
 
 use bytes::Bytes;
 use reqwest::{Method, RequestBuilder, Url, header::CONTENT_TYPE};
@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::{
     failure::{Exit, Failure},
+    file,
     nearest::nearest,
     profile::Access,
 };
@@ -54,20 +55,26 @@ impl Client {
             .ok()
             .filter(|url| matches!(url.scheme(), "http" | "https") && !url.cannot_be_a_base())
             .ok_or_else(|| {
+                let example = if access.url.is_empty() || access.url.contains("://") {
+                    "https://powerflow.example.com".to_owned()
+                } else {
+                    format!("http://{}", access.url)
+                };
                 Failure::usage(format!("`{}` is no address of a service", access.url))
-                    .next("write it as https://powerflow.example.com")
+                    .next(format!("write it with http:// or https://, as {example}"))
             })?;
         let mut builder = reqwest::Client::builder()
             .user_agent(concat!("pfctl/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(Duration::from_secs(10))
             .redirect(reqwest::redirect::Policy::none());
         if let Some(path) = &access.ca_file {
-            let wrong = |error: &dyn std::fmt::Display| {
-                Failure::local(format!("{}: {error}", path.display()))
-            };
-            let pem = fs::read(path).map_err(|error| wrong(&error))?;
-            let roots =
-                reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| wrong(&error))?;
+            let pem = file::bytes(path)?;
+            let roots = reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| {
+                Failure::local(format!(
+                    "`{}` holds no certificates: {error}",
+                    path.display()
+                ))
+            })?;
             builder = builder.tls_certs_merge(roots);
         }
         let http = builder
@@ -96,10 +103,15 @@ impl Client {
         let status = response.status();
         let body = response.bytes().await.map_err(unreachable)?;
         if status.is_success() {
-            Ok(Reply { body })
-        } else {
-            Err(Failure::of_answer(status.as_u16(), &body))
+            return Ok(Reply { body });
         }
+        let mut failure = Failure::of_answer(status.as_u16(), &body);
+        if status == reqwest::StatusCode::UNAUTHORIZED && self.access.password.is_some() {
+            failure
+                .details
+                .push(format!("asked as `{}`", self.access.user));
+        }
+        Err(failure)
     }
 
     pub(crate) async fn get(&self, parts: &[&str]) -> Result<Reply, Failure> {
@@ -183,7 +195,7 @@ impl Client {
         Failure::new(
             Exit::Unreachable,
             "PF-3004",
-            format!("{} does not answer: {cause}", self.base),
+            format!("{} does not answer: {}", self.base, file::why(cause)),
         )
         .next("check --url (PFCTL_URL) and that the service runs: powerflow serve")
     }

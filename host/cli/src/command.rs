@@ -6,6 +6,7 @@ pub(crate) mod configuration;
 pub(crate) mod run;
 pub(crate) mod step;
 pub(crate) mod syncpack;
+pub(crate) mod worker;
 
 use clap::CommandFactory as _;
 use serde_json::json;
@@ -13,7 +14,7 @@ use serde_json::json;
 use crate::{
     arguments::{Arguments, Command},
     failure::{Exit, Failure},
-    output::{facts, text},
+    output::{facts, text, time},
     session::Session,
 };
 
@@ -27,6 +28,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Step(command) => step::run(&session, command).await,
         Command::Syncpack(command) => syncpack::run(&session, command).await,
         Command::Cache(command) => cache::run(&session, command).await,
+        Command::Worker(command) => worker::run(&session, command).await,
         Command::About => about(&session).await,
         Command::Completions { shell } => {
             let mut script = Vec::new();
@@ -41,15 +43,17 @@ async fn about(session: &Session) -> Result<Exit, Failure> {
     let service = session.client()?.get(&["about"]).await?.json()?;
     let all = json!({"pfctl": env!("CARGO_PKG_VERSION"), "service": service});
     session.output.result(&all, |all| {
+        let service = &all["service"];
         let mut pairs = vec![("pfctl", text(&all["pfctl"]))];
-        if let Some(service) = all["service"].as_object() {
-            pairs.extend(
-                service
-                    .iter()
-                    .map(|(name, value)| (name.as_str(), text(value))),
-            );
+        for (name, value) in service.as_object().into_iter().flatten() {
+            match name.as_str() {
+                "workers" => {}
+                "started_at" => pairs.push(("started", time(value))),
+                _ => pairs.push((name.as_str(), text(value))),
+            }
         }
-        facts(&pairs)
+        let workers = service["workers"].as_array().map_or(&[][..], Vec::as_slice);
+        format!("{}\n{}", facts(&pairs), worker::processes(workers))
     });
     Ok(Exit::Success)
 }

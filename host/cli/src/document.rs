@@ -1,18 +1,21 @@
 //! What applications and configuration objects have in common: named documents.
 
 use std::{
-    fs,
+    collections::BTreeSet,
+    fmt::Write as _,
     path::{Path, PathBuf},
 };
 
+use clap::Args;
+use model::validate::code::RUN_MUST_GIVE;
 use reqwest::{Method, header};
 use serde_json::{Value, json};
 
 use crate::{
     client::{Client, with_text},
     failure::{Exit, Failure},
+    file,
     output::{self, facts, table, text, time},
-    params::read_text,
     progress,
     session::Session,
 };
@@ -36,6 +39,36 @@ pub(crate) const CONFIGURATIONS: Collection = Collection {
     path: "configurations",
     word: "configuration object",
 };
+
+/// Which files to upload, and how.
+#[derive(Debug, Args)]
+pub(crate) struct Upload {
+    /// The files; - for stdin
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+    /// Overwrite nothing: refuse what is there already
+    #[arg(long)]
+    create_only: bool,
+}
+
+/// What to write out, and where to.
+#[derive(Debug, Args)]
+pub(crate) struct Export {
+    /// Their names
+    #[arg(required = true)]
+    names: Vec<String>,
+    /// A folder for files NAME.json instead of stdout
+    #[arg(long, short, value_name = "FOLDER")]
+    dir: Option<PathBuf>,
+}
+
+/// One or more.
+#[derive(Debug, Args)]
+pub(crate) struct Names {
+    /// Their names
+    #[arg(required = true)]
+    pub(crate) names: Vec<String>,
+}
 
 impl Collection {
     pub(crate) async fn list(
@@ -110,15 +143,11 @@ impl Collection {
     }
 
     /// The documents as they were stored, to stdout or into a folder.
-    pub(crate) async fn export(
-        self,
-        session: &Session,
-        names: &[String],
-        folder: Option<&Path>,
-    ) -> Result<Exit, Failure> {
+    pub(crate) async fn export(self, session: &Session, export: &Export) -> Result<Exit, Failure> {
+        let folder = export.dir.as_deref();
         let client = session.client()?;
         let mut written = Vec::new();
-        for name in names {
+        for name in &export.names {
             let reply = match client.get(&[self.path, name]).await {
                 Ok(reply) => reply,
                 Err(failure) => return Err(client.suggest(failure, self.path, name).await),
@@ -128,9 +157,8 @@ impl Collection {
                 continue;
             };
             let path = folder.join(format!("{}.json", name.replace(['/', '\\'], "_")));
-            let failed = |error| Failure::local(format!("{}: {error}", path.display()));
-            fs::create_dir_all(folder).map_err(failed)?;
-            fs::write(&path, &reply.body).map_err(failed)?;
+            file::folder(folder)?;
+            file::write(&path, &reply.body)?;
             written.push(path);
         }
         if folder.is_some() {
@@ -149,8 +177,7 @@ impl Collection {
     pub(crate) async fn upload(
         self,
         session: &Session,
-        files: &[PathBuf],
-        create_only: bool,
+        Upload { files, create_only }: &Upload,
     ) -> Result<Exit, Failure> {
         let client = session.client()?;
         let bar = progress::things(
@@ -161,15 +188,14 @@ impl Collection {
         let mut saved = Vec::new();
         let mut refused: Option<Failure> = None;
         for path in files {
-            match self.upload_one(&client, path, create_only).await {
+            match self.upload_one(&client, path, *create_only).await {
                 Ok(one) => saved.push(one),
                 Err(failure)
                     if matches!(failure.exit, Exit::Unreachable | Exit::Authentication) =>
                 {
                     return Err(failure);
                 }
-                Err(mut failure) => {
-                    failure.message = format!("{}: {}", path.display(), failure.message);
+                Err(failure) => {
                     if let Some(earlier) = refused.replace(failure) {
                         bar.suspend(|| earlier.print(session.output.json));
                     }
@@ -197,11 +223,15 @@ impl Collection {
         if let Some(failure) = refused {
             return Err(failure);
         }
-        if let ("applications", [one]) = (self.path, &saved[..]) {
-            session.output.remark(&format!(
-                "next: pfctl application run {} --follow",
-                text(&one["name"])
-            ));
+        if let ("applications", [one], [file]) = (self.path, &saved[..], &files[..])
+            && !session.output.json
+        {
+            let name = text(&one["name"]);
+            let checked = match one["warnings"].as_array() {
+                Some(warnings) if !warnings.is_empty() => check(&client, &name).await?,
+                _ => Value::Null,
+            };
+            session.output.remark(&next(&name, file, &checked));
         }
         Ok(Exit::Success)
     }
@@ -212,7 +242,7 @@ impl Collection {
         path: &Path,
         create_only: bool,
     ) -> Result<Value, Failure> {
-        let document = read_text(path)?;
+        let (text, document) = file::json(path)?;
         let mut request = client.request(Method::POST, &[self.path]);
         if let Some(name) = name_from_file(&document, path) {
             request = request.query(&[("name", name)]);
@@ -220,7 +250,13 @@ impl Collection {
         if create_only {
             request = request.header(header::IF_NONE_MATCH, "*");
         }
-        client.send(with_text(request, document)).await?.json()
+        match client.send(with_text(request, text)).await {
+            Ok(reply) => reply.json(),
+            Err(mut failure) => {
+                failure.message = format!("{}: {}", path.display(), failure.message);
+                Err(failure)
+            }
+        }
     }
 
     pub(crate) async fn delete(self, session: &Session, names: &[String]) -> Result<Exit, Failure> {
@@ -242,6 +278,38 @@ impl Collection {
     }
 }
 
+/// What checking a stored application finds.
+async fn check(client: &Client, name: &str) -> Result<Value, Failure> {
+    let document = client.get(&["applications", name]).await?.text();
+    let request = client.request(Method::POST, &["applications", "validate"]);
+    client.send(with_text(request, document)).await?.json()
+}
+
+/// What to do with an application that was uploaded: run it with what each run must give, or
+/// see what keeps it from running.
+fn next(name: &str, file: &Path, checked: &Value) -> String {
+    let faults = checked["faults"].as_array().map_or(0, Vec::len);
+    if faults > 0 {
+        let file = if file.as_os_str() == "-" {
+            "FILE".to_owned()
+        } else {
+            file.display().to_string()
+        };
+        return format!("it cannot run yet; next: pfctl application validate {file}");
+    }
+    let mut command = format!("next: pfctl application run {name}");
+    let mut asked = BTreeSet::new();
+    for warning in checked["warnings"].as_array().into_iter().flatten() {
+        let parameter = text(&warning["at"]);
+        let parameter = parameter.rsplit('/').next().unwrap_or_default();
+        if warning["code"] == RUN_MUST_GIVE && asked.insert(parameter.to_owned()) {
+            let _ = write!(command, " --param {parameter}=…");
+        }
+    }
+    command.push_str(" --follow");
+    command
+}
+
 /// What became of an upload, in a line.
 fn said(saved: &Value) -> String {
     let what = if saved["created"] == true {
@@ -257,9 +325,10 @@ fn said(saved: &Value) -> String {
 }
 
 /// The name that the file's own name gives to a document that has none inside.
-fn name_from_file(document: &str, path: &Path) -> Option<String> {
-    let parsed: Value = serde_json::from_str(document).ok()?;
-    let has = parsed["name"].as_str().is_some_and(|name| !name.is_empty());
+fn name_from_file(document: &Value, path: &Path) -> Option<String> {
+    let has = document["name"]
+        .as_str()
+        .is_some_and(|name| !name.is_empty());
     if has || path.as_os_str() == "-" {
         return None;
     }
@@ -313,15 +382,32 @@ mod tests {
     #[test]
     fn a_file_gives_its_name_where_there_is_none_inside() {
         let path = Path::new("apps/größe.json");
-        assert_eq!(name_from_file("{}", path).as_deref(), Some("größe"));
-        assert_eq!(name_from_file("[]", path).as_deref(), Some("größe"));
-        assert_eq!(name_from_file("{\"name\": \"a\"}", path), None);
+        for document in [json!({}), json!([]), json!({"name": ""})] {
+            assert_eq!(name_from_file(&document, path).as_deref(), Some("größe"));
+        }
+        assert_eq!(name_from_file(&json!({"name": "a"}), path), None);
+        assert_eq!(name_from_file(&json!({}), Path::new("-")), None);
+    }
+
+    #[test]
+    fn what_to_do_next_can_be_done() {
+        let next = |checked: Value| super::next("sync", Path::new("a.json"), &checked);
         assert_eq!(
-            name_from_file("{\"name\": \"\"}", path).as_deref(),
-            Some("größe")
+            next(Value::Null),
+            "next: pfctl application run sync --follow"
         );
-        assert_eq!(name_from_file("{", path), None);
-        assert_eq!(name_from_file("{}", Path::new("-")), None);
+        let must = |step: u8, name: &str| json!({"code": "PF-A011", "at": format!("/steps/{step}/{name}"), "message": ""});
+        let checked = json!({"faults": [], "warnings": [must(0, "event"), must(1, "event"), must(1, "id"),
+            {"code": "PF-A012", "at": "/steps/0/x", "message": ""}]});
+        assert_eq!(
+            next(checked),
+            "next: pfctl application run sync --param event=… --param id=… --follow"
+        );
+        let checked = json!({"faults": [{"code": "PF-A005"}], "warnings": [must(0, "event")]});
+        assert_eq!(
+            next(checked),
+            "it cannot run yet; next: pfctl application validate a.json"
+        );
     }
 
     #[test]

@@ -68,13 +68,16 @@ impl Failure {
 
     /// The refusal in a problem document, or whatever else a server said.
     pub(crate) fn of_answer(status: u16, body: &[u8]) -> Self {
+        let problem: Value = serde_json::from_slice(body).unwrap_or_default();
         let exit = match status {
+            // Nothing is at the address whatever the name: this is no service that we know.
+            404 if problem["code"] == "PF-0406" => Exit::Unreachable,
             401 | 403 => Exit::Authentication,
             404 => Exit::NotFound,
             429 | 500.. => Exit::Unreachable,
             _ => Exit::Refused,
         };
-        let Ok(Value::Object(problem)) = serde_json::from_slice::<Value>(body) else {
+        let Value::Object(problem) = problem else {
             let text: String = String::from_utf8_lossy(body).chars().take(200).collect();
             let message =
                 format!("the server answered with status {status} and no problem document: {text}");
@@ -90,15 +93,20 @@ impl Failure {
             .flatten()
         {
             let part = |key: &str| fault[key].as_str().unwrap_or_default();
-            failure.details.push(format!(
-                "{} {}: {}",
-                part("code"),
-                part("at"),
-                part("message")
-            ));
+            let (code, at, message) = (part("code"), part("at"), part("message"));
+            failure
+                .details
+                .push(match (at, failure.message.ends_with(message)) {
+                    ("", true) => code.to_owned(),
+                    ("", false) => format!("{code}: {message}"),
+                    _ => format!("{code} {at}: {message}"),
+                });
         }
         let next = match text("code") {
             "PF-0401" => "set PFCTL_USER and PFCTL_PASSWORD (or PFCTL_PASSWORD_FILE) and try again",
+            "PF-0406" => {
+                "check that --url (PFCTL_URL) is the service's own address, without a path"
+            }
             "PF-0429" | "PF-0503" | "PF-0504" | "PF-0505" => "try again in a few seconds",
             "PF-0500" => "look into the service's log under the request's id",
             _ => "",
@@ -154,6 +162,25 @@ mod tests {
             failure.text(),
             "error[PF-1001]: two faults\n  PF-A005 /steps/0: unknown\n  next: pfctl step list"
         );
+    }
+
+    #[test]
+    fn a_fault_that_is_the_whole_refusal_is_told_once() {
+        let body = br#"{"code":"PF-2001","detail":"no SyncPack: too short","errors":[{"code":"PF-SYNCPACK-NOT-WASM","at":"","message":"too short"}]}"#;
+        assert_eq!(
+            Failure::of_answer(422, body).text(),
+            "error[PF-2001]: no SyncPack: too short\n  PF-SYNCPACK-NOT-WASM"
+        );
+    }
+
+    #[test]
+    fn an_address_that_no_service_has_is_not_a_missing_name() {
+        let of = |code: &str| {
+            let body = format!("{{\"code\":\"{code}\"}}");
+            Failure::of_answer(404, body.as_bytes()).exit
+        };
+        assert_eq!(of("PF-0406"), Exit::Unreachable);
+        assert_eq!(of("PF-0404"), Exit::NotFound);
     }
 
     #[test]

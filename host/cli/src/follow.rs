@@ -230,6 +230,7 @@ pub(crate) fn summary(run: &Value) -> String {
                 text(&step["state"]),
                 took,
                 text(&step["attempts"]),
+                text(&step["worker"]),
                 error,
             ]
         })
@@ -238,7 +239,7 @@ pub(crate) fn summary(run: &Value) -> String {
     if !rows.is_empty() {
         shown.push('\n');
         shown.push_str(&table(
-            &["step", "state", "took", "attempts", "error"],
+            &["step", "state", "took", "attempts", "worker", "error"],
             &rows,
         ));
     }
@@ -253,7 +254,7 @@ mod tests {
 
     #[test]
     fn a_step_that_failed_says_why() {
-        let step = json!({"name": "create", "state": "failed", "attempts": 2,
+        let step = json!({"name": "create", "state": "failed", "attempts": 2, "worker": 7,
             "started_at": "2027-01-15T08:00:00Z", "finished_at": "2027-01-15T08:00:02.5Z",
             "error": {"message": "409"}});
         assert_eq!(
@@ -263,7 +264,7 @@ mod tests {
         let run = json!({"task_id": "isapp-1", "state": "failed", "steps": [step]});
         let shown = summary(&run);
         assert!(
-            shown.contains("create  failed  2.50 s  2         409"),
+            shown.contains("create  failed  2.50 s  2         7       409"),
             "{shown}"
         );
     }

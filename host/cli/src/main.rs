@@ -16,6 +16,7 @@ mod client;
 mod command;
 mod document;
 mod failure;
+mod file;
 mod follow;
 mod nearest;
 mod output;

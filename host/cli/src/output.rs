@@ -19,7 +19,11 @@ impl Output {
         if self.json {
             line(&serde_json::to_string_pretty(value).unwrap_or_default());
         } else {
-            line(human(value).trim_end_matches('\n'));
+            let text = human(value);
+            let text = text.trim_end_matches('\n');
+            if !text.is_empty() {
+                line(text);
+            }
         }
     }
 
@@ -40,20 +44,25 @@ pub(crate) fn line(text: &str) {
     }
 }
 
-/// A table: a heading and rows, columns as wide as they must be.
+/// A table: a heading and rows, columns as wide as they must be. A row is one line, whatever
+/// its cells hold.
 pub(crate) fn table(heading: &[&str], rows: &[Vec<String>]) -> String {
     if rows.is_empty() {
         return "none\n".to_owned();
     }
+    let rows: Vec<Vec<String>> = rows
+        .iter()
+        .map(|row| row.iter().map(|cell| one_line(cell)).collect())
+        .collect();
     let mut widths: Vec<usize> = heading.iter().map(|cell| cell.chars().count()).collect();
-    for row in rows {
+    for row in &rows {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = (*width).max(cell.chars().count());
         }
     }
     let mut text = String::new();
     let heading = heading.iter().map(|cell| cell.to_uppercase()).collect();
-    for row in std::iter::once(&heading).chain(rows) {
+    for row in std::iter::once(&heading).chain(&rows) {
         let mut line = String::new();
         for (cell, width) in row.iter().zip(&widths) {
             line.push_str(cell);
@@ -66,7 +75,31 @@ pub(crate) fn table(heading: &[&str], rows: &[Vec<String>]) -> String {
     text
 }
 
-/// Names and values under each other; empty values are left out.
+/// A text without line breaks and what else would move the cursor.
+fn one_line(text: &str) -> String {
+    let words = text.split(|letter: char| letter.is_whitespace() || letter.is_control());
+    let words: Vec<_> = words.filter(|word| !word.is_empty()).collect();
+    words.join(" ")
+}
+
+/// What a list shows of a description: its first paragraph, of that so much as fits.
+pub(crate) fn brief(value: &Value) -> String {
+    const MOST: usize = 100;
+    let text = text(value);
+    let first = text.trim_start().split("\n\n").next().unwrap_or_default();
+    let line = one_line(first);
+    if line.chars().count() <= MOST {
+        return line;
+    }
+    let cut: String = line.chars().take(MOST - 1).collect();
+    let whole = cut
+        .rsplit_once(' ')
+        .map_or(cut.as_str(), |(whole, _)| whole);
+    format!("{whole}…")
+}
+
+/// Names and values under each other; empty values are left out. Further lines of a value are
+/// indented as its first.
 pub(crate) fn facts(pairs: &[(&str, String)]) -> String {
     let width = pairs
         .iter()
@@ -75,7 +108,12 @@ pub(crate) fn facts(pairs: &[(&str, String)]) -> String {
         .unwrap_or(0);
     let mut text = String::new();
     for (name, value) in pairs.iter().filter(|(_, value)| !value.is_empty()) {
-        let _ = writeln!(text, "{name:width$}  {value}");
+        let mut lines = value.trim_end().lines();
+        let first = lines.next().unwrap_or_default();
+        let _ = writeln!(text, "{name:width$}  {first}");
+        for line in lines {
+            let _ = writeln!(text, "{}", format!("{:width$}  {line}", "").trim_end());
+        }
     }
     text
 }
@@ -146,6 +184,32 @@ mod tests {
     }
 
     #[test]
+    fn a_row_is_one_line_whatever_its_cells_hold() {
+        let rows = vec![vec![
+            "a\u{1b}[2J".to_owned(),
+            "first\r\n\n  second\tthird ".to_owned(),
+        ]];
+        assert_eq!(
+            table(&["name", "description"], &rows),
+            "NAME   DESCRIPTION\na [2J  first second third\n"
+        );
+    }
+
+    #[test]
+    fn a_list_shows_the_beginning_of_a_description() {
+        assert_eq!(
+            brief(&json!("Opens an\nincident.\n\nMore.")),
+            "Opens an incident."
+        );
+        assert_eq!(brief(&json!(null)), "");
+        let long = brief(&json!("größe ".repeat(40)));
+        assert!(
+            long.chars().count() <= 100 && long.ends_with("größe…"),
+            "{long}"
+        );
+    }
+
+    #[test]
     fn times_and_durations() {
         let from = json!("2027-01-15T08:00:00.5Z");
         assert_eq!(time(&from), "2027-01-15 08:00:00Z");
@@ -170,5 +234,7 @@ mod tests {
             ("version", "1".to_owned()),
         ];
         assert_eq!(facts(&pairs), "name     a\nversion  1\n");
+        let pairs = [("text", "one\n\ntwo\n".to_owned()), ("b", "1".to_owned())];
+        assert_eq!(facts(&pairs), "text  one\n\n      two\nb     1\n");
     }
 }

@@ -1,11 +1,11 @@
 //! Parameters of runs on the command line.
 
-use std::{fs, io::Read as _, path::PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::{Map, Value};
 
-use crate::failure::Failure;
+use crate::{failure::Failure, file};
 
 /// Parameters of a run.
 #[derive(Debug, Default, Args)]
@@ -25,17 +25,14 @@ impl Params {
         let mut all = match &self.file {
             None => Map::new(),
             Some(path) => {
-                let text = read_text(path)?;
-                match serde_json::from_str(&text) {
-                    Ok(Value::Object(map)) => map,
-                    Ok(_) => {
-                        return Err(Failure::usage(format!(
-                            "{} holds no JSON object",
+                let (_, value) = file::json(path)?;
+                match value {
+                    Value::Object(map) => map,
+                    _ => {
+                        return Err(Failure::local(format!(
+                            "`{}` holds no JSON object; write {{\"name\": value, …}}",
                             path.display()
                         )));
-                    }
-                    Err(error) => {
-                        return Err(Failure::usage(format!("{}: {error}", path.display())));
                     }
                 }
             }
@@ -46,18 +43,6 @@ impl Params {
         }
         Ok(all)
     }
-}
-
-/// A file's text; `-` is stdin.
-pub(crate) fn read_text(path: &std::path::Path) -> Result<String, Failure> {
-    if path.as_os_str() == "-" {
-        let mut text = String::new();
-        return std::io::stdin()
-            .read_to_string(&mut text)
-            .map(|_| text)
-            .map_err(|error| Failure::local(format!("stdin: {error}")));
-    }
-    fs::read_to_string(path).map_err(|error| Failure::local(format!("{}: {error}", path.display())))
 }
 
 fn pair(text: &str) -> Result<(String, Value), Failure> {
@@ -75,6 +60,8 @@ fn pair(text: &str) -> Result<(String, Value), Failure> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use serde_json::json;
 
     use super::*;

@@ -1,17 +1,28 @@
-//! Where the service is and who asks: flags, environment, profile file.
+//! Where the service is and who asks: flags beat the environment, that beats the profile file.
 
 use std::{
     collections::BTreeMap,
-    env, fs,
+    env,
+    ffi::OsString,
+    fs,
     path::{Path, PathBuf},
 };
 
 use serde::Deserialize;
 
-use crate::{arguments::Global, failure::Failure};
+use crate::{arguments::Global, failure::Failure, file};
 
-const URL: &str = "http://127.0.0.1:8080";
-const USER: &str = "isadmin";
+/// The variable and the default.
+const URL: (&str, &str) = ("PFCTL_URL", "http://127.0.0.1:8080");
+const USER: (&str, &str) = ("PFCTL_USER", "isadmin");
+const PASSWORD: &str = "PFCTL_PASSWORD";
+const PASSWORD_FILE: &str = "PFCTL_PASSWORD_FILE";
+const CA_FILE: &str = "PFCTL_CA_FILE";
+const PROFILE: &str = "PFCTL_PROFILE";
+const CONFIG: &str = "PFCTL_CONFIG";
+
+/// The environment; tests have one of their own.
+type Variables<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 
 /// What is needed to ask a service.
 #[derive(Debug, PartialEq, Eq)]
@@ -40,46 +51,68 @@ struct Profile {
 }
 
 impl Access {
-    /// From flags and environment (which clap has merged) and the profile.
+    /// From the flags, the environment of this process and the profile file.
     pub(crate) fn of(global: &Global) -> Result<Self, Failure> {
-        let profile = match path() {
-            Some(path) => choose(&path, global.profile.as_deref())?,
+        Self::with(global, &|name| env::var_os(name))
+    }
+
+    /// Each part by itself: the flag, else the variable, else the profile, else the default.
+    fn with(global: &Global, variable: Variables<'_>) -> Result<Self, Failure> {
+        // A variable that is set to nothing is one that is not set.
+        let path = |name: &str| {
+            let value = variable(name).filter(|value| !value.is_empty());
+            value.map(PathBuf::from)
+        };
+        let text = |name: &str| match variable(name).filter(|value| !value.is_empty()) {
+            None => Ok(None),
+            Some(value) => value
+                .into_string()
+                .map(Some)
+                .map_err(|_| Failure::local(format!("{name} is no valid UTF-8"))),
+        };
+        let named = global
+            .profile
+            .clone()
+            .map_or_else(|| text(PROFILE), |name| Ok(Some(name)))?;
+        let profile = match location(&path) {
+            Some(path) => choose(&path, named.as_deref())?,
             None => Profile::default(),
         };
-        let password = match env::var("PFCTL_PASSWORD") {
-            Ok(password) if !password.is_empty() => Some(password),
-            _ => global
-                .password_file
-                .as_deref()
-                .or(profile.password_file.as_deref())
-                .map(first_line)
-                .transpose()?,
+        let password = if let Some(file) = &global.password_file {
+            Some(first_line(file)?)
+        } else if let Some(password) = text(PASSWORD)? {
+            Some(password)
+        } else {
+            let file = path(PASSWORD_FILE).or(profile.password_file);
+            file.as_deref().map(first_line).transpose()?
+        };
+        let choose = |flag: &Option<String>, name: &str, profile: Option<String>, default: &str| {
+            let given = match flag {
+                Some(flag) => Some(flag.clone()),
+                None => text(name)?.or(profile),
+            };
+            Ok::<_, Failure>(given.unwrap_or_else(|| default.to_owned()))
         };
         Ok(Self {
-            url: global
-                .url
-                .clone()
-                .or(profile.url)
-                .unwrap_or_else(|| URL.to_owned()),
-            user: global
-                .user
-                .clone()
-                .or(profile.user)
-                .unwrap_or_else(|| USER.to_owned()),
+            url: choose(&global.url, URL.0, profile.url, URL.1)?,
+            user: choose(&global.user, USER.0, profile.user, USER.1)?,
             password,
-            ca_file: global.ca_file.clone().or(profile.ca_file),
+            ca_file: global
+                .ca_file
+                .clone()
+                .or_else(|| path(CA_FILE))
+                .or(profile.ca_file),
         })
     }
 }
 
-fn path() -> Option<PathBuf> {
-    if let Some(path) = env::var_os("PFCTL_CONFIG") {
-        return Some(path.into());
-    }
-    let folder = env::var_os("XDG_CONFIG_HOME")
-        .map(PathBuf::from)
-        .or_else(|| env::var_os("HOME").map(|home| Path::new(&home).join(".config")))?;
-    Some(folder.join("pfctl/config.toml"))
+/// Where the profile file is, whether or not it is there.
+fn location(path: &dyn Fn(&str) -> Option<PathBuf>) -> Option<PathBuf> {
+    path(CONFIG).or_else(|| {
+        let folder =
+            path("XDG_CONFIG_HOME").or_else(|| path("HOME").map(|home| home.join(".config")))?;
+        Some(folder.join("pfctl/config.toml"))
+    })
 }
 
 fn choose(path: &Path, name: Option<&str>) -> Result<Profile, Failure> {
@@ -87,7 +120,7 @@ fn choose(path: &Path, name: Option<&str>) -> Result<Profile, Failure> {
         Ok(text) => toml::from_str(&text)
             .map_err(|error| Failure::local(format!("{}: {error}", path.display())))?,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => File::default(),
-        Err(error) => return Err(Failure::local(format!("{}: {error}", path.display()))),
+        Err(error) => return Err(file::unreadable(path, &error)),
     };
     let Some(name) = name.map(str::to_owned).or(file.default) else {
         return Ok(Profile::default());
@@ -107,10 +140,17 @@ fn choose(path: &Path, name: Option<&str>) -> Result<Profile, Failure> {
 }
 
 fn first_line(path: &Path) -> Result<String, Failure> {
-    let text = fs::read_to_string(path).map_err(|error| {
-        Failure::local(format!("the password file {}: {error}", path.display()))
+    let text = file::text(path).map_err(|mut failure| {
+        failure.message = format!("the password file: {}", failure.message);
+        failure
     })?;
-    Ok(text.lines().next().unwrap_or_default().to_owned())
+    match text.lines().next() {
+        Some(line) if !line.is_empty() => Ok(line.to_owned()),
+        _ => Err(Failure::local(format!(
+            "the password file `{}` has no first line; the password belongs there",
+            path.display()
+        ))),
+    }
 }
 
 #[cfg(test)]
@@ -134,5 +174,144 @@ mod tests {
         assert!(failure.message.contains("lab, live"), "{}", failure.message);
         fs::write(&path, "defautl = 'lab'").unwrap();
         assert!(choose(&path, None).is_err());
+    }
+
+    /// What each of the places says, for a table.
+    #[derive(Clone, Copy, Default)]
+    struct Case {
+        flag: bool,
+        variable: bool,
+        profile: bool,
+    }
+
+    const PLACES: [(Case, &str); 8] = {
+        const fn case(flag: bool, variable: bool, profile: bool) -> Case {
+            Case {
+                flag,
+                variable,
+                profile,
+            }
+        }
+        [
+            (case(true, true, true), "flag"),
+            (case(true, true, false), "flag"),
+            (case(true, false, true), "flag"),
+            (case(true, false, false), "flag"),
+            (case(false, true, true), "variable"),
+            (case(false, true, false), "variable"),
+            (case(false, false, true), "profile"),
+            (case(false, false, false), "default"),
+        ]
+    };
+
+    /// The environment of a case, with variables that are set to nothing for those that are not.
+    fn environment(folder: &Path, set: &[(&str, String)]) -> impl Fn(&str) -> Option<OsString> {
+        let mut all: BTreeMap<String, OsString> = BTreeMap::new();
+        for name in [URL.0, USER.0, PASSWORD, PASSWORD_FILE, CA_FILE, PROFILE] {
+            all.insert(name.to_owned(), OsString::new());
+        }
+        all.insert(CONFIG.to_owned(), folder.join("config.toml").into());
+        for (name, value) in set {
+            all.insert((*name).to_owned(), value.into());
+        }
+        move |name| all.get(name).cloned()
+    }
+
+    #[test]
+    fn flags_beat_the_environment_and_that_beats_the_profile() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        for (case, wins) in PLACES {
+            let config = if case.profile {
+                format!(
+                    "default = 'lab'\n[profile.lab]\nurl = 'http://profile'\nuser = 'profile'\nca_file = '{}'\n",
+                    at("profile").display()
+                )
+            } else {
+                String::new()
+            };
+            fs::write(at("config.toml"), config).unwrap();
+            let flag = |value: &str| case.flag.then(|| value.to_owned());
+            let global = Global {
+                url: flag("http://flag"),
+                user: flag("flag"),
+                ca_file: case.flag.then(|| at("flag")),
+                ..Global::default()
+            };
+            let mut set = Vec::new();
+            if case.variable {
+                set.push((URL.0, "http://variable".to_owned()));
+                set.push((USER.0, "variable".to_owned()));
+                set.push((CA_FILE, at("variable").display().to_string()));
+            }
+            let access = Access::with(&global, &environment(folder.path(), &set)).unwrap();
+            let expected = match wins {
+                "default" => (URL.1.to_owned(), USER.1.to_owned(), None),
+                place => (format!("http://{place}"), place.to_owned(), Some(at(place))),
+            };
+            assert_eq!((access.url, access.user, access.ca_file), expected);
+        }
+    }
+
+    #[test]
+    fn a_password_comes_from_the_strongest_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name).display().to_string();
+        for name in ["flag", "variable file", "profile"] {
+            fs::write(at(name), format!("{name}\nignored\n")).unwrap();
+        }
+        let with_profile = format!(
+            "default = 'lab'\n[profile.lab]\npassword_file = '{}'\n",
+            at("profile")
+        );
+        // The flag, PFCTL_PASSWORD, PFCTL_PASSWORD_FILE, the profile.
+        for (flag, variable, variable_file, profile, wins) in [
+            (true, true, true, true, Some("flag")),
+            (true, true, false, false, Some("flag")),
+            (true, false, true, true, Some("flag")),
+            (false, true, true, true, Some("variable")),
+            (false, true, false, true, Some("variable")),
+            (false, false, true, true, Some("variable file")),
+            (false, false, false, true, Some("profile")),
+            (false, false, false, false, None),
+        ] {
+            fs::write(at("config.toml"), if profile { &with_profile } else { "" }).unwrap();
+            let global = Global {
+                password_file: flag.then(|| at("flag").into()),
+                ..Global::default()
+            };
+            let mut set = Vec::new();
+            if variable {
+                set.push((PASSWORD, "variable".to_owned()));
+            }
+            if variable_file {
+                set.push((PASSWORD_FILE, at("variable file")));
+            }
+            let access = Access::with(&global, &environment(folder.path(), &set)).unwrap();
+            assert_eq!(access.password.as_deref(), wins);
+        }
+    }
+
+    #[test]
+    fn the_flag_names_the_profile_before_the_variable_does() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = "default = 'a'\n[profile.a]\nuser = 'a'\n[profile.b]\nuser = 'b'\n[profile.c]\nuser = 'c'\n";
+        fs::write(folder.path().join("config.toml"), text).unwrap();
+        for (flag, variable, user) in [
+            (Some("c"), Some("b"), "c"),
+            (None, Some("b"), "b"),
+            (None, None, "a"),
+        ] {
+            let global = Global {
+                profile: flag.map(str::to_owned),
+                ..Global::default()
+            };
+            let set: Vec<_> = variable
+                .map(|name: &str| (PROFILE, name.to_owned()))
+                .into_iter()
+                .collect();
+            let access = Access::with(&global, &environment(folder.path(), &set)).unwrap();
+            assert_eq!(access.user, user);
+        }
     }
 }

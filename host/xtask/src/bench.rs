@@ -8,14 +8,14 @@ use clap::Args;
 use harness::{packs, place};
 use serde_json::Value;
 
-use crate::{build, report};
+use crate::{build, report, services};
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
     /// Only these rungs, separated by commas
     #[arg(long, value_delimiter = ',', value_name = "NAME,…")]
     only: Vec<String>,
-    /// The backend to measure
+    /// The backend to measure: `embedded` or `cluster`
     #[arg(long, default_value = "embedded")]
     backend: String,
     /// Each figure once and with less work, to see whether everything runs: no figures to publish
@@ -37,6 +37,10 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     for pack in packs::ALL {
         // `pfctl` lies beside the ladder, not beside this program.
         pack.build_with(&programs.join("pfctl"))?;
+    }
+    if options.backend == "cluster" {
+        services::add_postgres()?;
+        services::add_redis()?;
     }
     let mut command = Command::new(&ladder);
     command

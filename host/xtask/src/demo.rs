@@ -1,6 +1,7 @@
 //! `cargo xtask demo`: the incident example, from nothing to incidents in the simulator.
 
 mod outcome;
+mod running;
 mod stage;
 
 use std::process::ExitCode;
@@ -10,8 +11,10 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Args;
 use harness::packs::INCIDENT_SYNC;
+use harness::place;
 use harness::service::ADMIN;
 
+pub(crate) use self::running::Shape;
 pub(crate) use self::stage::Stage;
 use crate::build;
 
@@ -23,6 +26,9 @@ pub(crate) struct Options {
     /// Stop everything at the end; exit code 0 only if the example produced its result
     #[arg(long)]
     once: bool,
+    /// As a cluster: PostgreSQL, Redis, an api, two workers and a scheduler, each a process
+    #[arg(long)]
+    cluster: bool,
     /// Where the service listens [default: a free port]
     #[arg(long)]
     port: Option<u16>,
@@ -32,10 +38,18 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
-    build::programs()?;
+    // Whoever names a folder of programs has built them.
+    if std::env::var_os(place::PROGRAMS).is_none() {
+        build::programs()?;
+    }
     build::packs()?;
     let stopped = stop_signal()?;
-    let mut stage = Stage::set(options.port, usize::from(options.events))?;
+    let shape = if options.cluster {
+        Shape::Cluster
+    } else {
+        Shape::Single
+    };
+    let mut stage = Stage::set(shape, options.port, usize::from(options.events))?;
     match perform(&mut stage) {
         Ok(()) => {}
         Err(error) => {
@@ -45,10 +59,13 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
         }
     }
     if options.once {
+        if shape == Shape::Cluster {
+            println!("\n{}", stage.running.places()?);
+        }
         stage.stop()?;
         return Ok(ExitCode::SUCCESS);
     }
-    println!("{}", next(&stage));
+    println!("{}", next(&mut stage, shape)?);
     while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(Duration::from_millis(200)) {
         stage.expect_running()?;
     }
@@ -71,6 +88,7 @@ fn stop_signal() -> anyhow::Result<mpsc::Receiver<()>> {
     ctrlc::set_handler(move || {
         // The second time, or when nobody will ask any more, it is meant at once.
         if sender.try_send(()).is_err() {
+            running::end_servers();
             std::process::exit(130);
         }
     })
@@ -78,12 +96,26 @@ fn stop_signal() -> anyhow::Result<mpsc::Receiver<()>> {
     Ok(receiver)
 }
 
-fn next(stage: &Stage) -> String {
-    let url = stage.service.url();
-    format!(
+fn next(stage: &mut Stage, shape: Shape) -> anyhow::Result<String> {
+    let places = match shape {
+        Shape::Single => String::new(),
+        Shape::Cluster => format!("{}\n", stage.running.places()?),
+    };
+    let more = match shape {
+        Shape::Single => String::new(),
+        Shape::Cluster => "
+  pfctl worker list
+  pfctl worker set ID --slots 8     # ID from the list: at once, without a restart
+  kill -9 PROCESS                   # of a worker, while runs go on: the other takes over"
+            .to_owned(),
+    };
+    let service = stage.service()?;
+    let url = service.url();
+    Ok(format!(
         "\
 PowerFlow runs at {url}
-  API page    {url}/docs/api
+{places}\
+\x20 API page    {url}/docs/api
   user        {ADMIN}
   password    {password}
   ServiceNow  {servicenow} (simulator, user and password `simulator`)
@@ -94,18 +126,19 @@ Try next, in another terminal:
 
   export PFCTL_URL={url} PFCTL_USER={ADMIN} PFCTL_PASSWORD={password}
   export PATH={programs}:$PATH PARAMS={params}
+  export SERVICENOW={servicenow} SL1={sl1}
   pfctl application list
   pfctl syncpack show {pack}
   pfctl run list
-  pfctl application run {APPLICATION} --params \"$PARAMS\" --follow
+  pfctl application run {APPLICATION} --params \"$PARAMS\" --follow{more}
 
 Ctrl-C stops the service and the simulators.",
-        password = stage.service.password(),
+        password = service.password(),
         servicenow = stage.simulators.servicenow_url(),
         sl1 = stage.simulators.sl1_url(),
         logs = stage.folder().display(),
         programs = stage.programs.display(),
         pack = INCIDENT_SYNC.name,
         params = stage.sample().display(),
-    )
+    ))
 }

@@ -5,12 +5,13 @@
 //! - `sh test`: executed by bash, as it stands; it must end with exit code 0.
 //! - `console`: lines that begin with `$ ` are executed; the lines after one must occur in its
 //!   output in this order, `…` standing for anything.
-//! - `sh elsewhere`: commands of `cargo xtask` that are tested as such, or that would start this
-//!   very test again.
+//! - `sh elsewhere`: commands that are tested as such, that do not end by themselves, or that would
+//!   start this very test again.
 //!
 //! Anything else is an error, so that no example escapes. Blocks of a page run in its order in the
 //! root of the repository and share variables, with `pfctl` and `powerflow` on the path and the
-//! variables that the demonstration tells its user to set.
+//! variables that the demonstration tells its user to set. A page that starts a service keeps its
+//! number in `SERVICE`, so that it ends with the page.
 
 mod page;
 
@@ -27,15 +28,18 @@ use harness::service::ADMIN;
 use self::page::{Block, blocks};
 use crate::demo::Stage;
 
-/// What an `elsewhere` block may hold, apart from comments.
-const ELSEWHERE: [&str; 7] = [
+/// What an `elsewhere` block may hold, apart from comments: what has tests of its own.
+const ELSEWHERE: [&str; 10] = [
     "cargo xtask demo",
     "cargo xtask demo --once",
+    "cargo xtask demo --cluster",
+    "host/deploy/cluster.sh",
     "cargo xtask test",
     "cargo xtask check",
     "cargo xtask ci",
     "cargo xtask bench",
     "cargo xtask generate",
+    "powerflow serve",
 ];
 
 /// Runs the examples of all pages; an error with everything that failed.
@@ -68,10 +72,14 @@ pub(crate) fn check(stage: &Stage) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// README and every page in host/docs.
+/// README, every page in host/docs, and the example's.
 fn pages() -> anyhow::Result<Vec<PathBuf>> {
     let mut pages = Vec::new();
-    for name in ["README.md", "CONTRIBUTING.md"] {
+    for name in [
+        "README.md",
+        "CONTRIBUTING.md",
+        "examples/incident-sync/syncpack/README.md",
+    ] {
         pages.push(place::root().join(name));
     }
     let folder = place::root().join("host/docs");
@@ -100,12 +108,14 @@ impl Shell {
         )?;
         let folder = tempfile::tempdir()?;
         let variables = vec![
-            ("PFCTL_URL", stage.service.url().into()),
+            ("PFCTL_URL", stage.service()?.url().into()),
             ("PFCTL_USER", ADMIN.into()),
-            ("PFCTL_PASSWORD", stage.service.password().into()),
+            ("PFCTL_PASSWORD", stage.service()?.password().into()),
             ("PFCTL_CONFIG", folder.path().join("none.toml").into()),
             ("SCRATCH", folder.path().into()),
             ("PARAMS", stage.sample().into()),
+            ("SERVICENOW", stage.simulators.servicenow_url().into()),
+            ("SL1", stage.simulators.sl1_url().into()),
         ];
         Ok(Self {
             folder,
@@ -137,9 +147,13 @@ impl Shell {
         }
     }
 
+    fn state(&self) -> PathBuf {
+        self.folder.path().join("state")
+    }
+
     /// Executes a script; answers its standard output.
     fn run(&self, script: &str) -> anyhow::Result<String> {
-        let state = self.folder.path().join("state");
+        let state = self.state();
         let before = if state.exists() {
             "source \"$STATE\"\n"
         } else {
@@ -164,6 +178,19 @@ impl Shell {
             );
         }
         Ok(said)
+    }
+}
+
+impl Drop for Shell {
+    fn drop(&mut self) {
+        // Only what a page that failed has left; a page that did not has ended it itself.
+        let _ = Command::new("bash")
+            .args(["--noprofile", "--norc", "-c"])
+            .arg("source \"$STATE\" && [ -n \"${SERVICE:-}\" ] && kill \"$SERVICE\"")
+            .env("STATE", self.state())
+            .env_remove("SERVICE")
+            .stderr(Stdio::null())
+            .status();
     }
 }
 

@@ -11,6 +11,7 @@ mod documentation;
 mod generate;
 mod layering;
 mod report;
+mod services;
 mod tests;
 mod words;
 

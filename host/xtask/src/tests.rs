@@ -7,9 +7,9 @@ use std::process::{Command, ExitCode};
 use clap::Args;
 use harness::place;
 
-use crate::demo::{self, Stage};
+use crate::demo::{self, Shape, Stage};
 use crate::report::{self, Report};
-use crate::{build, documentation};
+use crate::{build, documentation, services};
 
 #[derive(Debug, Default, Args)]
 pub(crate) struct Options {
@@ -39,10 +39,16 @@ pub(crate) fn all(options: &Options) -> (Report, Option<Counted>) {
     let results = junit();
     // Results of an earlier run are none of this one.
     let _ = fs::remove_file(&results);
-    let ready = report.check("get ready: compiler target, nextest", || {
-        build::add_wasm_target()?;
-        add_nextest()
-    });
+    let ready = report.check(
+        "get ready: compiler target, nextest, PostgreSQL, Redis",
+        || {
+            build::add_wasm_target()?;
+            add_nextest()?;
+            services::add_postgres()?;
+            services::add_redis()?;
+            services::add_faketime()
+        },
+    );
     // The features that tests add are part of it, so that nothing is built twice.
     let built = ready
         && report.check("build programs and tests", || {
@@ -87,7 +93,7 @@ pub(crate) fn all(options: &Options) -> (Report, Option<Counted>) {
 fn example(report: &mut Report) {
     let mut set = None;
     report.check("demonstration", || {
-        let mut stage = Stage::set(None, EVENTS)?;
+        let mut stage = Stage::set(Shape::Single, None, EVENTS)?;
         let done = demo::perform(&mut stage);
         if done.is_err() {
             eprintln!("The logs are in {}", stage.keep().display());
@@ -102,6 +108,15 @@ fn example(report: &mut Report) {
     if let Some(stage) = set {
         report.check("the service ends in order", || stage.stop());
     }
+    report.check("demonstration on a cluster", || {
+        let mut stage = Stage::set(Shape::Cluster, None, EVENTS)?;
+        let done = demo::perform(&mut stage);
+        if done.is_err() {
+            eprintln!("The logs are in {}", stage.keep().display());
+            return done;
+        }
+        stage.stop()
+    });
 }
 
 fn add_nextest() -> anyhow::Result<()> {

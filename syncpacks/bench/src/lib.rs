@@ -1,4 +1,4 @@
-//! Two steps that do as little as a step can: the benchmarks measure the service
+//! Steps that do as little as a step can: the benchmarks measure the service
 //! with them, not the work of a step.
 
 use powerflow_sdk::prelude::*;
@@ -56,7 +56,23 @@ impl Execute for AddField {
     }
 }
 
-powerflow_sdk::syncpack!(Noop, AddField);
+/// Waits, as a step does for an answer, and returns nothing.
+#[derive(Step)]
+#[step(friendly_name = "Wait")]
+pub struct Wait {
+    /// For how long, in milliseconds.
+    #[param(default = 20)]
+    milliseconds: u64,
+}
+
+impl Execute for Wait {
+    fn execute(&self, _cx: &mut Context) -> Result<Output> {
+        std::thread::sleep(std::time::Duration::from_millis(self.milliseconds));
+        Ok(Output::new(Value::Null))
+    }
+}
+
+powerflow_sdk::syncpack!(Noop, AddField, Wait);
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
@@ -83,6 +99,14 @@ mod tests {
             MockHost::new().run::<Noop>().unwrap().data().unwrap(),
             Value::Null
         );
+    }
+
+    #[test]
+    fn wait_waits() {
+        let host = MockHost::new().parameter("milliseconds", 2);
+        let began = std::time::Instant::now();
+        assert_eq!(host.run::<Wait>().unwrap().data().unwrap(), Value::Null);
+        assert!(began.elapsed() >= std::time::Duration::from_millis(2));
     }
 
     #[test]

@@ -40,10 +40,10 @@ impl Figure {
         (whole > 0.0).then_some(part / whole)
     }
 
-    pub(crate) fn json(&self) -> Value {
+    pub(crate) fn json(&self, backend: &str) -> Value {
         json!({
             "name": self.name,
-            "backend": "embedded",
+            "backend": backend,
             "value": self.value,
             "unit": self.unit,
             "limit": self.limit.as_ref().map(|limit| limit.value),

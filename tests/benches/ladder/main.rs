@@ -3,6 +3,7 @@
 //! Run it with `cargo xtask bench`, which builds everything for release first. Each figure is the
 //! median of three. Machines are noisy: the ratio of a figure to its limit is what counts.
 
+mod cluster;
 mod figure;
 mod load;
 mod machine;
@@ -16,7 +17,7 @@ mod wasm;
 use std::process::ExitCode;
 
 use anyhow::bail;
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use serde_json::json;
 
 use crate::figure::{Bench, Figure};
@@ -25,7 +26,7 @@ use crate::figure::{Bench, Figure};
 type Measure = fn(&mut Bench) -> anyhow::Result<()>;
 
 /// All rungs in the order in which they are measured and printed, and what measures them.
-const RUNGS: [(&[&str], Measure); 8] = [
+const RUNGS: [(&[&str], Measure); 9] = [
     (&["wasm_call"], wasm::rung),
     (
         &["store_commit_single", "store_commit_coalesced"],
@@ -40,9 +41,33 @@ const RUNGS: [(&[&str], Measure); 8] = [
     (&["w2_50ms"], sync::with_latency),
     (&["idle_p50", "idle_p99"], service::idle),
     (
+        &["beside_abuse_p50", "beside_abuse_p99"],
+        service::beside_abuse,
+    ),
+    (
         &["rss_idle", "rss_queued_10k", "rss_queued_100k"],
         service::memory,
     ),
+];
+
+/// The same for a cluster on PostgreSQL and Redis.
+const CLUSTER_RUNGS: [(&[&str], Measure); 6] = [
+    (
+        &[
+            "postgres_commit_single",
+            "postgres_commit_32",
+            "redis_roundtrip",
+        ],
+        cluster::raw,
+    ),
+    (&["w1", "w1_cpu_ms"], cluster::w1),
+    (&["w2_0ms", "w2_cpu_ms"], cluster::at_once),
+    (&["w2_50ms"], cluster::with_latency),
+    (
+        &["idle_p50", "idle_p99", "two_workers"],
+        cluster::idle_and_two,
+    ),
+    (&["redis_bytes_per_event"], cluster::queued),
 ];
 
 /// The ladder of benchmarks
@@ -51,9 +76,9 @@ struct Arguments {
     /// Only these rungs, separated by commas
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
-    /// The backend; `embedded` is the only one yet
+    /// One process on SQLite, or several on PostgreSQL and Redis
     #[arg(long, default_value = "embedded")]
-    backend: String,
+    backend: Backend,
     /// Each figure once and with less work: no figures to publish
     #[arg(long)]
     quick: bool,
@@ -63,6 +88,29 @@ struct Arguments {
     /// What `cargo bench` passes
     #[arg(long, hide = true)]
     bench: bool,
+}
+
+/// What is measured.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Backend {
+    Embedded,
+    Cluster,
+}
+
+impl Backend {
+    fn rungs(self) -> &'static [(&'static [&'static str], Measure)] {
+        match self {
+            Self::Embedded => &RUNGS,
+            Self::Cluster => &CLUSTER_RUNGS,
+        }
+    }
+
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Embedded => "embedded",
+            Self::Cluster => "cluster",
+        }
+    }
 }
 
 fn main() -> ExitCode {
@@ -76,13 +124,8 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    if arguments.backend != "embedded" {
-        bail!(
-            "there is no backend `{}` to measure; there is `embedded`",
-            arguments.backend
-        );
-    }
-    let known: Vec<&str> = RUNGS
+    let rungs = arguments.backend.rungs();
+    let known: Vec<&str> = rungs
         .iter()
         .flat_map(|(names, _)| names.iter().copied())
         .collect();
@@ -96,7 +139,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let wanted =
         |name: &str| arguments.only.is_empty() || arguments.only.iter().any(|only| only == name);
     let mut bench = Bench::new(arguments.quick);
-    for (names, measure) in RUNGS {
+    for (names, measure) in rungs {
         if names.iter().any(|name| wanted(name)) {
             eprintln!("measuring {} …", names.join(", "));
             measure(&mut bench)?;
@@ -109,7 +152,10 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         .collect();
     let machine = machine::describe();
     if arguments.json {
-        let rungs: Vec<_> = figures.iter().map(|figure| figure.json()).collect();
+        let rungs: Vec<_> = figures
+            .iter()
+            .map(|figure| figure.json(arguments.backend.word()))
+            .collect();
         let document = json!({"rungs": rungs, "machine": machine, "quick": arguments.quick, "notes": bench.notes});
         println!("{}", serde_json::to_string_pretty(&document)?);
         return Ok(());

@@ -5,7 +5,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use harness::packs::BENCH;
+use harness::abuse;
+use harness::packs::{BENCH, HOSTILE};
 use harness::service::{Plan, Service};
 use rusqlite::{Connection, OpenFlags};
 use serde_json::json;
@@ -19,12 +20,15 @@ const CHAIN: &str = "bench_chain_of_three";
 /// The queue that a service listens on that shall let all others wait.
 const HELD: &str = "held";
 const WARM_UP: usize = 300;
-/// How long a service that has worked is left alone before its memory is read.
-const REST: Duration = Duration::from_secs(3);
+/// How long a hostile step may go on.
+const ABUSE_TIMEOUT: &str = "5s";
+/// Runs that are queued before the memory is read for the first time: what the first ones bring
+/// about once, such as buffers and connections, is no cost of a queued run.
+const QUEUED_BEFORE: usize = 1_000;
 const PATIENCE: Duration = Duration::from_mins(10);
 
 /// A run of the chain with an event of 500 bytes.
-fn body(number: usize, queue: Option<&str>) -> Vec<u8> {
+pub(crate) fn body(number: usize, queue: Option<&str>) -> Vec<u8> {
     let event = json!({"id": number, "text": "x".repeat(500 - 20 - number.to_string().len())});
     let mut params = json!({"event": event});
     if let Some(queue) = queue {
@@ -35,7 +39,7 @@ fn body(number: usize, queue: Option<&str>) -> Vec<u8> {
         .into_bytes()
 }
 
-fn bodies(count: usize, queue: Option<&str>) -> Vec<Vec<u8>> {
+pub(crate) fn bodies(count: usize, queue: Option<&str>) -> Vec<Vec<u8>> {
     (0..count).map(|number| body(number, queue)).collect()
 }
 
@@ -192,6 +196,38 @@ pub(crate) fn idle(bench: &mut Bench) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The same chain while the hostile pack does its worst.
+pub(crate) fn beside_abuse(bench: &mut Bench) -> anyhow::Result<()> {
+    let (mut p50, mut p99) = (Vec::new(), Vec::new());
+    let mut abuses = 0;
+    for _ in 0..bench.rounds() {
+        let folder = tempfile::tempdir_in(harness::place::target())?;
+        let service = Plan::new(folder.path())?
+            .with("worker.step_timeout", ABUSE_TIMEOUT)
+            .with("log.level", "warn")
+            .start()?;
+        for pack in [BENCH, HOSTILE] {
+            service.upload(&pack.build()?)?;
+            service.activate(pack.name, pack.grants)?;
+        }
+        warm_up(&service, None)?;
+        let seen = abuse::beside(&service, bench.amount(500))?;
+        service.stop()?;
+        let times: Vec<f64> = seen
+            .times
+            .iter()
+            .map(|one| one.as_secs_f64() * 1e3)
+            .collect();
+        p50.push(percentile(times.clone(), 0.5));
+        p99.push(percentile(times, 0.99));
+        abuses += seen.rounds.iter().sum::<u32>() as usize * abuse::ABUSES.len() / 2;
+    }
+    bench.add("beside_abuse_p50", median(p50), "ms", Better::Less, None);
+    bench.add("beside_abuse_p99", median(p99), "ms", Better::Less, None);
+    bench.note(format!("beside_abuse_*: as idle_*, while two clients went through {abuses} abuses of a hostile pack (`tests/guests/hostile`), each of which ended in its typed error; its steps' time-out was {ABUSE_TIMEOUT}."));
+    Ok(())
+}
+
 pub(crate) fn memory(bench: &mut Bench) -> anyhow::Result<()> {
     let (mut idle, mut ten, mut hundred) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..bench.rounds() {
@@ -199,16 +235,13 @@ pub(crate) fn memory(bench: &mut Bench) -> anyhow::Result<()> {
         prepare(folder.path())?;
         let service = start(folder.path(), true)?;
         warm_up(&service, Some(HELD))?;
-        let resident = || {
-            thread::sleep(REST);
-            Ok::<f64, anyhow::Error>(service.usage()?.resident_mb)
-        };
-        let base = resident()?;
-        idle.push(base);
+        idle.push(resident(&service)?);
+        load::submit(&service, &bodies(QUEUED_BEFORE, None))?;
+        let base = resident(&service)?;
         load::submit(&service, &bodies(10_000, None))?;
-        ten.push(resident()? - base);
+        ten.push(resident(&service)? - base);
         load::submit(&service, &bodies(90_000, None))?;
-        hundred.push(resident()? - base);
+        hundred.push(resident(&service)? - base);
         service.stop()?;
     }
     bench.add("rss_idle", median(idle), "MB", Better::Less, None);
@@ -227,6 +260,27 @@ pub(crate) fn memory(bench: &mut Bench) -> anyhow::Result<()> {
         Better::Less,
         ids(100_000.0),
     );
-    bench.note(format!("rss_*: resident memory of the service {} s after its last work; idle after {WARM_UP} runs; queued as growth over that.", REST.as_secs()));
+    bench.note(format!("rss_*: resident memory of the service when it no longer changes; idle after {WARM_UP} runs; queued as growth over {QUEUED_BEFORE} queued runs."));
     Ok(())
+}
+
+/// The resident memory of a service that is left alone, in MB: the allocator gives back what it does
+/// not need bit by bit, so it is read until it has stayed the same for some seconds.
+fn resident(service: &Service) -> anyhow::Result<f64> {
+    const SAME: f64 = 0.1;
+    let (mut last, mut calm) = (f64::MAX, 0);
+    for _ in 0..40 {
+        thread::sleep(Duration::from_secs(1));
+        let now = service.usage()?.resident_mb;
+        calm = if (now - last).abs() < SAME {
+            calm + 1
+        } else {
+            0
+        };
+        last = now;
+        if calm == 4 {
+            break;
+        }
+    }
+    Ok(last)
 }

@@ -1,7 +1,5 @@
 //! `w2_*` and `store_bytes_per_event`: the incident example against its simulators.
 
-use std::fs;
-use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -10,14 +8,15 @@ use harness::http::Client;
 use harness::packs::INCIDENT_SYNC;
 use harness::service::{Plan, Service};
 use harness::simulators::{self, Simulators};
+use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use crate::figure::{Bench, Better, median};
 use crate::load;
 use crate::service::{newest, open, span, wait_for_all};
 
-const APPLICATION: &str = "create_or_update_servicenow_incident_from_sl1_event";
-const WARM_UP: usize = 200;
+pub(crate) const APPLICATION: &str = "create_or_update_servicenow_incident_from_sl1_event";
+pub(crate) const WARM_UP: usize = 200;
 /// As many as the service has slots: with latency, the plain client needs them as well.
 const PLAIN_THREADS: usize = 512;
 
@@ -103,13 +102,7 @@ fn round(events: &[Value], latency: Duration) -> anyhow::Result<Round> {
     let mut service = plan.start()?;
     service.upload(&INCIDENT_SYNC.build()?)?;
     service.activate(INCIDENT_SYNC.name, INCIDENT_SYNC.grants)?;
-    let document = serde_json::to_vec(&simulators.configuration())?;
-    let headers = [("content-type", "application/json"), ("if-match", "*")];
-    let path = format!("/api/v1/configurations/{}", INCIDENT_SYNC.name);
-    service
-        .client()?
-        .send("PUT", &path, &headers, &document)?
-        .json()?;
+    service.configure(INCIDENT_SYNC.name, &simulators.configuration())?;
 
     let body = |event: &Value| {
         json!({"name": APPLICATION, "params": {"event": event}})
@@ -124,7 +117,7 @@ fn round(events: &[Value], latency: Duration) -> anyhow::Result<Round> {
 
     let bodies: Vec<Vec<u8>> = rest.iter().map(body).collect();
     let before = newest(&connection)?;
-    let size = store_size(folder.path())?;
+    let size = store_size(&connection)?;
     let (ours, theirs) = (service.usage()?.cpu, simulators.usage()?.cpu);
     let started = Instant::now();
     load::submit(&service, &bodies)?;
@@ -144,9 +137,9 @@ fn round(events: &[Value], latency: Duration) -> anyhow::Result<Round> {
     }
     check(&simulators, events)?;
     let json_bytes = json_bytes(&service)?;
+    let store_bytes = (store_size(&connection)? - size) / count;
     drop(connection);
     service.stop()?;
-    let store_bytes = (store_size(folder.path())? - size) / count;
 
     // The same work without us, on simulators that are empty again.
     simulators.clear()?;
@@ -172,16 +165,16 @@ fn round(events: &[Value], latency: Duration) -> anyhow::Result<Round> {
     })
 }
 
-/// The store's file with its write-ahead log.
-fn store_size(folder: &Path) -> anyhow::Result<f64> {
-    let data = folder.join("data");
-    let main = fs::metadata(data.join("powerflow.db"))?.len();
-    let log = fs::metadata(data.join("powerflow.db-wal")).map_or(0, |file| file.len());
-    Ok((main + log) as f64)
+/// What the store holds, in bytes: its pages that are in use, wherever they stand just now, in the
+/// file or in the write-ahead log.
+fn store_size(connection: &Connection) -> anyhow::Result<f64> {
+    let of = |pragma: &str| connection.query_row(pragma, [], |row| row.get::<_, i64>(0));
+    let used = of("PRAGMA page_count")? - of("PRAGMA freelist_count")?;
+    Ok((used * of("PRAGMA page_size")?) as f64)
 }
 
 /// Each event has a ticket, and each correlation one incident.
-fn check(simulators: &Simulators, events: &[Value]) -> anyhow::Result<()> {
+pub(crate) fn check(simulators: &Simulators, events: &[Value]) -> anyhow::Result<()> {
     let held = simulators.sl1()?.get("/_sim/stats")?;
     if held["events_with_ticket"] != events.len() {
         bail!(
@@ -216,7 +209,11 @@ fn json_bytes(service: &Service) -> anyhow::Result<f64> {
 }
 
 /// The application's requests by blocking clients that store nothing.
-fn plainly(simulators: &Simulators, events: &[Value], threads: usize) -> anyhow::Result<()> {
+pub(crate) fn plainly(
+    simulators: &Simulators,
+    events: &[Value],
+    threads: usize,
+) -> anyhow::Result<()> {
     let (servicenow, sl1) = (simulators.servicenow()?, simulators.sl1()?);
     load::spread(events.len(), threads, || {
         let (mut servicenow, mut sl1) = (servicenow.another(), sl1.another());

@@ -140,6 +140,7 @@ fn with_runtime(file: &Bytes, time: Duration) -> anyhow::Result<(f64, f64)> {
             log: Arc::new(LogBuffer::new(clock, Level::Warning, LogLimits::default())),
             http: None,
             cache: false,
+            masker: model::mask::Masker::none(),
             secrets: SecretHandles::default(),
             limits: Arc::new(Limits::default()),
             deadline: Duration::from_mins(1),

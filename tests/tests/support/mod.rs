@@ -6,6 +6,10 @@
     reason = "each test uses a part; tests fail by panicking"
 )]
 
+pub(crate) mod endurance;
+pub(crate) mod incidents;
+pub(crate) mod leaks;
+
 use std::path::Path;
 use std::process::{Command, Output};
 use std::thread;
@@ -192,6 +196,11 @@ pub(crate) fn part(text: &str) -> String {
 
 /// Runs `pfctl` against the service.
 pub(crate) fn pfctl(service: &Service, arguments: &[&str]) -> Output {
+    pfctl_in(Path::new("."), service, arguments)
+}
+
+/// The same in a folder.
+pub(crate) fn pfctl_in(folder: &Path, service: &Service, arguments: &[&str]) -> Output {
     let mut command = Command::new(place::program("pfctl").unwrap());
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("PFCTL_") {
@@ -200,6 +209,8 @@ pub(crate) fn pfctl(service: &Service, arguments: &[&str]) -> Output {
     }
     command
         .args(arguments)
+        .current_dir(folder)
+        .env("PFCTL_CONFIG", "/nowhere/config.toml")
         .env("PFCTL_URL", service.url())
         .env("PFCTL_USER", ADMIN)
         .env("PFCTL_PASSWORD", service.password())

@@ -1,6 +1,9 @@
 //! `pfctl application …`
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use clap::{Args, Subcommand};
 use reqwest::{Method, header};
@@ -8,11 +11,12 @@ use serde_json::{Value, json};
 
 use crate::{
     client::{Client, with_text},
-    document::APPLICATIONS,
+    document::{APPLICATIONS, Export, Names, Upload},
     failure::{Exit, Failure},
+    file,
     follow::{self, Manner},
     output::text,
-    params::{Params, read_text},
+    params::Params,
     session::Session,
 };
 
@@ -40,14 +44,7 @@ pub(crate) enum Command {
     /// takes the file's name.
     ///
     /// Example: pfctl application upload apps/*.json
-    Upload {
-        /// The files; - for stdin
-        #[arg(required = true)]
-        files: Vec<PathBuf>,
-        /// Overwrite nothing: refuse what is there already
-        #[arg(long)]
-        create_only: bool,
-    },
+    Upload(Upload),
     /// Check a file without storing it
     ///
     /// Lists everything that is wrong at once.
@@ -62,22 +59,11 @@ pub(crate) enum Command {
     /// Their past runs stay readable.
     ///
     /// Example: pfctl application delete old_sync
-    Delete {
-        /// Their names
-        #[arg(required = true)]
-        names: Vec<String>,
-    },
+    Delete(Names),
     /// Write applications out as they were uploaded
     ///
     /// Example: pfctl application export create_or_update_incident --dir backup
-    Export {
-        /// Their names
-        #[arg(required = true)]
-        names: Vec<String>,
-        /// A folder for files NAME.json instead of stdout
-        #[arg(long, short, value_name = "FOLDER")]
-        dir: Option<PathBuf>,
-    },
+    Export(Export),
     /// Copy an application under another name
     ///
     /// Example: pfctl application copy sync sync_acme --friendly-name "Sync for Acme"
@@ -101,20 +87,21 @@ pub(crate) enum Command {
 /// How to run an application.
 #[derive(Debug, Args)]
 pub(crate) struct Run {
-    /// Its name
+    /// The application's name
     name: String,
     #[command(flatten)]
     params: Params,
-    /// The configuration object to use instead of the aligned one
+    /// The configuration object to use instead of the one that the application names
     #[arg(long, value_name = "NAME")]
     config: Option<String>,
-    /// The queue to use instead of the application's
+    /// The queue to wait in, for workers that take only some
     #[arg(long, value_name = "NAME")]
     queue: Option<String>,
-    /// What its log keeps
-    #[arg(long, value_enum)]
+    /// The run's log keeps lines of this level and above
+    #[arg(long, value_enum, value_name = "LEVEL")]
     log_level: Option<LogLevel>,
-    /// Sent twice with the same key, it is one run
+    /// Text of your choice: asking again with the same key answers the same run, and starts
+    /// no second one
     #[arg(long, value_name = "KEY")]
     idempotency_key: Option<String>,
     #[command(flatten)]
@@ -129,8 +116,8 @@ pub(crate) struct Waiting {
         reason = "the option may be absent, given alone, or given with a number"
     )]
     /// Wait for its end, or at most so many seconds
-    #[arg(long, value_name = "SECONDS", num_args = 0..=1, require_equals = true)]
-    wait: Option<Option<f64>>,
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, require_equals = true, value_parser = seconds)]
+    wait: Option<Option<Duration>>,
     /// Wait for its end and show steps and log lines as they come
     #[arg(long, short)]
     follow: bool,
@@ -149,19 +136,20 @@ pub(crate) enum LogLevel {
     Error = 40,
 }
 
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().ok();
+    seconds
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+        .ok_or_else(|| "give seconds, such as 20 or 0.5".to_owned())
+}
+
 impl Waiting {
-    fn manner(self) -> Result<Option<Manner>, Failure> {
-        let at_most = match self.wait.flatten() {
-            None => None,
-            Some(seconds) => Some(Duration::try_from_secs_f64(seconds).map_err(|_| {
-                Failure::usage(format!("--wait={seconds}: give seconds, 0 or more"))
-            })?),
-        };
+    fn manner(self) -> Option<Manner> {
         let waits = self.follow || self.wait.is_some();
-        Ok(waits.then_some(Manner {
+        waits.then_some(Manner {
             live: self.follow,
-            at_most,
-        }))
+            at_most: self.wait.flatten(),
+        })
     }
 
     /// Sends the request that starts a run, and goes on as asked.
@@ -171,7 +159,7 @@ impl Waiting {
         client: &Client,
         request: reqwest::RequestBuilder,
     ) -> Result<Exit, Failure> {
-        let manner = self.manner()?;
+        let manner = self.manner();
         // A plain wait is the service's to do, as long as it does it.
         let request = match manner {
             Some(Manner {
@@ -208,14 +196,10 @@ pub(crate) async fn run(session: &Session, command: Command) -> Result<Exit, Fai
     match command {
         Command::List { search } => APPLICATIONS.list(session, search).await,
         Command::Show { name } => APPLICATIONS.show(session, &name).await,
-        Command::Upload { files, create_only } => {
-            APPLICATIONS.upload(session, &files, create_only).await
-        }
+        Command::Upload(upload) => APPLICATIONS.upload(session, &upload).await,
         Command::Validate { file } => validate(session, &file).await,
-        Command::Delete { names } => APPLICATIONS.delete(session, &names).await,
-        Command::Export { names, dir } => {
-            APPLICATIONS.export(session, &names, dir.as_deref()).await
-        }
+        Command::Delete(Names { names }) => APPLICATIONS.delete(session, &names).await,
+        Command::Export(export) => APPLICATIONS.export(session, &export).await,
         Command::Copy {
             from,
             to,
@@ -225,18 +209,18 @@ pub(crate) async fn run(session: &Session, command: Command) -> Result<Exit, Fai
     }
 }
 
-async fn validate(session: &Session, file: &std::path::Path) -> Result<Exit, Failure> {
+async fn validate(session: &Session, path: &Path) -> Result<Exit, Failure> {
     let client = session.client()?;
     let request = client.request(Method::POST, &["applications", "validate"]);
     let answer = client
-        .send(with_text(request, read_text(file)?))
+        .send(with_text(request, file::json(path)?.0))
         .await?
         .json()?;
     let faults = answer["faults"].as_array().cloned().unwrap_or_default();
     let warnings = answer["warnings"].as_array().cloned().unwrap_or_default();
     session.output.result(&answer, |_| {
         if faults.is_empty() && warnings.is_empty() {
-            return format!("{}: nothing is wrong", file.display());
+            return format!("{}: nothing is wrong", path.display());
         }
         let line = |fault: &Value| {
             format!(
@@ -332,13 +316,7 @@ mod tests {
 
     #[test]
     fn waiting_is_for_the_end_or_for_so_long() {
-        let manner = |line: &str| {
-            parsed(line)
-                .manner
-                .manner()
-                .unwrap()
-                .map(|m| (m.live, m.at_most))
-        };
+        let manner = |line: &str| parsed(line).manner.manner().map(|m| (m.live, m.at_most));
         assert_eq!(manner("app run a"), None);
         assert_eq!(manner("app run a --wait"), Some((false, None)));
         assert_eq!(manner("app run --wait a"), Some((false, None)));
@@ -347,7 +325,11 @@ mod tests {
             Some((false, Some(Duration::from_millis(1500))))
         );
         assert_eq!(manner("app run a -f"), Some((true, None)));
-        assert!(parsed("app run a --wait=-1").manner.manner().is_err());
+        for wrong in ["-1", "x", "1e99", "NaN"] {
+            let line = ["pfctl", "app", "run", "a", &format!("--wait={wrong}")];
+            let error = Arguments::try_parse_from(line).unwrap_err().to_string();
+            assert!(error.contains("give seconds"), "{error}");
+        }
     }
 
     #[test]

@@ -1,11 +1,9 @@
 //! `pfctl configuration …`
 
-use std::path::PathBuf;
-
 use clap::Subcommand;
 
 use crate::{
-    document::CONFIGURATIONS,
+    document::{CONFIGURATIONS, Export, Names, Upload},
     failure::{Exit, Failure},
     session::Session,
 };
@@ -35,35 +33,17 @@ pub(crate) enum Command {
     /// Values with `"encrypted": true` are encrypted by the service before they are stored.
     ///
     /// Example: pfctl configuration upload configs/acme.json
-    Upload {
-        /// The files; - for stdin
-        #[arg(required = true)]
-        files: Vec<PathBuf>,
-        /// Overwrite nothing: refuse what is there already
-        #[arg(long)]
-        create_only: bool,
-    },
+    Upload(Upload),
     /// Write configuration objects out as they are stored
     ///
     /// Encrypted values come as ciphertext that only this service can read.
     ///
     /// Example: pfctl configuration export acme --dir backup
-    Export {
-        /// Their names
-        #[arg(required = true)]
-        names: Vec<String>,
-        /// A folder for files NAME.json instead of stdout
-        #[arg(long, short, value_name = "FOLDER")]
-        dir: Option<PathBuf>,
-    },
+    Export(Export),
     /// Delete configuration objects
     ///
     /// Example: pfctl configuration delete acme_old
-    Delete {
-        /// Their names
-        #[arg(required = true)]
-        names: Vec<String>,
-    },
+    Delete(Names),
 }
 
 /// Does it.
@@ -71,12 +51,8 @@ pub(crate) async fn run(session: &Session, command: Command) -> Result<Exit, Fai
     match command {
         Command::List { search } => CONFIGURATIONS.list(session, search).await,
         Command::Show { name } => CONFIGURATIONS.show(session, &name).await,
-        Command::Upload { files, create_only } => {
-            CONFIGURATIONS.upload(session, &files, create_only).await
-        }
-        Command::Export { names, dir } => {
-            CONFIGURATIONS.export(session, &names, dir.as_deref()).await
-        }
-        Command::Delete { names } => CONFIGURATIONS.delete(session, &names).await,
+        Command::Upload(upload) => CONFIGURATIONS.upload(session, &upload).await,
+        Command::Export(export) => CONFIGURATIONS.export(session, &export).await,
+        Command::Delete(Names { names }) => CONFIGURATIONS.delete(session, &names).await,
     }
 }

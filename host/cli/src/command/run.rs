@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use clap::Subcommand;
+use clap::{Subcommand, builder::PossibleValuesParser};
+use model::{id::AnyRef, state::RunState};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::application::Waiting;
+use super::application::{LogLevel, Waiting};
 use crate::{
     client::Client,
     failure::{Exit, Failure},
@@ -28,8 +29,8 @@ pub(crate) enum Command {
         #[arg(long, short, value_name = "NAME")]
         application: Option<String>,
         /// Only runs in these states, separated by commas
-        #[arg(long, short)]
-        state: Option<String>,
+        #[arg(long, short, value_delimiter = ',', value_parser = states())]
+        state: Vec<String>,
         /// Only runs on this queue
         #[arg(long)]
         queue: Option<String>,
@@ -37,8 +38,8 @@ pub(crate) enum Command {
         #[arg(long, value_name = "NAME")]
         config: Option<String>,
         /// At most so many
-        #[arg(long, short = 'n', default_value_t = 50)]
-        limit: usize,
+        #[arg(long, short = 'n', default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
+        limit: u32,
     },
     /// Show a run with its steps, or a step
     ///
@@ -56,9 +57,9 @@ pub(crate) enum Command {
         /// Go on until its end
         #[arg(long, short)]
         follow: bool,
-        /// Only lines of this level or above: debug, info, warning, error
-        #[arg(long, value_name = "LEVEL")]
-        level: Option<String>,
+        /// Only lines of this level or above
+        #[arg(long, value_enum)]
+        level: Option<LogLevel>,
     },
     /// Print what a run was given and what its steps handed on
     ///
@@ -99,22 +100,22 @@ pub(crate) async fn run(session: &Session, command: Command) -> Result<Exit, Fai
         } => {
             let query = [
                 ("application", application),
-                ("state", state),
+                ("state", (!state.is_empty()).then(|| state.join(","))),
                 ("queue", queue),
                 ("configuration", config),
             ]
             .into_iter()
             .filter_map(|(name, value)| Some((name, value?)))
             .collect::<Vec<_>>();
-            list(session, &client, &query, limit).await
+            list(session, &client, &query, limit as usize).await
         }
-        Command::Show { id } => show(session, &client, &id).await,
+        Command::Show { id } => show(session, &client, known(&id)?).await,
         Command::Logs { id, follow, level } => {
-            logs(session, &client, &id, follow, level.as_deref()).await
+            logs(session, &client, known(&id)?, follow, level).await
         }
-        Command::Data { id } => data(session, &client, &id).await,
+        Command::Data { id } => data(session, &client, known(&id)?).await,
         Command::Replay { id, manner } => {
-            let request = client.request(Method::POST, &["tasks", &id, "replay"]);
+            let request = client.request(Method::POST, &["tasks", known(&id)?, "replay"]);
             manner.start(session, &client, request).await
         }
         Command::Cancel { ids } => cancel(session, &client, &ids).await,
@@ -125,13 +126,28 @@ pub(crate) async fn run(session: &Session, command: Command) -> Result<Exit, Fai
     })
 }
 
+/// The id, unless no run and no step can have it: then there is nothing of that name.
+fn known(id: &str) -> Result<&str, Failure> {
+    if id.parse::<AnyRef>().is_ok() {
+        return Ok(id);
+    }
+    let message =
+        format!("`{id}` is no id: the id of a run begins with isapp-, that of a step with istask-");
+    Err(Failure::new(Exit::NotFound, "PF-0404", message).next("pfctl run list"))
+}
+
+/// The words that stand for a run's states.
+fn states() -> PossibleValuesParser {
+    PossibleValuesParser::new(RunState::ALL.iter().map(|state| state.word()))
+}
+
 async fn list(
     session: &Session,
     client: &Client,
     query: &[(&str, String)],
     limit: usize,
 ) -> Result<Exit, Failure> {
-    let items = client.list(&["runs"], query, limit.max(1)).await?;
+    let items = client.list(&["runs"], query, limit).await?;
     session.output.result(&json!({"items": items}), |_| {
         let rows: Vec<_> = items
             .iter()
@@ -188,11 +204,12 @@ async fn logs(
     client: &Client,
     id: &str,
     follow: bool,
-    level: Option<&str>,
+    level: Option<LogLevel>,
 ) -> Result<Exit, Failure> {
+    let level = level.map(|level| (level as u8).to_string());
     let mut after: Option<String> = None;
     loop {
-        let part = log_part(client, id, after.as_deref(), level)
+        let part = log_part(client, id, after.as_deref(), level.as_deref())
             .await?
             .json()?;
         let lines = part["items"].as_array().map_or(&[][..], Vec::as_slice);
@@ -225,6 +242,7 @@ async fn data(session: &Session, client: &Client, id: &str) -> Result<Exit, Fail
 async fn cancel(session: &Session, client: &Client, ids: &[String]) -> Result<Exit, Failure> {
     let mut cancelled: Vec<Value> = Vec::new();
     for id in ids {
+        let id = known(id)?;
         cancelled.push(client.delete(&["tasks", id]).await?.json()?);
     }
     session.output.result(&json!({"items": cancelled}), |_| {
@@ -232,4 +250,41 @@ async fn cancel(session: &Session, client: &Client, ids: &[String]) -> Result<Ex
         cancelled.iter().map(line).collect::<Vec<_>>().join("\n")
     });
     Ok(Exit::Success)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::arguments::Arguments;
+
+    #[test]
+    fn what_can_be_no_id_is_not_found() {
+        let id = "isapp-01890a5d-ac96-774b-bcce-b30200000000";
+        assert_eq!(known(id).unwrap(), id);
+        for wrong in [
+            "",
+            "incident",
+            "isapp-1",
+            "01890a5d-ac96-774b-bcce-b30200000000",
+        ] {
+            assert_eq!(known(wrong).unwrap_err().exit, Exit::NotFound, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn wrong_words_and_numbers_are_wrong_command_lines() {
+        let parses = |line: &str| Arguments::try_parse_from(line.split(' ')).is_ok();
+        assert!(parses("pfctl run list --state failed,warning -n 1"));
+        assert!(parses("pfctl run logs x --level warning"));
+        for wrong in [
+            "pfctl run list --state broken",
+            "pfctl run list --state failed,broken",
+            "pfctl run list --limit 0",
+            "pfctl run logs x --level loud",
+        ] {
+            assert!(!parses(wrong), "{wrong}");
+        }
+    }
 }

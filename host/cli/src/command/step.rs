@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::application::Waiting;
 use crate::{
     failure::{Exit, Failure},
-    output::{facts, table, text},
+    output::{brief, facts, table, text},
     params::Params,
     session::Session,
 };
@@ -112,16 +112,11 @@ async fn list(
             .into_iter()
             .flatten()
             .map(|step| {
-                let pack = format!(
-                    "{} {}",
-                    text(&step["syncpack"]),
-                    text(&step["syncpack_version"])
-                );
                 vec![
                     text(&step["name"]),
                     text(&step["kind"]),
-                    pack,
-                    text(&step["description"]),
+                    pack_of(step),
+                    brief(&step["description"]),
                 ]
             })
             .collect();
@@ -156,14 +151,7 @@ async fn show(
             ("description", text(&step["description"])),
             ("kind", text(&step["kind"])),
             ("version", text(&step["version"])),
-            (
-                "syncpack",
-                format!(
-                    "{} {}",
-                    text(&step["syncpack"]),
-                    text(&step["syncpack_version"])
-                ),
-            ),
+            ("syncpack", pack_of(step)),
             ("author", text(&step["author"])),
         ];
         format!(
@@ -173,6 +161,15 @@ async fn show(
         )
     });
     Ok(Exit::Success)
+}
+
+/// The SyncPack that a step comes from, with its version.
+fn pack_of(step: &Value) -> String {
+    format!(
+        "{} {}",
+        text(&step["syncpack"]),
+        text(&step["syncpack_version"])
+    )
 }
 
 fn parameters(parameters: &Value) -> String {
@@ -191,7 +188,7 @@ fn parameters(parameters: &Value) -> String {
                 text(&one["type"]),
                 required.to_owned(),
                 text(&one["default"]),
-                text(&one["description"]),
+                brief(&one["description"]),
             ]
         })
         .collect();

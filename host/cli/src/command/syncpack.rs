@@ -1,6 +1,6 @@
 //! `pfctl syncpack …`
 
-mod remote;
+pub(crate) mod remote;
 
 use std::path::PathBuf;
 
@@ -47,7 +47,7 @@ pub(crate) enum Command {
         #[command(flatten)]
         grants: Grants,
     },
-    /// Compile an uploaded SyncPack for the service's host
+    /// Compile an uploaded SyncPack for the machine that the service runs on
     ///
     /// Activating does this as well where it is missing.
     ///
@@ -61,7 +61,8 @@ pub(crate) enum Command {
     },
     /// Make a version of a SyncPack the active one, and say what it may do
     ///
-    /// What is not granted is denied: steps that need it end in an error that says so.
+    /// What is not granted is denied: steps that need it end in an error that says so. What it
+    /// asks for, and why, is shown by `pfctl syncpack show NAME`.
     ///
     /// Example: pfctl syncpack activate servicenow_example --grant servicenow --grant cache
     Activate {
@@ -75,7 +76,7 @@ pub(crate) enum Command {
     },
     /// Take a SyncPack's steps out of use
     ///
-    /// Runs in flight finish.
+    /// Runs that have started finish; new ones of applications that use it are refused.
     ///
     /// Example: pfctl syncpack deactivate servicenow_example
     Deactivate {
@@ -123,7 +124,10 @@ pub(crate) struct Grants {
     /// Give every grant that it asks for
     #[arg(long = "grant-all")]
     pub(crate) all: bool,
-    /// Give this grant also for private, loopback and link-local addresses. May be repeated
+    /// Give no grant, and take away those that it has
+    #[arg(long = "no-grants", conflicts_with_all = ["ids", "all", "private"])]
+    pub(crate) none: bool,
+    /// Give this grant, for private, loopback and link-local addresses too. May be repeated
     #[arg(long, value_name = "ID")]
     pub(crate) private: Vec<String>,
 }

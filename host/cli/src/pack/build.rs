@@ -1,9 +1,6 @@
 //! `pfctl syncpack build`
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::json;
@@ -14,8 +11,9 @@ use syncpack::{
 
 use super::describe::describe;
 use crate::{
+    command::syncpack::remote::flags,
     failure::{Exit, Failure},
-    progress,
+    file, progress,
     session::Session,
 };
 
@@ -51,8 +49,7 @@ pub(crate) async fn run(session: &Session, build: &Build) -> Result<Exit, Failur
     let path = build.output.clone().unwrap_or_else(|| {
         PathBuf::from(format!("{}-{}.wasm", folder.meta.name, folder.meta.version))
     });
-    fs::write(&path, &file)
-        .map_err(|error| Failure::local(format!("{}: {error}", path.display())))?;
+    file::write(&path, &file)?;
     for warning in &archive.warnings {
         session.output.remark(&format!(
             "warning[{}] {}: {}",
@@ -80,16 +77,18 @@ pub(crate) async fn run(session: &Session, build: &Build) -> Result<Exit, Failur
         file.len().div_ceil(1000),
         steps.join(", ")
     ));
+    let asked = &archive.metadata.manifest.meta.grants;
     session.output.remark(&format!(
-        "next: pfctl syncpack upload {} --activate",
-        path.display()
+        "next: pfctl syncpack upload {} --activate{}",
+        path.display(),
+        flags(asked.iter().map(|grant| grant.id.as_str()))
     ));
     Ok(Exit::Success)
 }
 
 async fn compile(session: &Session, build: &Build, folder: &Folder) -> Result<Vec<u8>, Failure> {
     let root = match &folder.component {
-        Component::Prebuilt(path) => return read(path),
+        Component::Prebuilt(path) => return file::bytes(path),
         Component::Cargo => folder.root.clone(),
     };
     let options = syncpack::build::Options {
@@ -109,8 +108,4 @@ async fn compile(session: &Session, build: &Build, folder: &Folder) -> Result<Ve
         Ok(component) => Ok(component?),
         Err(error) => Err(Failure::local(format!("the build was broken off: {error}"))),
     }
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, Failure> {
-    fs::read(path).map_err(|error| Failure::local(format!("{}: {error}", path.display())))
 }

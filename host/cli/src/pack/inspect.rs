@@ -1,20 +1,20 @@
 //! `pfctl syncpack inspect`
 
-use std::{fs, path::Path};
+use std::path::Path;
 
 use serde_json::{Value, json};
 use syncpack::Archive;
 
 use crate::{
     failure::{Exit, Failure},
-    output::{facts, table, text},
+    file,
+    output::{brief, facts, table, text},
     session::Session,
 };
 
 /// Prints what is in the file.
 pub(crate) fn run(session: &Session, path: &Path) -> Result<Exit, Failure> {
-    let file =
-        fs::read(path).map_err(|error| Failure::local(format!("{}: {error}", path.display())))?;
+    let file = file::bytes(path)?;
     let archive = Archive::read(&file)?;
     let metadata = &archive.metadata;
     let names = |documents: &[Value]| -> Vec<Value> {
@@ -46,6 +46,13 @@ pub(crate) fn run(session: &Session, path: &Path) -> Result<Exit, Failure> {
     Ok(Exit::Success)
 }
 
+fn cell(item: &Value, column: &str) -> String {
+    match column {
+        "description" => brief(&item[column]),
+        _ => text(&item[column]),
+    }
+}
+
 fn human(all: &Value) -> String {
     let manifest = &all["manifest"];
     let size = all["size"].as_u64().unwrap_or(0).div_ceil(1000);
@@ -68,7 +75,7 @@ fn human(all: &Value) -> String {
     let rows = |key: &str, columns: &[&str]| -> Vec<Vec<String>> {
         let items = manifest[key].as_array().into_iter().flatten();
         items
-            .map(|item| columns.iter().map(|column| text(&item[*column])).collect())
+            .map(|item| columns.iter().map(|column| cell(item, column)).collect())
             .collect()
     };
     let steps = rows("steps", &["name", "kind", "version", "description"]);

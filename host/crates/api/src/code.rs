@@ -35,6 +35,7 @@ codes! {
     UNAVAILABLE "PF-0503" "The store or the queue does not answer",
     DRAINING "PF-0504" "The service is shutting down",
     TIMEOUT "PF-0505" "The request took too long",
+    LEASE_LOST "PF-0506" "The process has lost its lease",
     INVALID "PF-1001" "The document has faults",
     CANNOT_RUN "PF-1002" "The application cannot run",
     KEY_REUSED "PF-1003" "The idempotency key was used for another request",

@@ -34,6 +34,7 @@ const CONTENT_POLICY: HeaderValue = HeaderValue::from_static(
 pub(crate) async fn pass(State(api): State<Shared>, request: Request, next: Next) -> Response {
     let id = request_id(request.headers());
     let uri = request.uri().clone();
+    let method = request.method().clone();
     let span = tracing::info_span!(
         "request",
         id,
@@ -51,6 +52,11 @@ pub(crate) async fn pass(State(api): State<Shared>, request: Request, next: Next
         };
         let response = answer(&api, request, next).await;
         note(&response, started);
+        metrics::get().answered(
+            method.as_str(),
+            response.status().as_u16(),
+            started.elapsed(),
+        );
         response
     }
     .instrument(span)

@@ -5,6 +5,8 @@ use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header, request::Parts},
 };
 
+use store::definitions::Definition;
+
 use crate::{code, problem::Problem, state::Shared};
 
 /// The entity tag of a revision.
@@ -79,13 +81,21 @@ impl FromRequestParts<Shared> for Expect {
     }
 }
 
-/// The refusal when `If-Match: *` meets nothing.
-pub(crate) fn absent(what: &str, name: &str) -> Problem {
-    Problem::new(
-        StatusCode::PRECONDITION_FAILED,
-        code::PRECONDITION,
-        format!("there is no {what} `{name}` to replace"),
-    )
+/// Refuses when `If-Match: *` meets nothing; `found` is what reading the document gave.
+pub(crate) fn present(
+    what: &str,
+    name: &str,
+    found: Result<Definition, engine::Error>,
+) -> Result<(), Problem> {
+    match found {
+        Ok(_) => Ok(()),
+        Err(engine::Error::NotFound { .. }) => Err(Problem::new(
+            StatusCode::PRECONDITION_FAILED,
+            code::PRECONDITION,
+            format!("there is no {what} `{name}` to replace"),
+        )),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Whether the caller of a GET already has this revision.

@@ -89,6 +89,13 @@ impl<T: DeserializeOwned> FromRequest<Shared> for JsonBody<T> {
             return parse(b"{}").map(Self);
         }
         expect_json(&parts.headers)?;
+        // A struct could be read from a list of its fields as well; nobody means that.
+        if bytes.trim_ascii_start().starts_with(b"[") {
+            return Err(Problem::unreadable_at(
+                "",
+                "the body must be an object, and is a list",
+            ));
+        }
         parse(&bytes).map(Self)
     }
 }

@@ -38,5 +38,5 @@ pub use auth::{
 pub use code::{CODES, Code};
 pub use openapi::openapi;
 pub use permission::Permission;
-pub use router::router;
+pub use router::{health_router, router};
 pub use state::{AuthSettings, Limits, State};

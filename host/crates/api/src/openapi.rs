@@ -24,10 +24,12 @@ const SCHEME: &str = "basic";
     info(
         title = "PowerFlow",
         description = "Runs integrations between systems, durably.\n\n\
-            Every address under `/api/v1` asks for a name and a password (Basic authentication); \
-            `x-permission` names the permission that an operation needs. Refusals are problem \
-            documents (RFC 9457) with a stable code, which `/docs/errors` explains. Lists are \
-            answered in parts: pass `next` as `after`. Documents carry their revision as `ETag`.",
+            - Every address under `/api/v1` asks for a name and a password (Basic authentication); \
+            `x-permission` names the permission that an operation needs.\n\
+            - Refusals are problem documents (RFC 9457) with a stable code, which \
+            [/docs/errors](/docs/errors) explains.\n\
+            - Lists are answered in parts: pass `next` as `after`.\n\
+            - Documents carry their revision as `ETag`.",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
     components(schemas(Document<'static>, FaultDocument)),
@@ -39,6 +41,7 @@ const SCHEME: &str = "basic";
         (name = "runs", description = "What has run and what runs"),
         (name = "tasks", description = "A run, or a step of a run, by its id"),
         (name = "cache", description = "Records that outlive runs"),
+        (name = "workers", description = "The processes of the service"),
         (name = "service", description = "The service itself"),
     ),
 )]

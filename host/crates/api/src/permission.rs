@@ -14,7 +14,7 @@ pub enum Permission {
     /// Save applications, upload SyncPacks.
     Developer,
     /// Install, activate and delete SyncPacks; delete applications, configuration
-    /// objects and cache records.
+    /// objects and cache records; set workers.
     Administrator,
 }
 

@@ -36,6 +36,7 @@ impl From<Error> for Problem {
                 refuse(StatusCode::SERVICE_UNAVAILABLE, detail.to_owned()).retry_after(2)
             }
             Error::Draining => refuse(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(5),
+            Error::LeaseLost => refuse(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(1),
             _ => Self::internal(&detail),
         }
     }
@@ -105,6 +106,7 @@ mod tests {
             (Error::Busy(text()), 429),
             (Error::Unavailable(text()), 503),
             (Error::Draining, 503),
+            (Error::LeaseLost, 503),
             (Error::Internal(text()), 500),
         ] {
             let code = error.code();

@@ -2,15 +2,19 @@
 
 use std::time::Duration;
 
-use axum::{Router, middleware, routing::MethodRouter};
+use axum::{
+    Router, middleware,
+    routing::{MethodRouter, get},
+};
 use utoipa::openapi::{OpenApi, RefOr, Schema, path::Paths};
 use utoipa_axum::{router::OpenApiRouter, routes};
-use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use crate::{
     auth::guard::{self, Access, Guard},
     edge,
-    endpoint::{applications, cache, configurations, runs, service, steps, syncpacks, tasks},
+    endpoint::{
+        applications, cache, configurations, runs, service, steps, syncpacks, tasks, workers,
+    },
     openapi,
     permission::Permission::{Administrator, Configuration, Developer, Execute, View},
     state::{Shared, State},
@@ -28,6 +32,7 @@ fn table(routes: Routes) -> Routes {
         .open(routes!(service::errors::one))
 
         .needs(View, routes!(service::about::about))
+        .needs(View, routes!(service::metrics::metrics))
 
         .needs(View,          routes!(applications::list::list))
         .needs(Developer,     routes!(applications::save::save))
@@ -69,6 +74,10 @@ fn table(routes: Routes) -> Routes {
         .needs(View,          routes!(cache::get::get))
         .needs(Administrator, routes!(cache::delete::delete))
         .needs(Administrator, routes!(cache::clear::clear))
+
+        .needs(View,          routes!(workers::list::list))
+        .needs(View,          routes!(workers::get::get))
+        .needs(Administrator, routes!(workers::set::set))
 }
 
 /// What [`utoipa_axum::routes`] makes of handlers.
@@ -148,12 +157,21 @@ pub fn router(state: State) -> Router {
     let (routes, _) = table(Routes::new(Some(api.clone())))
         .router
         .split_for_parts();
-    let config = Config::from("/openapi.json")
-        .validator_url("none")
-        .show_extensions(true);
-    let page: Router<Shared> = SwaggerUi::new("/docs/api").config(config).into();
     routes
-        .merge(page)
+        .merge(service::reference::routes())
+        .fallback(edge::no_route)
+        .method_not_allowed_fallback(edge::no_method)
+        .layer(middleware::from_fn_with_state(api.clone(), edge::pass))
+        .with_state(api)
+}
+
+/// What a process tells that does not serve the API: its health.
+pub fn health_router(state: State) -> Router {
+    let api = Shared::new(state);
+    Router::new()
+        .route("/healthz", get(service::health::health))
+        .route("/readyz", get(service::ready::ready))
+        .route("/metrics", get(service::metrics::metrics))
         .fallback(edge::no_route)
         .method_not_allowed_fallback(edge::no_method)
         .layer(middleware::from_fn_with_state(api.clone(), edge::pass))

@@ -3,6 +3,7 @@
 pub(crate) mod definition;
 pub(crate) mod run;
 pub(crate) mod syncpack;
+pub(crate) mod worker;
 
 use model::clock::Timestamp;
 use serde_json::value::RawValue;

@@ -35,6 +35,7 @@ fn amounts(settings: &Settings, found: &mut Vec<Finding>) {
         ("server", "request_timeout", settings.server.request_timeout),
         ("store", "result_expires", settings.store.result_expires),
         ("queue", "lease", settings.queue.lease),
+        ("worker", "lease", settings.worker.lease),
         ("worker", "step_timeout", settings.worker.step_timeout),
         ("http", "connect_timeout", settings.http.connect_timeout),
         (
@@ -72,9 +73,19 @@ fn amounts(settings: &Settings, found: &mut Vec<Finding>) {
 
 /// Settings that must be in proportion.
 fn relations(settings: &Settings, found: &mut Vec<Finding>) {
-    if settings.worker.step_timeout > settings.worker.step_timeout_max {
-        let message = "it is longer than worker.step_timeout_max".to_owned();
-        found.push(("worker", "step_timeout", message));
+    let (database, redis) = (&settings.store.database_url, &settings.queue.redis_url);
+    if database.is_some() != redis.is_some() {
+        let message = "store.database_url (DATABASE_URL) and queue.redis_url (REDIS_URL) belong together: set both for a cluster, or none for one process with the embedded store";
+        let (section, field) = if database.is_some() {
+            ("store", "database_url")
+        } else {
+            ("queue", "redis_url")
+        };
+        found.push((section, field, message.to_owned()));
+    }
+    if !settings.worker.lease.is_zero() && settings.worker.lease < Duration::from_secs(2) {
+        let message = "it must be at least 2s: a worker renews its lease every half second";
+        found.push(("worker", "lease", message.to_owned()));
     }
     if settings.limits.run_wait >= settings.server.request_timeout {
         let message = "it must be shorter than server.request_timeout, which ends the request";
@@ -84,33 +95,26 @@ fn relations(settings: &Settings, found: &mut Vec<Finding>) {
 
 /// Texts that must look like something.
 fn forms(settings: &Settings, found: &mut Vec<Finding>) {
+    let store = &["postgres", "postgresql"][..];
+    let queue = &[
+        "redis",
+        "rediss",
+        "redis-cluster",
+        "rediss-cluster",
+        "redis-sentinel",
+        "rediss-sentinel",
+    ];
     let urls = [
-        (
-            "store",
-            "database_url",
-            &settings.store.database_url,
-            ["postgres", "postgresql"],
-        ),
-        (
-            "queue",
-            "redis_url",
-            &settings.queue.redis_url,
-            ["redis", "rediss"],
-        ),
+        ("store", "database_url", &settings.store.database_url, store),
+        ("queue", "redis_url", &settings.queue.redis_url, queue),
     ];
     for (section, field, url, schemes) in urls {
         if let Some(url) = url
             && !schemes.contains(&url.scheme())
         {
-            let message = format!("it must begin with {}://", schemes[0]);
+            let message = format!("it must begin with {}://", schemes.join(":// or "));
             found.push((section, field, message));
         }
-    }
-    if let Some(url) = &settings.server.external_url
-        && !(url.starts_with("https://") || url.starts_with("http://"))
-    {
-        let message = "it must begin with https:// or http://".to_owned();
-        found.push(("server", "external_url", message));
     }
     if settings.auth.admin.is_empty() || settings.auth.admin.contains(':') {
         let message = "it must not be empty and hold no colon".to_owned();

@@ -126,7 +126,9 @@ fn customary_variables_count_and_ours_win() {
     let url = sources.load().store.database_url.unwrap();
     assert_eq!(url.expose(), "postgres://db/two");
     // An empty variable takes back what the others say.
-    let sources = sources.variable("POWERFLOW_STORE_DATABASE_URL", "");
+    let sources = sources
+        .variable("POWERFLOW_STORE_DATABASE_URL", "")
+        .variable("POWERFLOW_QUEUE_REDIS_URL", "");
     assert!(sources.load().store.database_url.is_none());
 }
 
@@ -135,7 +137,7 @@ fn every_problem_is_named_with_its_place() {
     let sources = Sources::default()
         .file(
             "[server]\nlisten = 8080\nlistne = \"127.0.0.1:80\"\nbody_limit = \"2 zebras\"\n\n\
-             [worker]\nslots = 0\nqueues = [1]\n\n[wroker]\nslots = 1\n\n[limits]\npage = \"5\"\n",
+             [worker]\nslots = 0\nqueues = [1]\n\n[wroker]\nslots = 1\n\n[limits]\nbacklog = \"5\"\n",
         )
         .variable("POWERFLOW_LOG_FORMAT", "yaml")
         .variable("POWERFLOW_LOG_LEVLE", "info")
@@ -154,7 +156,7 @@ fn every_problem_is_named_with_its_place() {
             "POWERFLOW_STORE_DATABASE_URL: it is no URL of the form \
              scheme://user:password@host/path",
             "powerflow.toml:10: there is no section `wroker`; did you mean `worker`?",
-            "powerflow.toml:14: page: it must be a whole number without quotes, not a text",
+            "powerflow.toml:14: backlog: it must be a whole number without quotes, not a text",
             "powerflow.toml:2: listen: it must be a text in quotes (address:port), not a number \
              without quotes",
             "powerflow.toml:3: [server] has no setting `listne`; did you mean `listen`?",
@@ -193,8 +195,8 @@ fn a_file_that_is_not_there_is_a_problem() {
 fn settings_that_contradict_each_other_are_refused_where_they_stand() {
     let problems = Sources::default()
         .file("[limits]\nrun_wait = \"90s\"\n\n[runtime]\nmemory = \"1KiB\"\n")
-        .variable("POWERFLOW_WORKER_STEP_TIMEOUT", "48h")
         .variable("DATABASE_URL", "mysql://db")
+        .variable("REDIS_URL", "redis://cache")
         .argument("queue.lease", "0s")
         .problems();
     assert_eq!(
@@ -202,11 +204,62 @@ fn settings_that_contradict_each_other_are_refused_where_they_stand() {
         [
             "--set queue.lease: it must be longer than nothing",
             "powerflow.toml:5: memory: it must be at least 64KiB",
-            "POWERFLOW_WORKER_STEP_TIMEOUT: it is longer than worker.step_timeout_max",
             "powerflow.toml:2: run_wait: it must be shorter than server.request_timeout, which \
              ends the request",
-            "DATABASE_URL: it must begin with postgres://",
+            "DATABASE_URL: it must begin with postgres:// or postgresql://",
         ]
+    );
+}
+
+#[test]
+fn a_cluster_needs_both_its_database_and_its_redis() {
+    let belongs = "store.database_url (DATABASE_URL) and queue.redis_url (REDIS_URL) belong \
+                   together: set both for a cluster, or none for one process with the embedded \
+                   store";
+    let alone = Sources::default().variable("DATABASE_URL", "postgres://db/flow");
+    assert_eq!(alone.problems(), [format!("DATABASE_URL: {belongs}")]);
+    let alone = Sources::default().file("[queue]\nredis_url = \"redis://cache\"\n");
+    assert_eq!(
+        alone.problems(),
+        [format!("powerflow.toml:2: redis_url: {belongs}")]
+    );
+    // One that is taken back is not there.
+    let both = alone.variable("DATABASE_URL", "postgres://db/flow");
+    both.load();
+    let one = both.variable("POWERFLOW_STORE_DATABASE_URL", "");
+    assert_eq!(one.problems().len(), 1);
+}
+
+#[test]
+fn what_a_cluster_s_processes_are_told_is_read() {
+    let settings = Sources::default().load();
+    assert_eq!(settings.server.health_listen, None);
+    assert_eq!(settings.queue.redis_ca_file, None);
+    assert_eq!(settings.worker.lease, Duration::from_secs(10));
+    assert_eq!(settings.store.postgres_connections.get(), 8);
+    let settings = Sources::default()
+        .file("[server]\nhealth_listen = \"[::]:8081\"\n\n[store]\npostgres_connections = 20\n")
+        .variable("POWERFLOW_QUEUE_REDIS_CA_FILE", "/etc/redis-ca.pem")
+        .argument("worker.lease", "30s")
+        .load();
+    let listen = settings.server.health_listen.unwrap();
+    assert_eq!(listen.to_string(), "[::]:8081");
+    assert_eq!(
+        settings.queue.redis_ca_file.as_deref(),
+        Some(Path::new("/etc/redis-ca.pem"))
+    );
+    assert_eq!(settings.worker.lease, Duration::from_secs(30));
+    assert_eq!(settings.store.postgres_connections.get(), 20);
+    let problems = Sources::default()
+        .argument("worker.lease", "1s")
+        .argument("server.health_listen", "8081")
+        .argument("store.postgres_connections", "0")
+        .problems();
+    assert_eq!(problems.len(), 2, "{problems:?}");
+    let problems = Sources::default().argument("worker.lease", "1s").problems();
+    assert_eq!(
+        problems,
+        ["--set worker.lease: it must be at least 2s: a worker renews its lease every half second"]
     );
 }
 
@@ -236,6 +289,7 @@ fn variables_of_other_programs_are_left_alone() {
 fn the_report_names_origins_and_masks_secrets() {
     let settings = Sources::default()
         .variable("DATABASE_URL", "postgres://flow:hunter2@db/flow")
+        .variable("REDIS_URL", "rediss://flow:hunter2@cache")
         .argument("log.level", "debug")
         .load();
     let report = settings.report();

@@ -13,7 +13,7 @@ use store::{
 
 use crate::{
     Engine,
-    definitions::{MAX_DOCUMENT, agreed_name, lacks_name, unreadable},
+    definitions::{MAX_DOCUMENT, agreed_name, lacks_name, refuse_other_kind, unreadable},
     error::{Error, Fault, Result},
     submit::STEP_PREFIX,
     view::{Caller, Saved},
@@ -49,22 +49,10 @@ fn parse(document: &str) -> Result<Application> {
             &format!("the document is longer than {MAX_DOCUMENT} bytes"),
         ));
     }
-    Application::parse(document).map_err(|error| unreadable(WHAT, "PF-A001", &error))
-}
-
-/// A name of the wrong type is told, not silently replaced by the address's.
-fn refuse_unreadable_name(application: &Application) -> Result<()> {
-    match application.document().get("name") {
-        None | Some(Value::Null | Value::String(_)) => Ok(()),
-        Some(_) => Err(Error::Invalid {
-            what: WHAT,
-            faults: vec![Fault {
-                code: model::validate::code::WRONG_TYPE.to_owned(),
-                at: "/name".to_owned(),
-                message: "`name` must be a text".to_owned(),
-            }],
-        }),
-    }
+    let document: Value = serde_json::from_str(document)
+        .map_err(|error| unreadable(WHAT, "PF-A001", &model::application::Error::from(error)))?;
+    refuse_other_kind(Kind::Application, &document)?;
+    Application::from_value(document).map_err(|error| unreadable(WHAT, "PF-A001", &error))
 }
 
 impl Engine {
@@ -82,7 +70,6 @@ impl Engine {
         expected: Option<i64>,
     ) -> Result<Saved> {
         let mut application = parse(document)?;
-        refuse_unreadable_name(&application)?;
         // A friendly name gives one only where nothing else does.
         let own = match name {
             Some(_) => application.name().map(str::to_owned),

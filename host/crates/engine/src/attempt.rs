@@ -19,70 +19,17 @@ use model::{
 use serde::Serialize;
 use store::runs::Completion;
 
-use crate::{Engine, catalogue::Pack, error::Result, log::Stored, worker::Chain};
+use crate::{
+    Engine,
+    catalogue::Pack,
+    error::Result,
+    log::Stored,
+    problem::{Problem, masked_output},
+    worker::Chain,
+};
 
 /// How long a step executes before its log is first stored while it goes on.
 const FLUSH: Duration = Duration::from_secs(1);
-
-/// Why a step failed, or its warning, as it is stored.
-#[derive(Serialize)]
-pub(crate) struct Problem {
-    kind: &'static str,
-    code: String,
-    message: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    detail: Option<serde_json::Value>,
-}
-
-impl Problem {
-    pub(crate) fn permanent(code: impl Into<String>, message: impl Into<String>) -> Self {
-        Self {
-            kind: "permanent",
-            code: code.into(),
-            message: message.into(),
-            detail: None,
-        }
-    }
-
-    fn to_json(&self, masker: &Masker) -> Bytes {
-        let text = serde_json::to_string(self).unwrap_or_default();
-        Bytes::from(masker.mask_json(&text).into_owned())
-    }
-}
-
-impl From<runtime::Failure> for Problem {
-    fn from(failure: runtime::Failure) -> Self {
-        Self {
-            kind: match failure.kind {
-                runtime::Kind::Retryable => "retryable",
-                runtime::Kind::Permanent => "permanent",
-            },
-            code: failure.code,
-            message: failure.message,
-            detail: failure
-                .detail
-                .and_then(|text| serde_json::from_str(&text).ok()),
-        }
-    }
-}
-
-/// Turning a completion into a failure.
-pub(crate) trait Fail {
-    /// The same attempt, ended in `problem`, without its output and log.
-    fn failed(&self, problem: &Problem) -> Self;
-}
-
-impl Fail for Completion {
-    fn failed(&self, problem: &Problem) -> Self {
-        Self {
-            state: StepState::Failed,
-            output: None,
-            error: Some(problem.to_json(&Masker::none())),
-            log: None,
-            ..self.clone()
-        }
-    }
-}
 
 /// Hands out handles for the secrets of one execution.
 struct Handles {
@@ -158,58 +105,102 @@ impl Engine {
         let mut pause = Duration::from_millis(50);
         let prepared = loop {
             if entry.cancel.is_cancelled() {
+                self.stop_attempt(chain, step, token, Vec::new()).await;
                 return None;
             }
             match self.prepare(chain, step, token, entry.cancel.clone()).await {
                 Ok(prepared) => break prepared,
                 Err(Refused::Failed(problem)) => {
-                    return Some(self.completion(chain, step, token, Err(*problem), Vec::new()));
+                    return Some(self.completion(chain, step, token, Err(*problem), &[]));
                 }
                 Err(Refused::Later(error)) => {
                     tracing::warn!(%error, run = %chain.header.reference, "a step cannot be prepared yet");
                     tokio::select! {
                         () = tokio::time::sleep(pause) => {}
-                        () = entry.cancel.cancelled() => return None,
+                        () = entry.cancel.cancelled() => {}
                         () = self.stopped.cancelled() => return None,
                     }
                     pause = (pause * 2).min(Duration::from_secs(5));
                 }
             }
         };
-        let log = prepared.call.log.clone();
-        let execution = self.execute(chain, step, token, prepared).await;
+        let (execution, lines) = self.execute(chain, step, token, prepared).await;
         if entry.cancel.is_cancelled() {
+            self.stop_attempt(chain, step, token, lines).await;
             return None;
         }
         let result = execution.result.map_err(Problem::from);
-        Some(self.completion(chain, step, token, result, log.take()))
+        Some(self.completion(chain, step, token, result, &lines))
     }
 
-    /// Executes, storing the log of a step that takes long while it goes on.
+    /// Stores what a stopped attempt had logged, and why it was stopped. Its step has
+    /// ended, or is executed again by whoever takes it up.
+    async fn stop_attempt(
+        &self,
+        chain: &Chain,
+        step: Ordinal,
+        token: Token,
+        mut lines: Vec<runtime::Line>,
+    ) {
+        let message = match self.running.cancelled_by(chain.header.run) {
+            Some(who) => format!("the step was stopped: {who} cancelled the run"),
+            None if self.stopped.is_cancelled() => {
+                "the step was stopped: the service shuts down".to_owned()
+            }
+            None => "the step was stopped: its worker lost the lease".to_owned(),
+        };
+        lines.push(runtime::Line {
+            at: self.clock.now(),
+            level: runtime::Level::Warning,
+            message,
+        });
+        self.append_log(chain, step, token, &lines).await;
+    }
+
+    /// Stores log lines of an attempt that has not completed; says whether they are.
+    async fn append_log(
+        &self,
+        chain: &Chain,
+        step: Ordinal,
+        token: Token,
+        lines: &[runtime::Line],
+    ) -> bool {
+        let Some(stored) = stored_lines(lines, &chain.masker) else {
+            return true;
+        };
+        let expires_at = chain.header.expires_at;
+        let appended = self
+            .store
+            .append_log(chain.key(step), token, expires_at, stored)
+            .await;
+        if let Err(error) = &appended {
+            tracing::warn!(%error, run = %chain.header.reference, "log lines of a running step could not be stored");
+        }
+        appended.is_ok()
+    }
+
+    /// Executes, storing the log of a step that takes long while it goes on. Answers the
+    /// lines that are not stored yet too.
     async fn execute(
         &self,
         chain: &Chain,
         step: Ordinal,
         token: Token,
         prepared: Prepared,
-    ) -> runtime::Execution {
+    ) -> (runtime::Execution, Vec<runtime::Line>) {
         let log = prepared.call.log.clone();
+        // As many as the limits of the log allow: what waits here has been counted.
+        let mut waiting = Vec::new();
         let execution = self.runtime.execute(&prepared.program, prepared.call);
         tokio::pin!(execution);
         loop {
             if let Ok(execution) = tokio::time::timeout(FLUSH, execution.as_mut()).await {
-                return execution;
+                add(&mut waiting, log.take());
+                return (execution, waiting);
             }
-            let Some(lines) = stored_lines(log.take(), chain.masker()) else {
-                continue;
-            };
-            let expires_at = chain.header.expires_at;
-            if let Err(error) = self
-                .store
-                .append_log(chain.key(step), token, expires_at, lines)
-                .await
-            {
-                tracing::warn!(%error, run = %chain.header.reference, "log lines of a running step could not be stored");
+            add(&mut waiting, log.take());
+            if self.append_log(chain, step, token, &waiting).await {
+                waiting.clear();
             }
         }
     }
@@ -346,6 +337,7 @@ impl Engine {
                 self.settings.timeouts,
             )),
             cache: pack.may_cache(),
+            masker: chain.masker.clone(),
             secrets: handles.into_runtime(),
             limits: self.limits.clone(),
             deadline: self.settings.step_timeout,
@@ -359,28 +351,23 @@ impl Engine {
         step: Ordinal,
         token: Token,
         result: Result<runtime::Outcome, Problem>,
-        lines: Vec<runtime::Line>,
+        lines: &[runtime::Line],
     ) -> Completion {
-        let masker = chain.masker();
+        let masker = &chain.masker;
         let (state, output, error) = match result {
             Ok(runtime::Outcome::Output { data, warning, .. }) => {
-                let output = match masker.mask_json(&data) {
-                    std::borrow::Cow::Borrowed(_) => Bytes::from(data),
-                    std::borrow::Cow::Owned(hidden) => Bytes::from(hidden),
+                let hidden = match masker.mask_json(&data) {
+                    Cow::Borrowed(_) => None,
+                    Cow::Owned(hidden) => Some(hidden),
                 };
-                match warning {
-                    None => (StepState::Success, Some(output), None),
-                    Some(text) => {
-                        let problem = Problem {
-                            kind: "warning",
-                            ..Problem::permanent("warning", text)
-                        };
-                        (
-                            StepState::Warning,
-                            Some(output),
-                            Some(problem.to_json(masker)),
-                        )
-                    }
+                let problem = match &hidden {
+                    None => warning.map(|text| Problem::warning("warning", text)),
+                    Some(_) => Some(masked_output(&masker.found_in_json(&data), warning)),
+                };
+                let output = Some(Bytes::from(hidden.unwrap_or(data)));
+                match problem {
+                    None => (StepState::Success, output, None),
+                    Some(problem) => (StepState::Warning, output, Some(problem.to_json(masker))),
                 }
             }
             Ok(runtime::Outcome::StartChildren(_)) => {
@@ -402,7 +389,7 @@ impl Engine {
             at: self.clock.now(),
             graph: chain.runnable.plan.graph.clone(),
             route: Route::All,
-            claim: (!self.draining.is_cancelled()).then_some(self.worker),
+            claim: (!self.draining.is_cancelled()).then(|| self.worker()),
             expires_at: chain.header.expires_at,
         }
     }
@@ -432,30 +419,30 @@ impl From<crate::Error> for Refused {
     }
 }
 
-fn stored_lines(lines: Vec<runtime::Line>, masker: &Masker) -> Option<Bytes> {
+fn add(waiting: &mut Vec<runtime::Line>, more: Vec<runtime::Line>) {
+    if waiting.is_empty() {
+        *waiting = more;
+    } else {
+        waiting.extend(more);
+    }
+}
+
+fn stored_lines(lines: &[runtime::Line], masker: &Masker) -> Option<Bytes> {
     if lines.is_empty() {
         return None;
     }
-    let lines: Vec<Stored> = lines
-        .into_iter()
+    let lines: Vec<Stored<'_>> = lines
+        .iter()
         .map(|line| Stored {
             time: line.at,
             level: line.level as u8,
-            message: masker.mask(&line.message).into_owned(),
+            message: masker.mask(&line.message),
         })
         .collect();
     serde_json::to_vec(&lines).ok().map(Bytes::from)
 }
 
 impl Chain {
-    fn masker(&self) -> &Masker {
-        const NONE: Masker = Masker::none();
-        static NO_SECRETS: Masker = NONE;
-        self.configured
-            .as_deref()
-            .map_or(&NO_SECRETS, |one| &one.masker)
-    }
-
     /// The data of the connected earlier steps by step name: a JSON object, put together
     /// without reading what the steps made.
     fn data_of(&self, planned: &PlannedStep) -> String {

@@ -13,7 +13,7 @@ use model::{
 use parking_lot::RwLock;
 use serde::Deserialize;
 use serde_json::Value;
-use store::packs::PackVersion;
+use store::packs::{Artefact, PackVersion};
 
 use crate::{
     Engine,
@@ -160,6 +160,9 @@ impl Registry for Snapshot {
 pub(crate) struct Catalogue {
     active: RwLock<HashMap<TenantId, Arc<Snapshot>>>,
     versions: RwLock<HashMap<i64, Arc<Pack>>>,
+    /// One reads the active packs at a time, so that what was read first cannot bring a
+    /// grant back that was taken away since.
+    reading: tokio::sync::Mutex<()>,
 }
 
 impl Catalogue {
@@ -198,6 +201,7 @@ impl Catalogue {
 impl Engine {
     /// Reads again which packs are active.
     pub(crate) async fn reload_packs(&self, tenant: TenantId) -> Result<()> {
+        let _reading = self.catalogue.reading.lock().await;
         let mut packs = Vec::new();
         for stored in self.store.packs(tenant).await? {
             // Whatever its state says: a missing artefact is compiled again by need.
@@ -211,6 +215,60 @@ impl Engine {
             .insert(tenant, Arc::new(Snapshot::new(packs)));
         self.prepared.forget_applications();
         Ok(())
+    }
+
+    /// Loads the compiled components of the active packs, so that no step waits for one.
+    pub(crate) async fn load_programs(&self, tenant: TenantId) {
+        for pack in self.catalogue.active(tenant).packs() {
+            if let Err(error) = self.program(pack).await {
+                tracing::warn!(%error, "a component is not ready yet");
+            }
+        }
+    }
+
+    /// Compiles a component and shares what came of it with the other processes.
+    pub(crate) async fn compile(
+        &self,
+        digest: &str,
+        file: bytes::Bytes,
+    ) -> std::result::Result<(), runtime::InstallError> {
+        self.runtime.install(digest, file).await?;
+        tracing::info!(digest, "compiled a component");
+        if self.settings.exclusive {
+            return Ok(());
+        }
+        // Without it the others compile for themselves.
+        let shared = match self.runtime.artefact(digest)? {
+            None => return Ok(()),
+            Some((mac, code)) => self.store.put_artefact(
+                digest,
+                Artefact {
+                    fingerprint: self.runtime.fingerprint().to_owned(),
+                    mac,
+                    code,
+                },
+            ),
+        };
+        if let Err(error) = shared.await {
+            tracing::warn!(%error, digest, "a compiled component could not be shared");
+        }
+        Ok(())
+    }
+
+    /// Takes over what another process has compiled; says whether there was something.
+    async fn adopt(&self, digest: &str) -> Result<bool> {
+        if self.settings.exclusive {
+            return Ok(false);
+        }
+        let fingerprint = self.runtime.fingerprint();
+        let Some(shared) = self.store.artefact(digest, fingerprint).await? else {
+            return Ok(false);
+        };
+        let (runtime, digest) = (self.runtime.clone(), digest.to_owned());
+        tokio::task::spawn_blocking(move || runtime.adopt(&digest, &shared.mac, &shared.code))
+            .await
+            .map_err(|error| Error::Internal(error.to_string()))?
+            .map_err(|error| Error::Internal(error.to_string()))
     }
 
     /// The compiled component of a pack: mapped, or compiled again where the artefact
@@ -231,15 +289,16 @@ impl Engine {
                 {
                     return Ok(program);
                 }
-                let file = self
-                    .store
-                    .component(&pack.digest)
-                    .await?
-                    .ok_or_else(|| failed(&"its file is gone; upload it again"))?;
-                self.runtime
-                    .install(&pack.digest, file)
-                    .await
-                    .map_err(|error| failed(&error))?;
+                if !self.adopt(&pack.digest).await? {
+                    let file = self
+                        .store
+                        .component(&pack.digest)
+                        .await?
+                        .ok_or_else(|| failed(&"its file is gone; upload it again"))?;
+                    self.compile(&pack.digest, file)
+                        .await
+                        .map_err(|error| failed(&error))?;
+                }
                 self.runtime
                     .load(&pack.digest)
                     .map_err(|error| failed(&error))?

@@ -2,7 +2,8 @@
 //! before they reach the store and never leave the engine in plain form.
 
 use model::{
-    application::Application, configuration::Configuration, id::TenantId, validate::Severity,
+    application::Application, configuration::Configuration, id::TenantId, mask::SHORTEST,
+    validate::Severity,
 };
 use serde_json::Value;
 use store::{
@@ -13,12 +14,34 @@ use vault::Purpose;
 
 use crate::{
     Engine,
-    definitions::{MAX_DOCUMENT, agreed_name, faults, lacks_name, unreadable},
+    definitions::{MAX_DOCUMENT, agreed_name, faults, lacks_name, refuse_other_kind, unreadable},
     error::{Error, Fault, Result},
     view::{Caller, Saved},
 };
 
 const WHAT: &str = "configuration object";
+
+/// Values to be encrypted that are too short to be masked.
+fn too_short(configuration: &mut Configuration) -> Vec<Fault> {
+    let plain = configuration.encrypted_values_mut();
+    plain
+        .filter(|(_, value)| {
+            let characters = match value {
+                Value::String(text) => text.chars().count(),
+                Value::Number(number) => number.to_string().len(),
+                _ => 0,
+            };
+            (1..SHORTEST).contains(&characters)
+        })
+        .map(|(variable, _)| Fault {
+            code: "PF-C010".to_owned(),
+            at: format!("/configuration_data/{variable}"),
+            message: format!(
+                "the value of `{variable}` has fewer than {SHORTEST} characters: it is encrypted, but not masked where a step writes it"
+            ),
+        })
+        .collect()
+}
 
 impl Engine {
     /// Saves a configuration object under `name`, or under the document's own. Plain
@@ -43,6 +66,7 @@ impl Engine {
         }
         let mut configuration =
             Configuration::parse(document).map_err(|error| unreadable(WHAT, "PF-C001", &error))?;
+        refuse_other_kind(Kind::Configuration, configuration.document())?;
         // A friendly name gives one only where nothing else does.
         let own = configuration
             .name()
@@ -55,6 +79,8 @@ impl Engine {
         }
         let problems = configuration.problems();
         let mut errors = faults(&problems, Severity::Error);
+        let mut warnings = faults(&problems, Severity::Warning);
+        warnings.extend(too_short(&mut configuration));
         changed |= self.seal_values(&mut configuration, &mut errors)?;
         if !errors.is_empty() {
             return Err(Error::Invalid {
@@ -68,7 +94,6 @@ impl Engine {
         } else {
             document.to_owned()
         };
-        let warnings = faults(&problems, Severity::Warning);
         self.save_definition(
             caller,
             Kind::Configuration,

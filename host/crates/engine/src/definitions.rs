@@ -3,11 +3,14 @@
 use std::path::Path;
 
 use model::{
+    configuration::Configuration,
     id::TenantId,
     validate::{Problem, Severity},
 };
+use secrecy::ExposeSecret as _;
 use serde_json::Value;
 use store::definitions::{Definition, Kind, Save};
+use vault::Purpose;
 
 use crate::{
     Engine,
@@ -72,10 +75,38 @@ pub(crate) fn agreed_name(
             faults: vec![Fault {
                 code: "PF-A002".to_owned(),
                 at: "/name".to_owned(),
-                message: "the document has neither `name` nor `friendly_name`: add one".to_owned(),
+                message: "the document has neither a `name` nor a `friendly_name` that is a text: add one"
+                    .to_owned(),
             }],
         }),
     }
+}
+
+/// Refuses a document of the other kind, which would be stored and mean nothing.
+pub(crate) fn refuse_other_kind(kind: Kind, document: &Value) -> Result<()> {
+    let has = |key: &str| document.get(key).is_some_and(|value| !value.is_null());
+    let steps = has("steps") || has("app_variables");
+    let data = has("configuration_data") || is_list_of_variables(document);
+    let (what, code, message) = match kind {
+        Kind::Application if data && !steps => (
+            "application",
+            "PF-A025",
+            "this looks like a configuration object: it has variables and no `steps`; send it to /api/v1/configurations, or use `pfctl configuration upload`",
+        ),
+        Kind::Configuration if steps && !data => (
+            "configuration object",
+            "PF-C009",
+            "this looks like an application: it has `steps` or `app_variables` and no `configuration_data`; send it to /api/v1/applications, or use `pfctl application upload`",
+        ),
+        _ => return Ok(()),
+    };
+    Err(unreadable(what, code, &message))
+}
+
+fn is_list_of_variables(document: &Value) -> bool {
+    let entries = document.as_array().map_or(&[][..], Vec::as_slice);
+    let is_variable = |entry: &Value| entry.get("name").is_some() && entry.get("value").is_some();
+    !entries.is_empty() && entries.iter().all(is_variable)
 }
 
 /// Whether a document may be given a name: it has none. One of the wrong type is a fault of the
@@ -99,6 +130,18 @@ impl Engine {
         expected: Option<i64>,
         warnings: Vec<Fault>,
     ) -> Result<Saved> {
+        let found = self.store.definition(caller.tenant, kind, &name).await?;
+        let created = found.is_none();
+        if let Some(found) = found
+            && expected.is_none_or(|number| number == found.number)
+            && self.means_the_same(kind, &found.document, &document)
+        {
+            return Ok(Saved {
+                created,
+                definition: found,
+                warnings,
+            });
+        }
         let definition = self
             .store
             .save(Save {
@@ -115,11 +158,37 @@ impl Engine {
             })
             .await?;
         self.prepared.forget_current();
+        self.tell_changed();
         Ok(Saved {
-            created: definition.number == 1,
+            created: created && definition.number == 1,
             definition,
             warnings,
         })
+    }
+
+    /// Whether two documents differ in nothing but white space, the order of keys, and
+    /// the ciphertext of equal values.
+    pub(crate) fn means_the_same(&self, kind: Kind, one: &str, other: &str) -> bool {
+        one == other
+            || self
+                .meaning(kind, one)
+                .is_some_and(|one| self.meaning(kind, other) == Some(one))
+    }
+
+    fn meaning(&self, kind: Kind, document: &str) -> Option<Value> {
+        let value = serde_json::from_str(document).ok()?;
+        if kind == Kind::Application {
+            return Some(value);
+        }
+        let mut configuration = Configuration::from_value(value).ok()?;
+        for (_, value) in configuration.encrypted_values_mut() {
+            let Some(sealed) = value.as_str().filter(|text| vault::is_ours(text)) else {
+                continue;
+            };
+            let plain = self.vault.open(sealed, Purpose::Configuration).ok()?;
+            *value = serde_json::from_str(plain.expose_secret()).ok()?;
+        }
+        Some(configuration.into_value())
     }
 
     pub(crate) async fn find(
@@ -171,6 +240,40 @@ impl Engine {
             self.find(caller.tenant, kind, name).await?;
         }
         self.prepared.forget_current();
+        self.tell_changed();
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn documents_of_the_other_kind_are_told_apart() {
+        let (application, configuration) = (Kind::Application, Kind::Configuration);
+        let variable = json!({"name": "a", "value": 1});
+        for (document, refused) in [
+            (json!({"steps": []}), Some(configuration)),
+            (json!({"app_variables": []}), Some(configuration)),
+            (json!({"configuration_data": []}), Some(application)),
+            (json!([variable]), Some(application)),
+            // Neither, or both: whoever sends it knows.
+            (json!({"name": "a"}), None),
+            (json!([]), None),
+            (json!({"steps": null}), None),
+            (json!({"steps": [], "configuration_data": []}), None),
+        ] {
+            for kind in [application, configuration] {
+                let answer = refuse_other_kind(kind, &document);
+                assert_eq!(
+                    answer.is_err(),
+                    refused == Some(kind),
+                    "{kind:?}: {document}"
+                );
+            }
+        }
     }
 }

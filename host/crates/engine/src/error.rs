@@ -79,6 +79,9 @@ pub enum Error {
     /// The store or the queue does not answer; try again later.
     #[error("{0}")]
     Unavailable(String),
+    /// Others may take over what this process executes.
+    #[error("the lease of this process has ended; it takes a new one")]
+    LeaseLost,
     /// The process is shutting down and accepts nothing more.
     #[error("the service is shutting down and accepts nothing more")]
     Draining,
@@ -108,13 +111,17 @@ impl Error {
             Self::Busy(_) => "PF-0429",
             Self::Unavailable(_) => "PF-0503",
             Self::Draining => "PF-0504",
+            Self::LeaseLost => "PF-0506",
             Self::Internal(_) => "PF-0500",
         }
     }
 
     /// Whether the same call may succeed later.
     pub const fn is_retryable(&self) -> bool {
-        matches!(self, Self::Busy(_) | Self::Unavailable(_) | Self::Draining)
+        matches!(
+            self,
+            Self::Busy(_) | Self::Unavailable(_) | Self::LeaseLost | Self::Draining
+        )
     }
 
     pub(crate) fn not_found(what: &'static str, name: impl Into<String>) -> Self {

@@ -48,6 +48,31 @@ impl Given {
 }
 
 impl Pack {
+    /// The grants of this pack that another version keeps: those that it asks for in the
+    /// same words. What it wants beyond that is for an administrator to see.
+    pub(crate) fn grants_that_last(&self, requested: &[GrantRequest]) -> Vec<GrantDecision> {
+        let same = |decision: &GrantDecision| {
+            let asked = |list: &[GrantRequest]| {
+                list.iter()
+                    .find(|request| request.id == decision.id)
+                    .map(|request| request.capability.clone())
+            };
+            asked(requested).is_some_and(|one| asked(&self.requested) == Some(one))
+        };
+        let decisions = self.given.decisions.read();
+        decisions.iter().filter(|one| same(one)).cloned().collect()
+    }
+
+    /// The ids of the grants of this pack that are not among these.
+    pub(crate) fn grants_missing_in(&self, given: &[GrantDecision]) -> Vec<String> {
+        let decisions = self.given.decisions.read();
+        decisions
+            .iter()
+            .filter(|before| !given.iter().any(|after| after.id == before.id))
+            .map(|before| before.id.clone())
+            .collect()
+    }
+
     /// Whether this pack may use the cache.
     pub(crate) fn may_cache(&self) -> bool {
         self.requested.iter().any(|request| {

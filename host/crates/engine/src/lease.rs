@@ -1,12 +1,32 @@
-//! The lease of this process as a worker. Without it, its steps may be given to
-//! another, so a worker that cannot renew stops what it executes.
+//! This process among the others: its lease, and what it learns when it renews it.
+//!
+//! Without a lease, the steps that a process executes may be given to another, so one
+//! that cannot renew stops what it executes. The answer to a renewal tells what was
+//! cancelled, what changed, and how much to execute: all of that works with nothing but
+//! the store.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::atomic::Ordering,
+    time::{Duration, Instant},
+};
 
-use model::{clock::Timestamp, id::WorkerId};
-use store::{Store, workers::Worker};
+use model::{
+    clock::Timestamp,
+    id::{TenantId, WorkerId},
+};
+use store::{
+    Store,
+    workers::{Renewed, Worker},
+};
 
 use crate::{Engine, Settings, error::Result};
+
+/// The longest pause between two renewals where several processes share the store.
+const PERIOD: Duration = Duration::from_millis(500);
+/// The pause after a renewal that failed: a connection that was cut costs one of them.
+const AGAIN: Duration = Duration::from_millis(100);
+/// A process that has not renewed stops this long before its lease ends.
+const MARGIN: Duration = Duration::from_millis(200);
 
 fn host_name() -> String {
     std::fs::read_to_string("/proc/sys/kernel/hostname")
@@ -25,8 +45,13 @@ pub(crate) async fn register(
             host: host_name(),
             pid: std::process::id(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            role: settings.role.word().to_owned(),
             queues: settings.queues.clone(),
-            slots: settings.slots,
+            slots: if settings.role.executes() {
+                settings.slots
+            } else {
+                0
+            },
             started_at: now,
             lease_until: now.plus_micros(settings.lease.as_micros() as i64),
         })
@@ -38,43 +63,159 @@ pub(crate) async fn register(
 }
 
 impl Engine {
+    /// This process's number.
+    pub(crate) fn worker(&self) -> WorkerId {
+        WorkerId(self.worker.load(Ordering::Acquire))
+    }
+
     /// Renews the lease until the engine stops.
     pub(crate) async fn keep_lease(&self) {
         let lease = self.settings.lease;
+        let period = if self.settings.exclusive {
+            lease / 3
+        } else {
+            PERIOD.min(lease / 3)
+        };
         let mut held_until = Instant::now() + lease;
+        // What was executed is stopped: others have to be given it, whatever the lease says.
+        let mut fenced = false;
+        // What was read at the start is as old as the first answer may tell.
+        let mut generation = None;
+        let mut pause = period;
         loop {
             tokio::select! {
-                () = tokio::time::sleep(lease / 3) => {}
+                () = tokio::time::sleep(pause) => {}
+                () = self.renew_now.notified() => {}
                 () = self.stopped.cancelled() => return,
             }
             let asked = Instant::now();
-            let now = self.clock.now();
-            let until = now.plus_micros(lease.as_micros() as i64);
-            match tokio::time::timeout(lease / 3, self.store.renew(self.worker, now, until)).await {
-                Ok(Ok(true)) => held_until = asked + lease,
-                Ok(Ok(false)) if self.settings.exclusive => {
-                    // Nobody else can have taken over: the clock was moved. Register anew.
-                    tracing::warn!(
-                        "the lease had ended although nobody else opens the store; was the clock moved?"
-                    );
+            let left = held_until.saturating_duration_since(asked);
+            let at_most = left.saturating_sub(MARGIN).max(period);
+            match tokio::time::timeout(at_most, self.renew()).await {
+                Ok(Ok(Some(renewed))) if !fenced => {
+                    self.account.answered();
+                    pause = period;
+                    held_until = asked + lease;
+                    if let (Some(shared), Some(now)) = (&self.shared_clock, renewed.now) {
+                        shared.follow(now, asked);
+                    }
+                    self.heed(renewed, &mut generation).await;
+                    continue;
                 }
-                Ok(Ok(false)) => self.fence("the lease of this worker has ended"),
-                Ok(Err(error)) => tracing::warn!(%error, "the lease could not be renewed"),
-                Err(_) => tracing::warn!("the lease could not be renewed in time"),
+                Ok(Ok(_)) => {
+                    let asked = self.begin_anew("the lease of this process has ended").await;
+                    self.account.answered();
+                    held_until = asked + lease;
+                    fenced = false;
+                    pause = period;
+                    continue;
+                }
+                // Said once for all that follow until one succeeds.
+                Ok(Err(error)) if pause == period => {
+                    tracing::warn!(%error, "the lease could not be renewed; trying again");
+                }
+                Err(_) if pause == period => {
+                    tracing::warn!("the lease could not be renewed in time; trying again");
+                }
+                Ok(Err(_)) | Err(_) => {}
             }
-            if !self.settings.exclusive
-                && held_until.saturating_duration_since(Instant::now()) < Duration::from_millis(200)
-            {
+            if self.settings.exclusive {
+                continue;
+            }
+            pause = AGAIN;
+            self.account.unanswered();
+            if !fenced && held_until.saturating_duration_since(Instant::now()) < period + MARGIN {
                 self.fence("the lease could not be renewed before its end");
+                fenced = true;
             }
         }
     }
 
+    async fn renew(&self) -> Result<Option<Renewed>> {
+        let now = self.clock.now();
+        let until = now.plus_micros(self.settings.lease.as_micros() as i64);
+        Ok(self.store.renew(self.worker(), now, until).await?)
+    }
+
+    /// Does what the store tells this process.
+    async fn heed(&self, renewed: Renewed, generation: &mut Option<i64>) {
+        for run in renewed.cancelled {
+            self.running.cancel_run(run, "a user");
+        }
+        if self.settings.role.executes() {
+            self.resize(&renewed.queues, renewed.slots);
+        }
+        if generation.replace(renewed.generation) != Some(renewed.generation)
+            && !self.settings.exclusive
+        {
+            self.prepared.forget_current();
+            // No longer than renewing can wait.
+            let read = self.reload_packs(TenantId::DEFAULT);
+            match tokio::time::timeout(self.settings.lease / 3, read).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => {
+                    tracing::warn!(%error, "the active packs could not be read again");
+                    *generation = None;
+                    return;
+                }
+                Err(_) => {
+                    tracing::warn!("the active packs could not be read again in time");
+                    *generation = None;
+                    return;
+                }
+            }
+            if self.settings.role.executes() {
+                let engine = self.clone();
+                self.guests
+                    .spawn(async move { engine.load_programs(TenantId::DEFAULT).await });
+            }
+        }
+    }
+
+    /// Goes on as another process would: what was executed under the ended lease is left
+    /// to those who take it over. Answers from when on the new lease counts.
+    async fn begin_anew(&self, why: &str) -> Instant {
+        if self.settings.exclusive {
+            // Nobody else can have taken over: the clock was moved.
+            tracing::warn!(
+                "the lease had ended although nobody else opens the store; was the clock moved?"
+            );
+        } else {
+            self.fence(why);
+        }
+        let mut pause = Duration::from_millis(100);
+        let before = self.worker();
+        loop {
+            if !self.settings.exclusive
+                && let Err(error) = self.store.release(before).await
+            {
+                tracing::debug!(%error, "the lease before could not be given back");
+            }
+            let asked = Instant::now();
+            match register(&*self.store, &self.as_set(), self.clock.now()).await {
+                Ok(id) => {
+                    self.worker.store(id.0, Ordering::Release);
+                    return asked;
+                }
+                Err(error) => tracing::warn!(%error, "this process could not be registered again"),
+            }
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = self.stopped.cancelled() => return asked,
+            }
+            pause = (pause * 2).min(Duration::from_secs(2));
+        }
+    }
+
     fn fence(&self, why: &str) {
+        metrics::get().leases_lost.inc();
+        if !self.settings.role.executes() {
+            return tracing::warn!(why, "this process counts as lost until it registers again");
+        }
         tracing::error!(
             steps = self.running.len(),
             why,
-            "this worker stops what it executes"
+            "this process stops what it executes"
         );
         self.running.cancel_all();
     }

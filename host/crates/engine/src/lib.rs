@@ -6,13 +6,16 @@
 //! of SQL or of wasmtime. Work of several steps lives here, not in handlers.
 
 use std::{
-    sync::{Arc, atomic::AtomicI64},
+    sync::{
+        Arc,
+        atomic::{AtomicI64, AtomicU32},
+    },
     time::Duration,
 };
 
 use model::{
     clock::{Clock, Timestamp},
-    id::{TenantId, WorkerId},
+    id::TenantId,
 };
 use queue::Queue;
 use runtime::Runtime;
@@ -22,19 +25,27 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use vault::Vault;
 
 mod about;
+mod account;
 mod applications;
 mod attempt;
 mod cache;
 mod catalogue;
+mod clock;
+mod commit;
 mod configurations;
 mod definitions;
 mod error;
 mod grants;
+mod hints;
+mod inputs;
+mod lead;
 mod lease;
 mod log;
 mod packs;
 mod prepared;
+mod problem;
 mod reconcile;
+mod role;
 mod running;
 mod steps;
 mod submit;
@@ -42,11 +53,21 @@ mod tasks;
 mod view;
 mod wake;
 mod worker;
+mod workers;
 
 pub use about::About;
 pub use cache::RunCache;
+pub use clock::SharedClock;
 pub use error::{Error, Fault, Result};
+pub use role::Role;
 pub use view::*;
+
+/// How long steps that are stopped for a drain may take to store their logs.
+const STOPPING: Duration = Duration::from_secs(2);
+/// How long the queue may take to be given back what was received and not begun.
+const GIVING_BACK: Duration = Duration::from_secs(2);
+/// How long the store may take to answer whether this process is ready.
+const READY: Duration = Duration::from_secs(2);
 
 /// What an engine is made of.
 pub struct Parts {
@@ -54,12 +75,16 @@ pub struct Parts {
     pub store: Arc<dyn Store>,
     /// The way of ready steps to workers.
     pub queue: Arc<dyn Queue>,
+    /// The way of hints to other processes, where there are any.
+    pub hints: Option<Arc<dyn queue::hints::Hints>>,
     /// The sandbox.
     pub runtime: Runtime,
     /// The key that secrets are encrypted with.
     pub vault: Arc<Vault>,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// The same clock where it follows that of a store which several processes share.
+    pub shared_clock: Option<Arc<SharedClock>>,
     /// Where guests execute, apart from what serves the API.
     pub guests: tokio::runtime::Handle,
 }
@@ -67,6 +92,8 @@ pub struct Parts {
 /// How an engine behaves.
 #[derive(Clone, Debug)]
 pub struct Settings {
+    /// What this process does.
+    pub role: Role,
     /// How many steps this process executes at a time.
     pub slots: u32,
     /// The queues that it listens on; empty: all.
@@ -95,6 +122,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
+            role: Role::All,
             slots: 512,
             queues: Vec::new(),
             result_expires: Duration::from_hours(7 * 24),
@@ -123,16 +151,29 @@ pub struct Inner {
     runtime: Runtime,
     vault: Arc<Vault>,
     clock: Arc<dyn Clock>,
+    shared_clock: Option<Arc<SharedClock>>,
     guests: tokio::runtime::Handle,
     settings: Settings,
     limits: Arc<runtime::Limits>,
     catalogue: catalogue::Catalogue,
     prepared: prepared::Prepared,
     wake: wake::Wake,
+    /// What other processes are told, where there are any.
+    outbox: Option<hints::Outbox>,
+    /// Something has changed that the next renewal of the lease tells.
+    renew_now: tokio::sync::Notify,
     /// Accepted runs that have not ended, as far as this process knows.
     backlog: AtomicI64,
+    /// A run was refused because there are too many: perhaps they have ended elsewhere.
+    recount: tokio::sync::Notify,
     running: running::Running,
-    worker: WorkerId,
+    account: account::Account,
+    /// This process's number; another one after its lease has ended.
+    worker: AtomicI64,
+    /// What it listens on.
+    subscription: tokio::sync::watch::Sender<queue::Subscription>,
+    /// How many slots there are.
+    size: AtomicU32,
     /// A slot for each step that may execute at a time.
     slots: Arc<Semaphore>,
     /// Steps in execution, so that a drain can wait for them.
@@ -152,21 +193,34 @@ impl std::ops::Deref for Engine {
 }
 
 impl Engine {
-    /// Registers this process as a worker, takes over what a process before it left
+    /// Registers this process, takes over what a process before it left
     /// behind and loads the active packs. No step starts before [`Engine::work`].
     pub async fn start(parts: Parts, settings: Settings) -> Result<Self> {
         let started_at = parts.clock.now();
         let worker = lease::register(&*parts.store, &settings, started_at).await?;
         let backlog = parts.store.unfinished(TenantId::DEFAULT).await?;
-        let slots = Arc::new(Semaphore::new(settings.slots as usize));
+        let size = if settings.role.executes() {
+            settings.slots
+        } else {
+            0
+        };
+        let slots = Arc::new(Semaphore::new(size as usize));
         let engine = Self {
             inner: Arc::new(Inner {
                 catalogue: catalogue::Catalogue::default(),
                 prepared: prepared::Prepared::default(),
                 wake: wake::Wake::default(),
+                outbox: parts.hints.map(hints::Outbox::new),
+                renew_now: tokio::sync::Notify::new(),
                 backlog: AtomicI64::new(backlog as i64),
+                recount: tokio::sync::Notify::new(),
                 running: running::Running::default(),
-                worker,
+                account: account::Account::default(),
+                worker: AtomicI64::new(worker.0),
+                subscription: tokio::sync::watch::Sender::new(worker::subscription(
+                    &settings.queues,
+                )),
+                size: AtomicU32::new(size),
                 slots,
                 tasks: TaskTracker::new(),
                 draining: CancellationToken::new(),
@@ -177,24 +231,45 @@ impl Engine {
                 runtime: parts.runtime,
                 vault: parts.vault,
                 clock: parts.clock,
+                shared_clock: parts.shared_clock,
                 guests: parts.guests,
                 limits: Arc::new(settings.limits.clone()),
                 settings,
             }),
         };
         engine.reload_packs(TenantId::DEFAULT).await?;
-        engine.reconcile().await?;
+        if engine.settings.exclusive {
+            engine.reconcile().await?;
+        }
         Ok(engine)
     }
 
-    /// Starts executing steps, on the guests' runtime.
+    /// Starts what this process's role is to do, on the guests' runtime.
     pub fn work(&self) {
         let engine = self.clone();
-        self.guests.spawn(async move { engine.dispatch().await });
-        let engine = self.clone();
         self.guests.spawn(async move { engine.keep_lease().await });
-        let engine = self.clone();
-        self.guests.spawn(async move { engine.keep_house().await });
+        if self.outbox.is_some() {
+            let engine = self.clone();
+            self.guests.spawn(async move { engine.tell().await });
+            let engine = self.clone();
+            self.guests.spawn(async move { engine.listen().await });
+        }
+        if self.settings.role.executes() {
+            let engine = self.clone();
+            self.guests.spawn(async move { engine.dispatch().await });
+            let engine = self.clone();
+            self.guests
+                .spawn(async move { engine.settle_doubts().await });
+        }
+        if self.settings.role.leads() {
+            let engine = self.clone();
+            self.guests.spawn(async move { engine.lead().await });
+        }
+        if self.settings.role.serves() && !self.settings.exclusive {
+            let engine = self.clone();
+            self.guests
+                .spawn(async move { engine.count_backlog().await });
+        }
     }
 
     /// Accepts and starts nothing more, waits until the steps that execute have ended
@@ -202,7 +277,9 @@ impl Engine {
     /// again at the next start.
     pub async fn drain(&self, at_most: Duration) {
         self.draining.cancel();
-        self.queue.close();
+        if self.settings.exclusive {
+            self.queue.close();
+        }
         self.tasks.close();
         if tokio::time::timeout(at_most, self.tasks.wait())
             .await
@@ -215,20 +292,31 @@ impl Engine {
         }
         self.stopped.cancel();
         self.running.cancel_all();
-        if let Err(error) = self.store.release(self.worker).await {
+        // They store what they had logged.
+        let _ = tokio::time::timeout(STOPPING, self.tasks.wait()).await;
+        self.queue.close();
+        let _ = tokio::time::timeout(GIVING_BACK, self.queue.closed()).await;
+        if let Err(error) = self.store.release(self.worker()).await {
             tracing::warn!(%error, "the worker's lease could not be given back");
         }
     }
 
-    /// Whether the service can take requests.
+    /// Whether this process can do what its role is: the store answers, and others see
+    /// its lease. One question, whatever the number of runs.
     ///
     /// # Errors
-    /// [`Error::Draining`], or what the store answers.
+    /// [`Error::Draining`], [`Error::LeaseLost`], or what the store answers, which is
+    /// [`Error::Unavailable`] when that takes too long.
     pub async fn ready(&self) -> Result<()> {
         if self.draining.is_cancelled() {
             return Err(Error::Draining);
         }
-        self.store.unfinished(TenantId::DEFAULT).await?;
+        let workers = tokio::time::timeout(READY, self.workers())
+            .await
+            .map_err(|_| Error::Unavailable("the store does not answer in time".to_owned()))??;
+        if !workers.iter().any(|worker| worker.id == self.worker()) {
+            return Err(Error::LeaseLost);
+        }
         Ok(())
     }
 

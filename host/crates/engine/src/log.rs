@@ -1,12 +1,15 @@
 //! Log lines as they are stored, and as people read them.
 
+use std::borrow::Cow;
+
 use model::{
     clock::Timestamp,
     id::{AnyRef, Ordinal, TenantId},
     log::Level,
+    state::StepState,
 };
 use serde::{Deserialize, Serialize};
-use store::runs::StepSummary;
+use store::runs::{RunSummary, StepSummary};
 
 use crate::{
     Engine,
@@ -16,13 +19,13 @@ use crate::{
 
 /// A stored line.
 #[derive(Serialize, Deserialize)]
-pub(crate) struct Stored {
+pub(crate) struct Stored<'a> {
     #[serde(rename = "t")]
     pub(crate) time: Timestamp,
     #[serde(rename = "l")]
     pub(crate) level: u8,
     #[serde(rename = "m")]
-    pub(crate) message: String,
+    pub(crate) message: Cow<'a, str>,
 }
 
 /// How far a reader has come: the last chunk, the last event of the run, and the
@@ -66,8 +69,8 @@ impl std::str::FromStr for Cursor {
 impl Engine {
     /// The log of a run or of one of its steps, the oldest lines first. `after` is the
     /// `next` of the page before; lines below `level` are left out. FLOW lines, which
-    /// say when a step started and stopped, are made from the steps themselves and are
-    /// there at every level of the run.
+    /// say when a step started and stopped, and those that say why it failed are made from
+    /// the steps themselves and are there at every level of the run.
     pub async fn log(
         &self,
         tenant: TenantId,
@@ -95,15 +98,16 @@ impl Engine {
         let mut lines = Vec::new();
         for chunk in chunks {
             cursor.chunk = chunk.id;
-            let stored: Vec<Stored> = serde_json::from_slice(&chunk.lines).map_err(|error| {
-                Error::Internal(format!("a stored log cannot be read: {error}"))
-            })?;
+            let stored: Vec<Stored<'_>> =
+                serde_json::from_slice(&chunk.lines).map_err(|error| {
+                    Error::Internal(format!("a stored log cannot be read: {error}"))
+                })?;
             lines.extend(stored.into_iter().map(|line| LogLine {
                 time: line.time,
                 level: line.level,
                 step: name(chunk.step).to_owned(),
                 attempt: chunk.token.0,
-                message: line.message,
+                message: line.message.into_owned(),
             }));
         }
         for one in steps
@@ -112,6 +116,7 @@ impl Engine {
         {
             cursor.seq = cursor.seq.max(one.seq);
             flow(one, name(one.step), &mut cursor.open, &mut lines);
+            lines.extend(self.reason(&summary, one, name(one.step)).await?);
         }
         lines.retain(|line| line.level >= level);
         // Stable: lines of one microsecond stay in the order in which they were stored.
@@ -121,6 +126,34 @@ impl Engine {
             next: cursor.to_string(),
             more: full || !summary.state.is_final(),
         })
+    }
+}
+
+impl Engine {
+    /// The line that says why a step failed, or of what it warns: made from the step as
+    /// FLOW lines are.
+    async fn reason(
+        &self,
+        run: &RunSummary,
+        step: &StepSummary,
+        name: &str,
+    ) -> Result<Option<LogLine>> {
+        let (Some(error), Some(time)) = (self.step_error(run, step).await?, step.finished_at)
+        else {
+            return Ok(None);
+        };
+        let text = |key: &str| error[key].as_str().unwrap_or_default();
+        let level = match step.state {
+            StepState::Warning => Level::Warning,
+            _ => Level::Error,
+        };
+        Ok(Some(LogLine {
+            time,
+            level: level.code(),
+            step: name.to_owned(),
+            attempt: step.attempts,
+            message: format!("{} ({})", text("message"), text("code")),
+        }))
     }
 }
 

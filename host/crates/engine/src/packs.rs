@@ -44,6 +44,14 @@ async fn read(file: &Bytes) -> Result<syncpack::Archive> {
         .map_err(|error| refused(&error))
 }
 
+async fn validate(file: &Bytes) -> Result<()> {
+    let file = file.clone();
+    tokio::task::spawn_blocking(move || syncpack::validate_component(&file))
+        .await
+        .map_err(|error| Error::Internal(error.to_string()))?
+        .map_err(|error| refused(&error))
+}
+
 impl Engine {
     /// Stores a SyncPack's file as a version of its pack.
     ///
@@ -52,6 +60,9 @@ impl Engine {
     /// [`Error::InUse`] when the version exists with another file.
     pub async fn import_pack(&self, caller: &Caller, file: Bytes) -> Result<PackVersion> {
         let archive = read(&file).await?;
+        // Read is what stands outside; what a damaged file breaks inside would be found
+        // only by the compiler, when it is stored and somebody wants to use it.
+        validate(&file).await?;
         let manifest = &archive.metadata.manifest;
         let import = Import {
             tenant: caller.tenant,
@@ -86,15 +97,13 @@ impl Engine {
         {
             return Ok(stored);
         }
-        let file = self.store.component(&stored.digest).await?.ok_or_else(|| {
-            Error::PackState(format!("the file of `{name}` is gone; upload it again"))
-        })?;
+        let file = self.file(&stored).await?;
         self.store
             .set_pack_state(stored.id, PackState::Installing, None, self.now())
             .await?;
-        let installed = self.runtime.install(&stored.digest, file).await;
+        let installed = self.compile(&stored.digest, file).await;
         let (state, error) = match &installed {
-            Ok(_) => (PackState::Installed, None),
+            Ok(()) => (PackState::Installed, None),
             Err(error) => (PackState::Failed, Some(error.to_string())),
         };
         self.store
@@ -109,19 +118,26 @@ impl Engine {
         self.version(tenant, name, Some(&stored.version)).await
     }
 
-    /// Makes a version the active one, with these grants and no others; installs it first
-    /// if that was not done. `None`: the newest.
+    /// Makes a version the active one; installs it first if that was not done. A version of
+    /// `None` is the newest. `given`: these grants and no others; `None`: those that the
+    /// pack has already, as far as this version asks for exactly the same.
     pub async fn activate_pack(
         &self,
         caller: &Caller,
         name: &str,
         version: Option<&str>,
-        given: &[GrantDecision],
+        given: Option<Vec<GrantDecision>>,
     ) -> Result<Activated> {
         let stored = self.version(caller.tenant, name, version).await?;
         let manifest = Manifest::parse(&stored.manifest)?;
         check_platform(name, manifest.requires_platform.as_deref())?;
-        let not_granted = grants::check(name, &manifest.grants, given)?;
+        let snapshot = self.catalogue.active(caller.tenant);
+        let before = snapshot.pack(name);
+        let given = given.unwrap_or_else(|| {
+            before.map_or_else(Vec::new, |pack| pack.grants_that_last(&manifest.grants))
+        });
+        let not_granted = grants::check(name, &manifest.grants, &given)?;
+        let taken_away = before.map_or_else(Vec::new, |pack| pack.grants_missing_in(&given));
         let stored = self
             .install_pack(caller.tenant, name, Some(&stored.version))
             .await?;
@@ -131,30 +147,37 @@ impl Engine {
             .activate(Activation {
                 tenant: caller.tenant,
                 id: stored.id,
-                grants: serde_json::to_string(given)
+                grants: serde_json::to_string(&given)
                     .map_err(|error| Error::Internal(error.to_string()))?,
                 definitions,
                 at: self.now(),
             })
             .await?;
         self.reload_packs(caller.tenant).await?;
+        self.tell_changed();
         Ok(Activated {
             pack: self
                 .version(caller.tenant, name, Some(&stored.version))
                 .await?,
             kept,
             not_granted,
+            taken_away,
+        })
+    }
+
+    /// The uploaded file of a version.
+    async fn file(&self, stored: &PackVersion) -> Result<Bytes> {
+        self.store.component(&stored.digest).await?.ok_or_else(|| {
+            Error::PackState(format!(
+                "the file of `{}` is gone; upload it again",
+                stored.name
+            ))
         })
     }
 
     /// The documents that a version brings, sealed and named.
     async fn brought(&self, caller: &Caller, stored: &PackVersion) -> Result<Vec<Save>> {
-        let file = self.store.component(&stored.digest).await?.ok_or_else(|| {
-            Error::PackState(format!(
-                "the file of `{}` is gone; upload it again",
-                stored.name
-            ))
-        })?;
+        let file = self.file(stored).await?;
         let archive = read(&file).await?;
         let mut saves = Vec::new();
         let save = |kind, name: String, friendly_name: String, document| Save {
@@ -212,6 +235,18 @@ impl Engine {
                 configuration.to_json(),
             ));
         }
+        for save in &mut saves {
+            let found = self
+                .store
+                .definition(save.tenant, save.kind, &save.name)
+                .await?;
+            // Each sealing differs: what means the same is no new revision.
+            if let Some(found) = found
+                && self.means_the_same(save.kind, &found.document, &save.document)
+            {
+                save.document = found.document;
+            }
+        }
         Ok(saves)
     }
 
@@ -223,7 +258,9 @@ impl Engine {
                 "no version of `{name}` is active"
             )));
         }
-        self.reload_packs(caller.tenant).await
+        self.reload_packs(caller.tenant).await?;
+        self.tell_changed();
+        Ok(())
     }
 
     /// Deletes a version, or all versions of a pack.

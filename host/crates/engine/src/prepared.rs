@@ -59,6 +59,21 @@ pub(crate) struct Configured {
     pub(crate) masker: Masker,
 }
 
+impl Configured {
+    /// The secret values with what people call them.
+    pub(crate) fn secrets(&self) -> Vec<(String, String)> {
+        named_secrets(&self.resolved)
+    }
+}
+
+fn named_secrets(resolved: &Resolved) -> Vec<(String, String)> {
+    resolved
+        .secrets()
+        .into_iter()
+        .map(|(name, value)| (format!("the configuration variable `{name}`"), value))
+        .collect()
+}
+
 /// One pack version that a run is pinned to.
 #[derive(Serialize, Deserialize)]
 struct Pin {
@@ -83,7 +98,7 @@ pub(crate) struct Prepared {
 }
 
 impl Prepared {
-    /// A document was saved or deleted.
+    /// A document was saved or deleted, here or elsewhere.
     pub(crate) fn forget_current(&self) {
         self.generation.fetch_add(1, Ordering::SeqCst);
         self.applications.write().clear();
@@ -307,7 +322,7 @@ impl Engine {
         let resolved = configuration
             .resolve(|_, value| self.reveal(value))
             .map_err(|error| refused(&error))?;
-        let masker = Masker::new(resolved.secret_values())
+        let masker = Masker::new(named_secrets(&resolved))
             .map_err(|error| Error::Internal(error.to_string()))?;
         let configured = Arc::new(Configured {
             name: name.into(),

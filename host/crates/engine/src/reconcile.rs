@@ -8,7 +8,7 @@ use store::runs::{Priority, ReadyStep};
 use crate::{Engine, error::Result};
 
 /// How many steps one call of the store gives.
-const PAGE: usize = 4096;
+pub(crate) const PAGE: usize = 4096;
 
 impl Engine {
     /// Takes back what lost workers held and puts every ready step on the queue.
@@ -21,39 +21,64 @@ impl Engine {
             }
             taken_back += steps.len();
         }
-        let (mut after, mut queued) = (None, 0);
-        loop {
-            let steps = self.store.ready(after, PAGE).await?;
-            let Some(last) = steps.last() else { break };
-            after = Some(last.key);
-            queued += steps.len();
-            self.enqueue(steps).await?;
-        }
+        let queued = self.enqueue_ready().await?;
         if taken_back + queued > 0 {
             tracing::info!(taken_back, queued, "took over the steps that were waiting");
         }
         Ok(())
     }
 
-    /// Takes back, while running, what other workers lost, and forgets what expired.
+    /// Puts every ready step on the queue; answers how many there are.
+    pub(crate) async fn enqueue_ready(&self) -> Result<usize> {
+        let (mut after, mut queued) = (None, 0);
+        loop {
+            let steps = self.store.ready(after, PAGE).await?;
+            let Some(last) = steps.last() else {
+                return Ok(queued);
+            };
+            after = Some(last.key);
+            queued += steps.len();
+            self.enqueue(steps).await?;
+        }
+    }
+
+    /// Delivers anew what the queue set aside because it was delivered too often and never
+    /// acknowledged: its workers ended, or had no slot free for too long. No delivery can
+    /// harm a worker, which claims a step before it executes it, and claims are counted in
+    /// the store; but a step that is set aside would hang.
+    pub(crate) async fn revive(&self) -> Result<()> {
+        for depth in self.queue.depths().await? {
+            let revived = self.queue.revive(&depth.queue).await?;
+            if revived > 0 {
+                tracing::warn!(queue = %depth.queue, steps = revived, "delivered anew what had been delivered too often");
+            }
+        }
+        Ok(())
+    }
+
+    /// Does from time to time, in a single process, what the leader of a cluster does.
     pub(crate) async fn keep_house(&self) {
-        let period = Duration::from_mins(10);
+        let mut minutes: u32 = 0;
         loop {
             tokio::select! {
-                () = tokio::time::sleep(period) => {}
+                () = tokio::time::sleep(Duration::from_mins(1)) => {}
                 () = self.draining.cancelled() => return,
             }
-            if let Err(error) = self.tidy().await {
+            if let Err(error) = self.revive().await {
+                tracing::warn!(%error, "could not deliver anew what was set aside");
+            }
+            minutes = minutes.wrapping_add(1);
+            if !minutes.is_multiple_of(10) {
+                continue;
+            }
+            if let Err(error) = self.expire().await {
                 tracing::warn!(%error, "could not tidy up");
             }
         }
     }
 
-    async fn tidy(&self) -> Result<()> {
-        if !self.settings.exclusive {
-            let steps = self.store.reclaim(self.clock.now(), PAGE).await?;
-            self.enqueue(steps).await?;
-        }
+    /// Forgets what expired.
+    pub(crate) async fn expire(&self) -> Result<()> {
         loop {
             let forgotten = self.store.expire(self.clock.now(), 500).await?;
             if forgotten < 500 {
@@ -63,7 +88,7 @@ impl Engine {
         }
     }
 
-    async fn enqueue(&self, steps: Vec<ReadyStep>) -> Result<()> {
+    pub(crate) async fn enqueue(&self, steps: Vec<ReadyStep>) -> Result<()> {
         let mut by_queue: HashMap<(Arc<str>, bool), Vec<StepKey>> = HashMap::new();
         for step in steps {
             by_queue

@@ -2,7 +2,10 @@
 
 use std::{
     collections::HashMap,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -16,12 +19,16 @@ const SHARDS: usize = 16;
 /// step and its begin.
 const REMEMBERED: Duration = Duration::from_mins(2);
 
-/// The steps in execution.
+/// The steps in execution, and those that are on their way there or from there.
 #[derive(Default)]
 pub(crate) struct Running {
-    /// Runs that were cancelled a moment ago: a step of theirs may be claimed and not
-    /// have begun.
-    cancelled: Mutex<HashMap<RunId, Instant>>,
+    /// Steps that this process has claimed, or asks for: how often.
+    held: Mutex<HashMap<StepKey, usize>>,
+    /// Runs of which the end of a step is being stored, which may claim the next one.
+    moving: Mutex<HashMap<RunId, usize>>,
+    /// Runs that were cancelled a moment ago, and by whom: a step of theirs may be claimed
+    /// and not have begun.
+    cancelled: Mutex<HashMap<RunId, (Instant, Arc<str>)>>,
     /// Whether there is one, so that a step's begin needs no lock while there is none.
     any_cancelled: AtomicBool,
     shards: [Mutex<HashMap<StepKey, CancellationToken>>; SHARDS],
@@ -35,7 +42,36 @@ pub(crate) struct Entry<'a> {
     pub(crate) cancel: CancellationToken,
 }
 
+/// A step that this process carries on; dropping it says that it does so no more.
+pub(crate) struct Hold<'a> {
+    running: &'a Running,
+    key: StepKey,
+}
+
+/// A run of which the end of a step is being stored.
+pub(crate) struct Move<'a> {
+    running: &'a Running,
+    run: RunId,
+}
+
 impl Running {
+    /// Says that this process carries on a step, or asks for it.
+    pub(crate) fn hold(&self, key: StepKey) -> Hold<'_> {
+        *self.held.lock().entry(key).or_default() += 1;
+        Hold { running: self, key }
+    }
+
+    /// Says that the end of a step of this run is being stored.
+    pub(crate) fn moves(&self, run: RunId) -> Move<'_> {
+        *self.moving.lock().entry(run).or_default() += 1;
+        Move { running: self, run }
+    }
+
+    /// Whether this process knows of the step, or may learn of it in a moment.
+    pub(crate) fn knows(&self, key: StepKey) -> bool {
+        self.moving.lock().contains_key(&key.run) || self.held.lock().contains_key(&key)
+    }
+
     fn shard(&self, run: RunId) -> &Mutex<HashMap<StepKey, CancellationToken>> {
         &self.shards[run.0 as usize % SHARDS]
     }
@@ -55,20 +91,33 @@ impl Running {
         }
     }
 
-    /// Lets no claimed step of this run begin.
-    pub(crate) fn cancel_run(&self, run: RunId) {
+    /// Stops the steps of this run that execute here, and lets none that is claimed begin.
+    /// `who` is told to those that have.
+    pub(crate) fn cancel_run(&self, run: RunId, who: &str) {
         let now = Instant::now();
-        let mut cancelled = self.cancelled.lock();
-        cancelled.retain(|_, since| now.duration_since(*since) < REMEMBERED);
-        cancelled.insert(run, now);
-        self.any_cancelled.store(true, Ordering::SeqCst);
+        {
+            let mut cancelled = self.cancelled.lock();
+            cancelled.retain(|_, (since, _)| now.duration_since(*since) < REMEMBERED);
+            // Who cancelled it may be known already.
+            cancelled.entry(run).or_insert_with(|| (now, who.into()));
+            self.any_cancelled.store(true, Ordering::SeqCst);
+        }
+        for (key, cancel) in &*self.shard(run).lock() {
+            if key.run == run {
+                cancel.cancel();
+            }
+        }
     }
 
-    /// Stops the step, if it executes here.
-    pub(crate) fn cancel(&self, key: StepKey) {
-        if let Some(cancel) = self.shard(key.run).lock().get(&key) {
-            cancel.cancel();
-        }
+    /// Who cancelled the run a moment ago, if somebody did.
+    pub(crate) fn cancelled_by(&self, run: RunId) -> Option<Arc<str>> {
+        let cancelled = self.cancelled.lock();
+        cancelled.get(&run).map(|(_, who)| who.clone())
+    }
+
+    /// Whether the step executes here.
+    pub(crate) fn executes(&self, key: StepKey) -> bool {
+        self.shard(key.run).lock().contains_key(&key)
     }
 
     /// Stops everything.
@@ -89,5 +138,61 @@ impl Running {
 impl Drop for Entry<'_> {
     fn drop(&mut self) {
         self.running.shard(self.key.run).lock().remove(&self.key);
+    }
+}
+
+impl Hold<'_> {
+    /// It is carried on with another step.
+    pub(crate) fn move_to(&mut self, key: StepKey) {
+        *self = self.running.hold(key);
+    }
+}
+
+fn count_down<K: std::hash::Hash + Eq>(counts: &Mutex<HashMap<K, usize>>, key: &K) {
+    let mut counts = counts.lock();
+    if let Some(count) = counts.get_mut(key) {
+        *count -= 1;
+        if *count == 0 {
+            counts.remove(key);
+        }
+    }
+}
+
+impl Drop for Hold<'_> {
+    fn drop(&mut self) {
+        count_down(&self.running.held, &self.key);
+    }
+}
+
+impl Drop for Move<'_> {
+    fn drop(&mut self) {
+        count_down(&self.running.moving, &self.run);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use model::id::Ordinal;
+
+    use super::*;
+
+    #[test]
+    fn a_step_is_known_while_it_is_held_or_its_run_moves() {
+        let running = Running::default();
+        let key = |step| StepKey {
+            run: RunId(1),
+            step: Ordinal(step),
+        };
+        let first = running.hold(key(0));
+        let again = running.hold(key(0));
+        assert!(running.knows(key(0)) && !running.knows(key(1)));
+        drop(first);
+        let moving = running.moves(RunId(1));
+        assert!(running.knows(key(1)));
+        let next = running.hold(key(1));
+        drop((moving, again));
+        assert!(!running.knows(key(0)) && running.knows(key(1)));
+        drop(next);
+        assert!(running.held.lock().is_empty() && running.moving.lock().is_empty());
     }
 }

@@ -8,7 +8,7 @@ use std::{
 use model::{
     application::Application,
     configuration::Resolved,
-    id::{RunRef, TenantId},
+    id::{Ordinal, RunId, RunRef, StepKey, TenantId},
     log::Level,
     plan::{Missing, Plan},
     run_request::RunRequest as Request,
@@ -19,6 +19,7 @@ use store::runs::{Idempotency, NewRun, Priority, Submitted};
 use crate::{
     Engine,
     error::{Error, Fault, Result},
+    inputs::Input,
     prepared::{Configured, Runnable, cannot_run},
     view::{Caller, RunDetail, RunRequest},
     worker::Chain,
@@ -27,6 +28,8 @@ use crate::{
 /// What the names of applications start with that run one step by itself. They are in
 /// no list.
 pub(crate) const STEP_PREFIX: &str = "step:";
+/// How long a cancellation waits for steps to stop and to store their logs.
+const STOPPING: Duration = Duration::from_secs(1);
 /// The longest idempotency key, in characters.
 const MAX_KEY: usize = 255;
 
@@ -78,23 +81,27 @@ impl Engine {
             &format!("api:{}", caller.name),
             runnable,
             request,
+            Vec::new(),
             key,
         )
         .await
     }
 
+    /// `secret` names parameters that are secret whatever the plan says.
     async fn accept(
         &self,
         tenant: TenantId,
         trigger: &str,
         runnable: Arc<Runnable>,
-        request: Request,
+        mut request: Request,
+        secret: Vec<Box<str>>,
         key: Option<String>,
     ) -> Result<RunRef> {
         if self.draining.is_cancelled() {
             return Err(Error::Draining);
         }
         if self.backlog.load(Ordering::Relaxed) >= self.settings.backlog as i64 {
+            self.recount.notify_one();
             return Err(Error::Busy(format!(
                 "{} accepted runs have not ended, which is the limit (limits.backlog): try again when some have",
                 self.settings.backlog
@@ -109,11 +116,14 @@ impl Engine {
             &request,
             configured.as_deref().map(|one| &one.resolved),
         )?;
-        let input = request.parameters.to_json();
         let queue: Arc<str> = queue_of(&runnable, &request)?;
+        let parameters = std::mem::take(&mut request.parameters);
+        let input = Input::new(parameters, &runnable.plan, secret);
+        let stored = self.seal_input(&input)?;
         let idempotency = key
-            .map(|key| idempotency(key, &runnable, &request, &queue, &input))
+            .map(|key| self.idempotency(key, &runnable, &request, &queue, &input, &stored))
             .transpose()?;
+        let masker = input.masker(configured.as_deref())?;
         let now = self.clock.now();
         let reference = RunRef::new(now, crate::random()?);
         // A free slot and nothing waiting: the run's first step is claimed with its commit.
@@ -136,40 +146,48 @@ impl Engine {
             log_level: request.level.code(),
             trigger: trigger.into(),
             parent: None,
-            input: input.into(),
+            input: stored.into(),
             graph: runnable.plan.graph.clone(),
             created_at: now,
             expires_at: now.plus_micros(self.settings.result_expires.as_micros() as i64),
             idempotency,
-            claim: slot.is_some().then_some(self.worker),
+            claim: slot.is_some().then(|| self.worker()),
         };
-        match self.store.submit(run.clone()).await? {
+        let submitted = self.store.submit(run.clone()).await;
+        if run.claim.is_some() && submitted.as_ref().is_err_and(store::Error::is_retryable) {
+            self.account.in_doubt();
+        }
+        match submitted? {
             Submitted::Existing { reference, .. } => Ok(reference),
             Submitted::New {
                 run: id,
                 claimed,
                 ready,
             } => {
+                metrics::get().runs_accepted.inc();
                 self.backlog.fetch_add(1, Ordering::Relaxed);
                 if let (Some((step, token)), Some(slot)) = (claimed, slot) {
-                    let chain = Chain::begun(id, &run, runnable, configured, request.parameters);
+                    let chain = Chain::begun(id, &run, runnable, configured, input, masker);
                     self.spawn_chain(chain, step, token, slot);
                 }
-                let keys: Vec<_> = ready
-                    .iter()
-                    .map(|&step| model::id::StepKey { run: id, step })
-                    .collect();
-                if !keys.is_empty()
-                    && let Err(error) = self
-                        .queue
-                        .enqueue(&queue, run.priority == Priority::High, &keys)
-                        .await
-                {
-                    // The run is committed; the reconciler will find it.
-                    tracing::warn!(%error, run = %reference, "an accepted run could not be queued yet");
-                }
+                self.queue_up(&run, id, &ready).await;
                 Ok(reference)
             }
+        }
+    }
+
+    /// Puts the first steps of an accepted run on the queue.
+    async fn queue_up(&self, run: &NewRun, id: RunId, ready: &[Ordinal]) {
+        let keys: Vec<_> = ready
+            .iter()
+            .map(|&step| StepKey { run: id, step })
+            .collect();
+        let high = run.priority == Priority::High;
+        if !keys.is_empty()
+            && let Err(error) = self.queue.enqueue(&run.queue, high, &keys).await
+        {
+            // The run is committed; the reconciler will find it.
+            tracing::warn!(%error, run = %run.reference, "an accepted run could not be queued yet");
         }
     }
 
@@ -255,15 +273,18 @@ impl Engine {
     /// same parameters, configuration object and queue.
     pub async fn replay(&self, caller: &Caller, run: RunRef) -> Result<RunRef> {
         let summary = self.summary(caller.tenant, run).await?;
-        let input = self.input(&summary).await?;
-        let mut request = parse_params(&summary.application_name, &input)?;
-        request.level = Level::from_code(summary.log_level).unwrap_or(request.level);
-        request.configuration = Some(
-            summary
-                .configuration_name
-                .unwrap_or_else(|| "none".to_owned()),
-        );
-        request.queue = Some(summary.queue);
+        let input = self.open_input(&self.input(&summary).await?)?;
+        let request = Request {
+            name: None,
+            level: Level::from_code(summary.log_level).unwrap_or_default(),
+            configuration: Some(
+                summary
+                    .configuration_name
+                    .unwrap_or_else(|| "none".to_owned()),
+            ),
+            queue: Some(summary.queue),
+            parameters: input.parameters,
+        };
         let runnable = self
             .runnable(caller.tenant, &summary.application_name)
             .await?;
@@ -272,6 +293,8 @@ impl Engine {
             &format!("replay:{run}"),
             runnable,
             request,
+            // Once secret, always: the newest revision may declare it otherwise.
+            input.secret,
             None,
         )
         .await
@@ -283,17 +306,31 @@ impl Engine {
     /// [`Error::RunState`] when it has ended.
     pub async fn cancel(&self, caller: &Caller, run: RunRef) -> Result<()> {
         let summary = self.summary(caller.tenant, run).await?;
-        match self.store.cancel(summary.run, self.now()).await? {
-            None => Err(Error::RunState(format!("{run} has ended already"))),
-            Some(running) => {
-                self.running.cancel_run(summary.run);
-                for (key, _) in running {
-                    self.running.cancel(key);
-                }
-                self.tell_ended(run);
-                Ok(())
-            }
+        if !self.stop_run(summary.run, run, &caller.name).await? {
+            return Err(Error::RunState(format!("{run} has ended already")));
         }
+        Ok(())
+    }
+
+    /// Cancels a run in the store and what executes of it here; says whether it had not
+    /// ended.
+    pub(crate) async fn stop_run(&self, id: RunId, run: RunRef, who: &str) -> Result<bool> {
+        let Some(running) = self.store.cancel(id, self.now()).await? else {
+            return Ok(false);
+        };
+        self.running.cancel_run(id, who);
+        if let Some(outbox) = &self.outbox {
+            outbox.cancelled(id, who);
+        }
+        // Whoever is answered finds the whole log, except when a step does not stop.
+        let until = tokio::time::Instant::now() + STOPPING;
+        while running.iter().any(|&(key, _)| self.running.executes(key))
+            && tokio::time::Instant::now() < until
+        {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        self.tell_ended(run);
+        Ok(true)
     }
 
     /// Waits until a run has ended, or `at_most`, and tells how it stands then.
@@ -323,6 +360,31 @@ impl Engine {
     pub(crate) fn tell_ended(&self, run: RunRef) {
         self.backlog.fetch_sub(1, Ordering::Relaxed);
         self.wake.ended(run);
+        if let Some(outbox) = &self.outbox {
+            outbox.ended(run);
+        }
+    }
+
+    /// Counts from time to time how many runs have not ended: other processes end runs that
+    /// this one accepted, and accept others.
+    pub(crate) async fn count_backlog(&self) {
+        const PERIOD: Duration = Duration::from_secs(5);
+        /// Where a run was refused because there are too many.
+        const FULL: Duration = Duration::from_millis(250);
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(PERIOD) => {}
+                () = async {
+                    tokio::time::sleep(FULL).await;
+                    self.recount.notified().await;
+                } => {}
+                () = self.stopped.cancelled() => return,
+            }
+            match self.store.unfinished(TenantId::DEFAULT).await {
+                Ok(count) => self.backlog.store(count as i64, Ordering::Relaxed),
+                Err(error) => tracing::debug!(%error, "the backlog could not be counted"),
+            }
+        }
     }
 }
 
@@ -357,7 +419,7 @@ fn queue_of(runnable: &Runnable, request: &Request) -> Result<Arc<str>> {
         .or(runnable.queue.as_deref())
         .unwrap_or(queue::DEFAULT);
     let name = queue::canonical(name);
-    if name.len() > 128 || name.chars().any(char::is_control) {
+    if !crate::workers::is_queue_name(name) {
         return Err(Error::CannotRun {
             application: runnable.name.to_string(),
             faults: vec![Fault {
@@ -371,12 +433,35 @@ fn queue_of(runnable: &Runnable, request: &Request) -> Result<Arc<str>> {
     Ok(name.into())
 }
 
-fn idempotency(
+impl Engine {
+    /// The key with a digest of the request.
+    fn idempotency(
+        &self,
+        key: String,
+        runnable: &Runnable,
+        request: &Request,
+        queue: &str,
+        input: &Input,
+        stored: &str,
+    ) -> Result<Idempotency> {
+        if input.secret.is_empty() {
+            return digest(key, runnable, request, queue, stored, blake3::Hasher::new());
+        }
+        // Each sealing differs, so the plain values count; under a key, so that nobody can
+        // find out a short one from the digest in the store.
+        let hasher = blake3::Hasher::new_keyed(&self.vault.derive("idempotency"));
+        let plain = input.parameters.to_json();
+        digest(key, runnable, request, queue, &plain, hasher)
+    }
+}
+
+fn digest(
     key: String,
     runnable: &Runnable,
     request: &Request,
     queue: &str,
     input: &str,
+    mut hasher: blake3::Hasher,
 ) -> Result<Idempotency> {
     if key.is_empty() || key.chars().count() > MAX_KEY {
         return Err(Error::CannotRun {
@@ -388,7 +473,6 @@ fn idempotency(
             }],
         });
     }
-    let mut hasher = blake3::Hasher::new();
     for part in [
         &*runnable.name,
         request.configuration.as_deref().unwrap_or(""),

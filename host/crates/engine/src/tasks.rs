@@ -16,6 +16,7 @@ use store::{
 use crate::{
     Engine,
     error::{Error, Fault, Result},
+    inputs,
     view::{RunData, RunDetail, RunsQuery, StepDetail},
 };
 
@@ -74,6 +75,7 @@ impl Engine {
             .collect())
     }
 
+    /// A run's parameters as they are stored: secret ones are sealed.
     pub(crate) async fn input(&self, run: &RunSummary) -> Result<String> {
         let bytes = self.store.input(run.run, run.expires_at).await?;
         Ok(bytes.map_or_else(
@@ -101,6 +103,7 @@ impl Engine {
                 syncpack: step.syncpack().unwrap_or_default().to_owned(),
                 state: unreached(run.state),
                 attempts: 0,
+                worker: None,
                 ready_at: None,
                 started_at: None,
                 finished_at: None,
@@ -112,6 +115,7 @@ impl Engine {
             if let Some(step) = steps.get_mut(row.step.index()) {
                 step.state = row.state;
                 step.attempts = row.attempts;
+                step.worker = row.worker.map(|worker| worker.0);
                 step.ready_at = row.ready_at;
                 step.started_at = row.started_at;
                 step.finished_at = row.finished_at;
@@ -121,7 +125,7 @@ impl Engine {
         Ok(RunDetail { run, steps })
     }
 
-    async fn step_error(
+    pub(crate) async fn step_error(
         &self,
         run: &RunSummary,
         row: &StepSummary,
@@ -192,7 +196,7 @@ impl Engine {
             None => (0..names.len() as u32).map(Ordinal).collect(),
         };
         let outputs = self.store.outputs(run.run, run.expires_at, &steps).await?;
-        let input = self.input(&run).await?;
+        let input = inputs::shown(self.input(&run).await?);
         Ok(RunData {
             run: reference,
             input,

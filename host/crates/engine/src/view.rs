@@ -50,6 +50,8 @@ pub struct Activated {
     pub kept: Vec<String>,
     /// Requested grants that were not given: steps that need them will be refused.
     pub not_granted: Vec<String>,
+    /// Grants that the pack had and has no more.
+    pub taken_away: Vec<String>,
 }
 
 /// A step that an active pack offers.
@@ -78,6 +80,15 @@ pub struct RunRequest {
     pub idempotency_key: Option<String>,
 }
 
+/// What a process that executes steps shall do from now on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WorkerChange {
+    /// The queues to listen on; empty: all. `None`: as before.
+    pub queues: Option<Vec<String>>,
+    /// How many steps to execute at a time. `None`: as before.
+    pub slots: Option<u32>,
+}
+
 /// A step of a run.
 #[derive(Clone, Debug)]
 pub struct StepDetail {
@@ -93,6 +104,8 @@ pub struct StepDetail {
     pub state: StepState,
     /// How often it was started.
     pub attempts: i64,
+    /// The number of the process that executes or executed its newest attempt.
+    pub worker: Option<i64>,
     /// When it became ready.
     pub ready_at: Option<Timestamp>,
     /// When its newest attempt started.
@@ -143,7 +156,7 @@ pub struct LogPage {
 pub struct RunData {
     /// The run.
     pub run: RunRef,
-    /// The run's parameters, references unresolved: a JSON object.
+    /// The run's parameters, references unresolved, secret ones masked: a JSON object.
     pub input: String,
     /// Each step's name with its data as JSON text, if it has any.
     pub outputs: Vec<(String, Option<String>)>,

@@ -30,6 +30,13 @@ impl Wake {
         }
     }
 
+    /// Something may have been missed: everybody looks.
+    pub(crate) fn look(&self) {
+        for notify in self.waiting.lock().values() {
+            notify.notify_waiters();
+        }
+    }
+
     /// The run has ended.
     pub(crate) fn ended(&self, run: RunRef) {
         let notify = {

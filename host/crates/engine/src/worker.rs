@@ -1,22 +1,33 @@
 //! Taking ready steps off the queue and carrying each run on as far as this worker can.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Arc, atomic::Ordering},
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use model::{
+    application::Application,
+    descriptor::StepDescriptor,
+    flow::{Graph, Route},
     id::{Ordinal, RunId, StepKey, Token},
+    mask::Masker,
     parameters::RunParameters,
-    plan::Outputs,
+    plan::{Outputs, Plan},
+    state::StepState,
+    validate::{Lookup, Registry},
 };
 use queue::{Delivery, Subscription};
-use store::runs::{Claim, Completed, Completion, NewRun, Priority, RunHeader};
+use store::runs::{Claim, Claimed, Completed, Completion, NewRun, RunHeader};
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::{
     Engine,
-    attempt::{Fail as _, Problem},
     error::{Error, Result},
+    inputs::Input,
     prepared::{Configured, Runnable},
+    problem::Problem,
 };
 
 /// How many entries are taken off the queue at a time.
@@ -29,8 +40,25 @@ pub(crate) struct Chain {
     pub(crate) runnable: Arc<Runnable>,
     pub(crate) configured: Option<Arc<Configured>>,
     pub(crate) parameters: RunParameters,
+    /// Knows the secrets of the configuration object and of the parameters.
+    pub(crate) masker: Masker,
     /// Outputs by ordinal that this worker knows; `None`: the step has none.
     pub(crate) outputs: HashMap<Ordinal, Option<Bytes>>,
+}
+
+/// Knows every step and nothing about it: enough to read the edges of an application.
+struct AnyStep;
+
+impl Registry for AnyStep {
+    fn step(&self, syncpack: Option<&str>, file: &str) -> Lookup {
+        Lookup::Found {
+            syncpack: syncpack.unwrap_or_default().to_owned(),
+            descriptor: Arc::new(StepDescriptor {
+                name: file.to_owned(),
+                ..StepDescriptor::default()
+            }),
+        }
+    }
 }
 
 impl Outputs for Chain {
@@ -47,7 +75,8 @@ impl Chain {
         new: &NewRun,
         runnable: Arc<Runnable>,
         configured: Option<Arc<Configured>>,
-        parameters: RunParameters,
+        input: Input,
+        masker: Masker,
     ) -> Self {
         Self {
             header: RunHeader {
@@ -67,7 +96,8 @@ impl Chain {
             },
             runnable,
             configured,
-            parameters,
+            parameters: input.parameters,
+            masker,
             outputs: HashMap::new(),
         }
     }
@@ -81,29 +111,76 @@ impl Chain {
     }
 }
 
-impl Engine {
-    /// What this worker listens on.
-    fn subscription(&self) -> Subscription {
-        let queues = &self.settings.queues;
-        Subscription {
-            all: queues.is_empty(),
-            queues: queues
-                .iter()
-                .map(|name| queue::canonical(name).into())
-                .collect(),
-        }
+/// What a worker of these queues listens on.
+pub(crate) fn subscription(queues: &[String]) -> Subscription {
+    Subscription {
+        all: queues.is_empty(),
+        queues: queues
+            .iter()
+            .map(|name| queue::canonical(name).into())
+            .collect(),
     }
+}
 
+impl Engine {
     /// Whether this worker listens on that queue.
     pub(crate) fn listens(&self, queue: &str) -> bool {
-        let queues = &self.settings.queues;
-        queues.is_empty() || queues.iter().any(|name| queue::canonical(name) == queue)
+        let subscription = self.subscription.borrow();
+        subscription.all || subscription.queues.iter().any(|name| **name == *queue)
+    }
+
+    /// Listens on these queues from now on, and executes so many steps at a time; those
+    /// that are under way end first.
+    pub(crate) fn resize(&self, queues: &[String], slots: u32) {
+        let wanted = subscription(queues);
+        self.subscription.send_if_modified(|current| {
+            let changed = *current != wanted;
+            if changed {
+                tracing::info!(?queues, "this worker listens on other queues");
+                *current = wanted;
+            }
+            changed
+        });
+        let before = self.size.swap(slots, Ordering::AcqRel);
+        if slots != before {
+            tracing::info!(
+                before,
+                slots,
+                "this worker executes another number of steps at a time"
+            );
+        }
+        if slots > before {
+            self.slots.add_permits((slots - before) as usize);
+        } else if slots < before {
+            let (free, surplus) = (self.slots.clone(), before - slots);
+            self.tasks.spawn_on(
+                async move {
+                    // They are taken as they become free, and not given back.
+                    for _ in 0..surplus {
+                        let Ok(slot) = free.acquire().await else {
+                            return;
+                        };
+                        slot.forget();
+                    }
+                },
+                &self.guests,
+            );
+        }
     }
 
     /// Takes steps off the queue while slots are free, until the engine drains.
     pub(crate) async fn dispatch(&self) {
-        let subscription = self.subscription();
+        let mut listening = self.subscription.subscribe();
+        let mut answers = self.account.watch();
         while !self.draining.is_cancelled() {
+            // What is received could not be claimed while the store does not answer.
+            let answered = async { answers.wait_for(|answers| *answers).await.is_ok() };
+            tokio::select! {
+                true = answered => {}
+                () = self.draining.cancelled() => return,
+                else => return,
+            }
+            let subscription = listening.borrow_and_update().clone();
             // One slot is held while waiting; submits may take the others meanwhile.
             let Ok(slot) = self.slots.clone().acquire_owned().await else {
                 return;
@@ -111,6 +188,8 @@ impl Engine {
             let most = 1 + self.slots.available_permits().min(BATCH - 1);
             let received = tokio::select! {
                 received = self.queue.receive(&subscription, most) => received,
+                _ = listening.changed() => continue,
+                _ = answers.changed() => continue,
                 () = self.draining.cancelled() => return,
             };
             match received {
@@ -143,21 +222,10 @@ impl Engine {
     }
 
     async fn serve(&self, delivery: Delivery, slot: OwnedSemaphorePermit) {
-        if self.draining.is_cancelled() {
+        let _hold = self.running.hold(delivery.key);
+        let Some(claimed) = self.claim_patiently(&delivery).await else {
+            // Not acknowledged: delivered again when its lease ends.
             return;
-        }
-        let claim = Claim {
-            key: delivery.key,
-            worker: self.worker,
-            at: self.clock.now(),
-        };
-        let claimed = match self.store.claim(claim).await {
-            Ok(claimed) => claimed,
-            Err(error) => {
-                // Not acknowledged: delivered again when its lease ends.
-                tracing::warn!(%error, run = delivery.key.run.0, "a step could not be claimed");
-                return;
-            }
         };
         if let Err(error) = self
             .queue
@@ -172,7 +240,51 @@ impl Engine {
                 self.carry_on(chain, delivery.key.step, claimed.token, slot)
                     .await;
             }
-            Err((run, error)) => self.give_up(run, &error).await,
+            Err((header, error)) if error.is_retryable() => {
+                tracing::error!(%error, run = %header.reference, "a run cannot be loaded; the next start takes it up again");
+            }
+            Err((header, error)) => {
+                let graph = self.graph_alone(&header).await;
+                let attempt = (delivery.key.step, claimed.token);
+                self.give_up(&header, attempt, graph, &error).await;
+            }
+        }
+    }
+
+    /// Claims a step, trying again while the store does not answer: given back to the queue,
+    /// it would be delivered to one process after another until it counted as a dead letter.
+    /// `None`: nobody knows whether it is ready.
+    async fn claim_patiently(&self, delivery: &Delivery) -> Option<Option<Claimed>> {
+        let mut pause = Duration::from_millis(50);
+        loop {
+            let worker = self.worker();
+            let claim = Claim {
+                key: delivery.key,
+                worker,
+                at: self.clock.now(),
+            };
+            match self.store.claim(claim).await {
+                Ok(claimed) => {
+                    self.account.answered();
+                    // Claimed under a lease that has ended meanwhile: others take it over.
+                    return Some(claimed.filter(|_| worker == self.worker()));
+                }
+                Err(error) if error.is_retryable() => {
+                    tracing::warn!(%error, run = delivery.key.run.0, "a step could not be claimed yet");
+                    self.account.unanswered();
+                    self.account.in_doubt();
+                    tokio::select! {
+                        () = tokio::time::sleep(pause) => {}
+                        () = self.draining.cancelled() => return None,
+                    }
+                    pause = (pause * 2).min(Duration::from_secs(1));
+                }
+                Err(error) => {
+                    self.account.answered();
+                    tracing::error!(%error, run = delivery.key.run.0, "a step cannot be claimed");
+                    return None;
+                }
+            }
         }
     }
 
@@ -208,35 +320,74 @@ impl Engine {
             };
             let text = std::str::from_utf8(&header.input)
                 .map_err(|error| Error::Internal(error.to_string()))?;
-            let parameters =
-                RunParameters::parse(text).map_err(|error| Error::Internal(error.to_string()))?;
-            Ok((runnable, configured, parameters))
+            let input = self.open_input(text)?;
+            let masker = input.masker(configured.as_deref())?;
+            Ok((runnable, configured, input.parameters, masker))
         };
         match load.await {
-            Ok((runnable, configured, parameters)) => Ok(Chain {
+            Ok((runnable, configured, parameters, masker)) => Ok(Chain {
                 header,
                 runnable,
                 configured,
                 parameters,
+                masker,
                 outputs: HashMap::new(),
             }),
             Err(error) => Err((header, error)),
         }
     }
 
-    /// A claimed step whose run cannot be loaded: what may pass is left to the next
-    /// claim, what cannot pass ends the run rather than letting it hang.
-    async fn give_up(&self, header: RunHeader, error: &Error) {
+    /// The edges of a run's plan, where what else it is pinned to may be gone.
+    async fn graph_alone(&self, header: &RunHeader) -> Option<Arc<Graph>> {
+        let revision = self.store.revision(header.application_revision).await;
+        let application = Application::parse(&revision.ok()??.document).ok()?;
+        let plan = Plan::compile(&application, &AnyStep).ok()?;
+        Some(plan.graph)
+    }
+
+    /// A claimed step that can neither be executed nor left to somebody else: it fails
+    /// with the reason. Where not even that can be stored, its run is cancelled rather
+    /// than left hanging.
+    async fn give_up(
+        &self,
+        header: &RunHeader,
+        (step, token): (Ordinal, Token),
+        graph: Option<Arc<Graph>>,
+        error: &Error,
+    ) {
         tracing::error!(%error, run = %header.reference, "a run cannot go on");
-        if error.is_retryable() {
-            return;
-        }
-        match self.store.cancel(header.run, self.now()).await {
-            Ok(Some(_)) => self.tell_ended(header.reference),
-            Ok(None) => {}
-            Err(error) => {
-                tracing::error!(%error, run = %header.reference, "nor can it be cancelled");
+        let known = graph.is_some();
+        let problem = Problem::permanent(error.code(), format!("the run cannot go on: {error}"));
+        let failure = Completion {
+            key: StepKey {
+                run: header.run,
+                step,
+            },
+            token,
+            state: StepState::Failed,
+            output: None,
+            // What is said about loading a run repeats no values.
+            error: Some(problem.to_json(&Masker::none())),
+            log: None,
+            at: self.now(),
+            graph: graph.unwrap_or_default(),
+            route: Route::All,
+            claim: None,
+            expires_at: header.expires_at,
+        };
+        match self.persist(&failure).await {
+            Ok(Completed::Fenced) => return,
+            Ok(Completed::Stored { ended: Some(_), .. }) => {
+                return self.tell_ended(header.reference);
             }
+            // Steps of other branches are executed, or fail in the same way.
+            Ok(_) if known => return,
+            // Nothing follows from an end whose edges are not known.
+            Ok(_) | Err(_) => {}
+        }
+        let stopped = self.stop_run(header.run, header.reference, "the service");
+        if let Err(error) = stopped.await {
+            tracing::error!(%error, run = %header.reference, "nor can it be cancelled");
         }
     }
 
@@ -262,84 +413,40 @@ impl Engine {
         mut token: Token,
         _slot: OwnedSemaphorePermit,
     ) {
+        let mut hold = self.running.hold(chain.key(step));
         loop {
+            let began = Instant::now();
             let Some(completion) = self.attempt(&mut chain, step, token).await else {
                 return;
             };
+            metrics::get().step_ended(completion.state.word(), began.elapsed());
             let output = completion.output.clone();
-            match self.commit(completion).await {
+            let moving = self.running.moves(chain.header.run);
+            match self.commit(&completion).await {
                 None => {
-                    let error = Error::Internal("its result cannot be stored".to_owned());
-                    return self.give_up(chain.header, &error).await;
+                    let error = Error::Internal("a step's result cannot be stored".to_owned());
+                    return self
+                        .give_up(&chain.header, (step, token), None, &error)
+                        .await;
                 }
-                Some(Completed::Fenced) => return,
+                Some(Completed::Fenced) => return self.keep_log(completion).await,
                 Some(Completed::Stored {
                     claimed,
                     ready,
                     ended,
                 }) => {
                     self.pass_on(&chain, &ready).await;
-                    if ended.is_some() {
+                    if let Some(state) = ended {
+                        metrics::get().run_ended(state.word());
                         self.tell_ended(chain.header.reference);
                     }
                     let Some(next) = claimed else { return };
                     chain.outputs.insert(step, output);
                     (step, token) = next;
+                    hold.move_to(chain.key(step));
+                    drop(moving);
                 }
             }
-        }
-    }
-
-    /// Stores the end of an attempt, trying again while the store does not answer. A
-    /// result that the store refuses for good is stored as a failure; `None` when that
-    /// is refused too.
-    async fn commit(&self, completion: Completion) -> Option<Completed> {
-        match self.persist(&completion).await {
-            Ok(completed) => Some(completed),
-            Err(error) => {
-                let message = format!("the result could not be stored: {error}");
-                let failed = completion.failed(&Problem::permanent("not-stored", message));
-                self.persist(&failed).await.ok()
-            }
-        }
-    }
-
-    /// Tries until the store answers. When the engine stops meanwhile, the attempt is
-    /// as if fenced: the next start executes the step again.
-    async fn persist(
-        &self,
-        completion: &Completion,
-    ) -> std::result::Result<Completed, store::Error> {
-        let mut pause = Duration::from_millis(20);
-        loop {
-            match self.store.complete(completion.clone()).await {
-                Ok(completed) => return Ok(completed),
-                Err(error) if error.is_retryable() => {
-                    tracing::warn!(%error, run = completion.key.run.0, "a result could not be stored yet");
-                    tokio::select! {
-                        () = tokio::time::sleep(pause) => {}
-                        () = self.stopped.cancelled() => return Ok(Completed::Fenced),
-                    }
-                    pause = (pause * 2).min(Duration::from_secs(5));
-                }
-                Err(error) => {
-                    tracing::error!(%error, run = completion.key.run.0, step = completion.key.step.0, "a result cannot be stored");
-                    return Err(error);
-                }
-            }
-        }
-    }
-
-    async fn pass_on(&self, chain: &Chain, ready: &[Ordinal]) {
-        // One that drains leaves them to the next start.
-        if ready.is_empty() || self.draining.is_cancelled() {
-            return;
-        }
-        let keys: Vec<StepKey> = ready.iter().map(|&step| chain.key(step)).collect();
-        let high = chain.header.priority == Priority::High;
-        if let Err(error) = self.queue.enqueue(&chain.header.queue, high, &keys).await {
-            // The steps are ready in the store; the next start puts them on the queue.
-            tracing::warn!(%error, run = %chain.header.reference, "ready steps could not be queued");
         }
     }
 }

@@ -87,7 +87,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             black_box(plan.steps[step].resolve(&scope(run)).is_ok());
         });
     }
-    let masker = Masker::new(configuration.secret_values())?;
+    let masker = Masker::new(configuration.secrets())?;
     measure("mask the document", || {
         black_box(masker.mask_json(black_box(&text)));
     });

@@ -196,6 +196,11 @@ impl<'a> Variable<'a> {
         })
     }
 
+    /// Whether what a run gives for it is secret.
+    pub fn secret(self) -> bool {
+        self.entry.get("param_type").and_then(Value::as_str) == Some("secret")
+    }
+
     /// Whether a run cannot do without it.
     pub fn required(self) -> bool {
         self.entry.get("required").and_then(truth).unwrap_or(false)

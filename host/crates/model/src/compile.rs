@@ -1,16 +1,16 @@
 //! From a document to a plan, gathering every problem on the way.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     sync::Arc,
 };
 
 use crate::{
     application::{Application, Step},
-    descriptor::StepDescriptor,
+    descriptor::{ParameterType, StepDescriptor},
     flow::Graph,
     id::Ordinal,
-    plan::{Plan, PlannedStep},
+    plan::{Plan, PlannedStep, PlannedVariable},
     reference::{Issue, Names, Target, Template},
     validate::{Lookup, MAX_NAME, MAX_STEPS, Problem, Registry, code},
 };
@@ -80,11 +80,43 @@ pub(crate) fn compile(
     let plan = Plan {
         name: application.name().unwrap_or_default().to_owned(),
         graph: Arc::new(Graph::new(all, edges.pairs())),
+        secret_inputs: secret_inputs(&steps, &variables.planned),
         steps,
         variables: variables.planned,
         warnings: Vec::new(),
     };
     (Some(plan), problems)
+}
+
+/// The parameters of a run that lead into a step's parameter of type secret.
+fn secret_inputs(steps: &[PlannedStep], variables: &[PlannedVariable]) -> Box<[Box<str>]> {
+    let secret = steps
+        .iter()
+        .flat_map(|step| &step.parameters)
+        .filter(|parameter| parameter.param_type == ParameterType::Secret);
+    let mut names = BTreeSet::new();
+    let mut open: Vec<&Template> = Vec::new();
+    let mut seen = HashSet::new();
+    for parameter in secret {
+        names.insert(parameter.name.as_str());
+        open.extend(&parameter.template);
+    }
+    for variable in variables.iter().filter(|variable| variable.secret) {
+        names.insert(&variable.name);
+        open.extend(&variable.template);
+    }
+    while let Some(template) = open.pop() {
+        template.references(&mut |reference| {
+            if let Target::Variable(at) = reference.target
+                && let Some(variable) = variables.get(at as usize)
+                && seen.insert(at)
+            {
+                names.insert(&variable.name);
+                open.extend(&variable.template);
+            }
+        });
+    }
+    names.into_iter().map(Box::from).collect()
 }
 
 /// The names of an application's steps.

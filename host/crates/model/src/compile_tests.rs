@@ -19,6 +19,9 @@ impl Registry for Packs {
                 {"name": "list", "type": "array"},
                 {"name": "mode", "type": "string", "choices": ["a", "b"]},
             ]),
+            "Guarded" => {
+                json!([{"name": "password", "type": "secret"}, {"name": "user", "type": "string"}])
+            }
             "Needs" => json!([{"name": "host", "type": "string", "required": true}]),
             "NeedsQueue" => json!([{"name": "queue", "type": "string", "required": true}]),
             _ => return Lookup::UnknownStep,
@@ -480,4 +483,43 @@ mod any {
             }
         }
     }
+}
+
+#[test]
+fn what_a_run_gives_for_a_secret_parameter_is_known_to_be_secret() {
+    let secret = |variables: Value, steps: Value| -> Vec<String> {
+        let document = json!({"name": "a", "app_variables": variables, "steps": steps});
+        let plan = Plan::compile(&Application::from_value(document).unwrap(), &Packs).unwrap();
+        plan.secret_inputs.iter().map(ToString::to_string).collect()
+    };
+    let any = json!([{"name": "s", "file": "Any", "password": "x"}]);
+    assert!(secret(json!([]), any).is_empty());
+    let guarded = |password: Value| json!([{"name": "s", "file": "Guarded", "password": password}]);
+    assert_eq!(secret(json!([]), guarded(json!("x"))), ["password"]);
+    let variables = json!([
+        {"name": "token", "value": "${appvar.part}-1"},
+        {"name": "part"},
+        {"name": "other", "value": "${appvar.part}"},
+    ]);
+    for password in [
+        json!("${appvar.token}"),
+        json!({"in": ["a ${appvar.token}"]}),
+    ] {
+        assert_eq!(
+            secret(variables.clone(), guarded(password)),
+            ["part", "password", "token"]
+        );
+    }
+    // Declared by the variable itself.
+    let declared = json!([
+        {"name": "pin", "param_type": "secret", "value": "${appvar.part}"},
+        {"name": "part"},
+        {"name": "open", "param_type": "string"},
+    ]);
+    let any = json!([{"name": "s", "file": "Any"}]);
+    assert_eq!(secret(declared, any), ["part", "pin"]);
+    // The variable of the parameter's own name.
+    let variables = json!([{"name": "password", "value": "${appvar.part}"}, {"name": "part"}]);
+    let steps = json!([{"name": "s", "file": "Guarded", "user": "${appvar.part}"}]);
+    assert_eq!(secret(variables, steps), ["part", "password"]);
 }

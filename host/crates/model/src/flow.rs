@@ -215,6 +215,63 @@ pub const fn final_state(cancelled: bool, failed: u32, warned: u32) -> RunState 
     }
 }
 
+/// How a run's steps have ended so far: counters on the run's row.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Steps that have not ended.
+    pub remaining: u32,
+    /// Steps that failed.
+    pub failed: u32,
+    /// Steps that ended with a warning.
+    pub warned: u32,
+    /// Steps that were cancelled.
+    pub cancelled: u32,
+}
+
+/// Why the end of a step cannot be counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Miscount {
+    /// The state is not one in which an attempt ends.
+    #[error("an attempt cannot end as {}", .0.word())]
+    NoEnd(StepState),
+    /// More steps would have ended than there are.
+    #[error("the run has ended more steps than it has")]
+    TooMany,
+}
+
+impl Tally {
+    /// Counts an attempt that ends as `state` and the steps that are skipped for it.
+    /// Answers the state in which the run ends, if no step is left.
+    pub fn end(&mut self, state: StepState, skipped: usize) -> Result<Option<RunState>, Miscount> {
+        match state {
+            StepState::Success => {}
+            StepState::Warning => self.warned += 1,
+            StepState::Failed => self.failed += 1,
+            StepState::Cancelled => self.cancelled += 1,
+            state => return Err(Miscount::NoEnd(state)),
+        }
+        self.remaining = u32::try_from(skipped)
+            .ok()
+            .and_then(|skipped| skipped.checked_add(1))
+            .and_then(|ended| self.remaining.checked_sub(ended))
+            .ok_or(Miscount::TooMany)?;
+        let ended = self.remaining == 0;
+        Ok(ended.then(|| final_state(self.cancelled > 0, self.failed, self.warned)))
+    }
+}
+
+/// The state in which a run of `steps` steps is accepted; `claimed` says whether its
+/// first step starts with it. A plan without steps has ended when it is accepted.
+pub const fn accepted_state(steps: usize, claimed: bool) -> RunState {
+    if steps == 0 {
+        final_state(false, 0, 0)
+    } else if claimed {
+        RunState::Running
+    } else {
+        RunState::Queued
+    }
+}
+
 #[cfg(test)]
 #[path = "flow_tests.rs"]
 mod tests;

@@ -96,6 +96,22 @@ fn a_join_behind_a_branch_runs_on_its_live_input() {
     );
 }
 
+#[test]
+fn the_last_end_is_the_runs() {
+    let mut tally = Tally {
+        remaining: 4,
+        ..Tally::default()
+    };
+    assert_eq!(tally.end(StepState::Warning, 0), Ok(None));
+    assert_eq!(tally.end(StepState::Failed, 1), Ok(None));
+    assert_eq!(
+        tally.end(StepState::Running, 0),
+        Err(Miscount::NoEnd(StepState::Running))
+    );
+    assert_eq!(tally.end(StepState::Success, 0), Ok(Some(RunState::Failed)));
+    assert_eq!(tally.end(StepState::Success, 0), Err(Miscount::TooMany));
+}
+
 proptest! {
     /// Whatever the graph, the order of ends and the failures: every step ends
     /// exactly once, and runs if and only if nothing that it depends on failed.

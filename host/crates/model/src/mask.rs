@@ -6,7 +6,12 @@
 //! JSON-escaped ones. Values shorter than [`SHORTEST`] characters are not masked:
 //! they would blot out ordinary text.
 
-use std::{borrow::Cow, collections::BTreeSet, fmt::Write as _, sync::Arc};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+    sync::Arc,
+};
 
 use aho_corasick::{AhoCorasick, BuildError};
 use base64::{Engine as _, engine::general_purpose};
@@ -20,7 +25,15 @@ pub const SHORTEST: usize = 4;
 /// Masks the secret values that it was made with. A clone shares them.
 #[derive(Clone, Default)]
 pub struct Masker {
-    patterns: Option<Arc<AhoCorasick>>,
+    patterns: Option<Arc<Patterns>>,
+}
+
+struct Patterns {
+    search: AhoCorasick,
+    /// By pattern, the place in `names` of the secret that it is a form of.
+    owners: Vec<usize>,
+    /// What the secrets are called.
+    names: Vec<String>,
 }
 
 impl Masker {
@@ -29,24 +42,71 @@ impl Masker {
         Self { patterns: None }
     }
 
-    /// A masker of these values.
+    /// A masker of these values, each with what people call it: a form that several
+    /// secrets have is reported as the first one's.
     ///
     /// # Errors
     /// When the values together are too large to search for (gigabytes).
-    pub fn new<S: AsRef<str>>(values: impl IntoIterator<Item = S>) -> Result<Self, BuildError> {
-        let mut patterns = BTreeSet::new();
-        for value in values {
+    pub fn new<N: Into<String>, S: AsRef<str>>(
+        secrets: impl IntoIterator<Item = (N, S)>,
+    ) -> Result<Self, BuildError> {
+        let mut patterns = BTreeMap::new();
+        let mut names = Vec::new();
+        for (name, value) in secrets {
             let value = value.as_ref();
-            if value.chars().count() >= SHORTEST {
-                forms(value, &mut patterns);
+            if value.chars().count() < SHORTEST {
+                continue;
             }
+            let mut found = BTreeSet::new();
+            forms(value, &mut found);
+            for form in found {
+                patterns.entry(form).or_insert(names.len());
+            }
+            names.push(name.into());
         }
         if patterns.is_empty() {
             return Ok(Self::none());
         }
         Ok(Self {
-            patterns: Some(Arc::new(AhoCorasick::new(&patterns)?)),
+            patterns: Some(Arc::new(Patterns {
+                search: AhoCorasick::new(patterns.keys())?,
+                owners: patterns.into_values().collect(),
+                names,
+            })),
         })
+    }
+
+    /// What the secrets in a text are called, in the order in which they were given.
+    pub fn found(&self, text: &str) -> Vec<&str> {
+        self.names_of(|search| search.text(text))
+    }
+
+    /// What the secrets in a JSON text are called: those that
+    /// [`mask_json`](Self::mask_json) hides.
+    pub fn found_in_json(&self, json: &str) -> Vec<&str> {
+        self.names_of(|search| {
+            if !json.bytes().any(|byte| byte == b'\\') && !search.patterns.search.is_match(json) {
+                return;
+            }
+            match serde_json::from_str::<Value>(json) {
+                Ok(value) => search.value(&value),
+                Err(_) => search.text(json),
+            }
+        })
+    }
+
+    fn names_of(&self, look: impl FnOnce(&mut Search<'_>)) -> Vec<&str> {
+        let Some(patterns) = self.patterns.as_deref() else {
+            return Vec::new();
+        };
+        let mut search = Search {
+            patterns,
+            owners: BTreeSet::new(),
+        };
+        look(&mut search);
+        let names = search.owners.into_iter().map(|at| &*patterns.names[at]);
+        let mut seen = BTreeSet::new();
+        names.filter(|name| seen.insert(*name)).collect()
     }
 
     /// Whether there is nothing to mask.
@@ -61,7 +121,7 @@ impl Masker {
         };
         // Matches may overlap: what any of them covers is hidden.
         let mut covered: Vec<(usize, usize)> = Vec::new();
-        for found in patterns.find_overlapping_iter(text) {
+        for found in patterns.search.find_overlapping_iter(text) {
             let (mut start, end) = (found.start(), found.end());
             while let Some(&(earlier, until)) = covered.last()
                 && until > start
@@ -92,7 +152,7 @@ impl Masker {
             return Cow::Borrowed(json);
         };
         // Without a backslash, strings read as they are written.
-        if !json.bytes().any(|byte| byte == b'\\') && !patterns.is_match(json) {
+        if !json.bytes().any(|byte| byte == b'\\') && !patterns.search.is_match(json) {
             return Cow::Borrowed(json);
         }
         match serde_json::from_str::<Value>(json) {
@@ -161,9 +221,57 @@ impl std::fmt::Debug for Masker {
         f.debug_struct("Masker")
             .field(
                 "patterns",
-                &self.patterns.as_ref().map_or(0, |all| all.patterns_len()),
+                &self.patterns.as_ref().map_or(0, |all| all.owners.len()),
             )
             .finish()
+    }
+}
+
+/// What must be masked of a secret JSON value: itself, or every text and number inside
+/// a list or an object.
+pub fn values(json: &str) -> Vec<String> {
+    fn leaves(value: Value, values: &mut Vec<String>) {
+        match value {
+            Value::String(text) => values.push(text),
+            Value::Number(number) => values.push(number.to_string()),
+            Value::Array(list) => list.into_iter().for_each(|one| leaves(one, values)),
+            Value::Object(map) => map.into_values().for_each(|one| leaves(one, values)),
+            Value::Null | Value::Bool(_) => {}
+        }
+    }
+    let mut values = Vec::new();
+    if let Ok(value) = serde_json::from_str(json) {
+        leaves(value, &mut values);
+    }
+    values
+}
+
+/// Looks for secrets without hiding them.
+struct Search<'m> {
+    patterns: &'m Patterns,
+    owners: BTreeSet<usize>,
+}
+
+impl Search<'_> {
+    fn text(&mut self, text: &str) {
+        let found = self.patterns.search.find_overlapping_iter(text);
+        self.owners
+            .extend(found.map(|one| self.patterns.owners[one.pattern().as_usize()]));
+    }
+
+    fn value(&mut self, value: &Value) {
+        match value {
+            Value::String(text) => self.text(text),
+            Value::Number(number) => self.text(&number.to_string()),
+            Value::Array(list) => list.iter().for_each(|one| self.value(one)),
+            Value::Object(map) => {
+                for (key, one) in map {
+                    self.text(key);
+                    self.value(one);
+                }
+            }
+            Value::Null | Value::Bool(_) => {}
+        }
     }
 }
 

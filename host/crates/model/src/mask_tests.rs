@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::*;
 
 fn masker(values: &[&str]) -> Masker {
-    Masker::new(values).unwrap()
+    Masker::new(values.iter().map(|value| ("a secret", value))).unwrap()
 }
 
 #[test]
@@ -110,6 +110,40 @@ fn json_stays_json() {
         .mask_json(r#"{"sécret":1,"\u0073écret":2}"#)
         .into_owned();
     assert!(serde_json::from_str::<Value>(&both).is_ok(), "{both}");
+}
+
+#[test]
+fn what_is_hidden_can_be_named() {
+    let secrets = [
+        ("password", "s\u{e9}cret"),
+        ("alias", "s\u{e9}cret"),
+        ("address", "https://u:s\u{e9}cret@example.com"),
+        ("number", "1234567"),
+        ("short", "abc"),
+        ("key", "k\"ey"),
+    ];
+    let masker = Masker::new(secrets).unwrap();
+    for (json, names) in [
+        (r#"{"a":"abc"}"#, &[][..]),
+        (r#"{"a":["x sécret"]}"#, &["password"]),
+        (r#"{"a":"\u0073écret"}"#, &["password"]),
+        (
+            r#"{"a":"https://u:sécret@example.com/"}"#,
+            &["password", "address"],
+        ),
+        (r#"{"a":12345678}"#, &["number"]),
+        (
+            r#"{"k\"ey":1,"b":["sécret","sécret"]}"#,
+            &["password", "key"],
+        ),
+        ("no json sécret", &["password"]),
+    ] {
+        assert_eq!(masker.found_in_json(json), names, "{json}");
+        let hidden = matches!(masker.mask_json(json), Cow::Owned(_));
+        assert_eq!(hidden, !names.is_empty(), "{json}");
+    }
+    assert_eq!(masker.found("a s\u{e9}cret"), ["password"]);
+    assert!(Masker::none().found_in_json("{}").is_empty());
 }
 
 proptest! {

@@ -103,18 +103,43 @@ impl RunParameters {
     /// The JSON object's text, as a store keeps it.
     pub fn to_json(&self) -> String {
         let mut json = String::with_capacity(self.text.len() + 2);
-        json.push('{');
         for (name, value) in self.iter() {
-            if json.len() > 1 {
-                json.push(',');
-            }
-            crate::raw::push_string(&mut json, name);
-            json.push(':');
-            json.push_str(value);
+            push(&mut json, name, value);
         }
-        json.push('}');
-        json
+        close(json)
     }
+
+    /// The JSON object's text with other JSON values in place of some: `instead` is asked
+    /// with each name and value, and answers `None` for one that stays.
+    ///
+    /// # Errors
+    /// The first that `instead` answers.
+    pub fn to_json_with<E>(
+        &self,
+        mut instead: impl FnMut(&str, &str) -> Result<Option<String>, E>,
+    ) -> Result<String, E> {
+        let mut json = String::with_capacity(self.text.len() + 2);
+        for (name, value) in self.iter() {
+            let other = instead(name, value)?;
+            push(&mut json, name, other.as_deref().unwrap_or(value));
+        }
+        Ok(close(json))
+    }
+}
+
+fn push(json: &mut String, name: &str, value: &str) {
+    json.push(if json.is_empty() { '{' } else { ',' });
+    crate::raw::push_string(json, name);
+    json.push(':');
+    json.push_str(value);
+}
+
+fn close(mut json: String) -> String {
+    if json.is_empty() {
+        json.push('{');
+    }
+    json.push('}');
+    json
 }
 
 /// An object's pairs in order, values as they stand in the text.
@@ -193,6 +218,9 @@ mod tests {
         assert_eq!(again, run);
         assert!(!format!("{run:?}").contains('é'));
         assert_eq!(RunParameters::default().to_json(), "{}");
+        let other = run.to_json_with(|name, _| Ok::<_, ()>((name == "a").then(|| "1".to_owned())));
+        assert_eq!(other.unwrap(), r#"{"a":1,"b\n":{"x": [1, 2]}}"#);
+        assert_eq!(run.to_json_with(|_, _| Err(7)), Err(7));
     }
 
     #[test]

@@ -46,6 +46,9 @@ pub struct Plan {
     pub steps: Vec<PlannedStep>,
     /// The application variables.
     pub variables: Arc<[PlannedVariable]>,
+    /// Parameters that are secret when a run gives them: those and the application
+    /// variables that are declared as such, and the variables that they are made from.
+    pub secret_inputs: Box<[Box<str>]>,
     /// What is odd about the application.
     pub warnings: Vec<Problem>,
 }
@@ -59,6 +62,8 @@ pub struct PlannedVariable {
     pub required: bool,
     /// Its value or default value.
     pub template: Option<Template>,
+    /// Whether what a run gives for it is secret.
+    pub secret: bool,
     /// Whether steps that take any parameter are given it: it reads no step's data.
     pub(crate) automatic: bool,
 }

@@ -48,6 +48,8 @@ macro_rules! contract {
             unknown_deliveries_are_ignored,
             a_dropped_receiver_loses_nothing,
             a_closed_queue_ends_every_receive,
+            what_the_queue_holds_is_not_lost,
+            its_health_is_known,
             a_hundred_thousand_entries_each_come_once,
         );
     };
@@ -325,6 +327,9 @@ pub async fn an_entry_delivered_too_often_becomes_a_dead_letter_and_can_be_reviv
     };
     let letters = ends(async {
         loop {
+            // Whoever looks for dead letters finds the queue by its depth.
+            let depths = queue.depths().await.unwrap();
+            assert!(depths.iter().any(|depth| &*depth.queue == "poison"));
             let letters = queue.dead_letters("poison").await.unwrap();
             if !letters.is_empty() {
                 return letters;
@@ -432,6 +437,44 @@ pub async fn a_closed_queue_ends_every_receive<B: Backend>() {
     assert!(matches!(later, Err(Error::Closed)));
     // What was being worked on when it closed can still be answered.
     queue.acknowledge(&taken).await.unwrap();
+}
+
+/// Waiting, delivered or dead: the reconciler need not enqueue it.
+pub async fn what_the_queue_holds_is_not_lost<B: Backend>() {
+    let (_backend, queue) = B::start(LONG).await;
+    queue.enqueue(DEFAULT, true, &keys(1..=4)).await.unwrap();
+    let mark = queue.mark().await.unwrap();
+    // Nothing that is known to be lost: there is nothing, or it is too early to say.
+    let lost = async |steps: &[StepKey]| {
+        let lost = queue.lost(&mark, "", true, steps).await.unwrap();
+        lost.unwrap_or_default()
+    };
+    assert_eq!(lost(&keys(1..=4)).await, []);
+    let mut taken = Vec::new();
+    while taken.len() < 3 {
+        taken.extend(receive(&queue, &on(&[DEFAULT]), 3 - taken.len()).await);
+    }
+    assert_eq!(lost(&keys(1..=4)).await, []);
+    queue.bury(&taken[0], "no such run").await.unwrap();
+    queue.acknowledge(&taken[1..2]).await.unwrap();
+    assert_eq!(receive(&queue, &on(&[DEFAULT]), 1).await.len(), 1);
+    assert_eq!(lost(&keys([1, 3, 4])).await, []);
+    // Of a lane that nobody has used, and of no steps, nothing is lost either way.
+    let lost = queue.lost(&mark, "unused", false, &[]).await.unwrap();
+    assert_eq!(lost, Some(Vec::new()));
+}
+
+/// A queue in use answers, and lives its first life.
+pub async fn its_health_is_known<B: Backend>() {
+    let (_backend, queue) = B::start(LONG).await;
+    queue.enqueue(DEFAULT, false, &keys([1])).await.unwrap();
+    let mut health = queue.health();
+    ends(health.wait_for(|health| health.available && health.incarnation.is_some()))
+        .await
+        .unwrap();
+    health.mark_unchanged();
+    assert_eq!(drain(&queue, &on(&[DEFAULT]), 1).await, [1]);
+    assert!(timeout(A_WHILE, health.changed()).await.is_err());
 }
 
 /// Many entries over several queues, with enqueuers and receivers at work together.

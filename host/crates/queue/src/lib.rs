@@ -18,10 +18,15 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use model::id::StepKey;
+use tokio::sync::watch;
 
 #[cfg(feature = "contract")]
 pub mod contract;
+pub mod hints;
 pub mod memory;
+mod standing;
+
+pub use self::standing::{Health, Incarnation, Lane, Mark, Place};
 
 /// The queue of what names none. It also answers to the predecessor's `celery`.
 pub const DEFAULT: &str = "default";
@@ -145,6 +150,45 @@ pub trait Queue: Send + Sync + 'static {
     /// Whether nothing waits on that queue, as far as this process can tell without asking.
     fn looks_empty(&self, queue: &str) -> bool;
 
+    /// What this process sees of the backend, and each change of it. When the
+    /// incarnation is another than before, the first one included, everything may be
+    /// lost: the leading reconciler enqueues from the store. When `available` comes back,
+    /// what could not be enqueued meanwhile is missing.
+    fn health(&self) -> watch::Receiver<Health> {
+        standing::undying()
+    }
+
+    /// Where all lanes end now, to ask [`Queue::lost`] with later.
+    async fn mark(&self) -> Result<Mark, Error> {
+        Ok(Mark::default())
+    }
+
+    /// Which of these steps of a lane the queue does not hold any more, although they
+    /// were enqueued before `mark`: the lane has delivered all that it held then, and
+    /// the step is neither delivered and unacknowledged nor a dead letter. `None` while
+    /// the lane has not come that far; empty for a mark of another incarnation.
+    ///
+    /// The caller reads the ready steps from the store, waits until whoever made them
+    /// ready must have enqueued them, takes the mark, and asks some time later about
+    /// those that are still ready. What is answered is enqueued again.
+    async fn lost(
+        &self,
+        mark: &Mark,
+        queue: &str,
+        high: bool,
+        steps: &[StepKey],
+    ) -> Result<Option<Vec<StepKey>>, Error> {
+        let _ = (mark, queue, high, steps);
+        Ok(Some(Vec::new()))
+    }
+
     /// Ends every `receive` with [`Error::Closed`].
     fn close(&self);
+
+    /// Waits after [`Queue::close`] until deliveries that nobody had received yet are
+    /// given back, so that others need not wait for the end of their leases.
+    async fn closed(&self) {}
+
+    /// The backend and, where it has one and is known, its version: `memory`, `redis 7.0.15`.
+    fn description(&self) -> String;
 }

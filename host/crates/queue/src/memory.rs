@@ -201,6 +201,10 @@ impl Queue for MemoryQueue {
         state.waiters.wake_all();
         self.shared.ended.notify_one();
     }
+
+    fn description(&self) -> String {
+        "memory".to_owned()
+    }
 }
 
 /// Starts the timer that ends leases; false where no runtime is there to run it.

@@ -17,6 +17,9 @@ use wasmtime::component::Component;
 use crate::Error;
 use crate::error::chain;
 
+/// A code of authenticity and the native code that it stands for.
+type Exported = (Vec<u8>, Vec<u8>);
+
 /// The folder of artefacts of one engine.
 pub(crate) struct Folder {
     path: PathBuf,
@@ -101,6 +104,40 @@ impl Folder {
                 Ok(None)
             }
         }
+    }
+
+    /// An artefact, behind its code of authenticity, for another process of this service.
+    pub(crate) fn export(&self, digest: &str) -> Result<Option<Exported>, Error> {
+        let read = |extension| {
+            let path = self.file(digest, extension)?;
+            match std::fs::read(&path) {
+                Ok(content) => Ok(Some(content)),
+                Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+                Err(source) => Err(Error::Folder { path, source }),
+            }
+        };
+        Ok(read("mac")?.zip(read("cwasm")?))
+    }
+
+    /// Stores what another process of this service has compiled; says whether it is genuine.
+    pub(crate) fn adopt(&self, digest: &str, mac: &[u8], code: &[u8]) -> Result<bool, Error> {
+        let mut expected = self.mac(digest, code.len() as u64);
+        expected.update(code);
+        // Comparing hashes of blake3 takes constant time.
+        if !<[u8; 32]>::try_from(mac).is_ok_and(|mac| expected.finalize() == mac) {
+            tracing::warn!(
+                digest,
+                "a compiled component from the store does not carry the service's code of authenticity; it will be compiled here"
+            );
+            return Ok(false);
+        }
+        self.write(digest, code)?;
+        Ok(true)
+    }
+
+    /// Names the engine.
+    pub(crate) fn fingerprint(&self) -> &str {
+        &self.fingerprint
     }
 
     pub(crate) fn remove(&self, digest: &str) -> Result<(), Error> {

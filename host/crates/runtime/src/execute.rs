@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use model::id::TenantId;
+use model::mask::Masker;
 use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 use wasmtime::Store;
@@ -50,6 +51,8 @@ pub struct Call {
     pub http: Option<HttpAccess>,
     /// Whether it may use the cache.
     pub cache: bool,
+    /// Knows the secrets that no cache record may hold.
+    pub masker: Masker,
     /// Secrets that its parameters name by handle.
     pub secrets: SecretHandles,
     /// What it may use.
@@ -139,6 +142,7 @@ impl Inner {
                 clock: self.ports.clock.clone(),
                 cache: self.ports.cache.clone(),
                 cache_granted: call.cache,
+                masker: call.masker.clone(),
                 meter: Meter::new(&limits, &self.sizes),
                 limits,
                 table,

@@ -200,6 +200,24 @@ impl Runtime {
         ))
     }
 
+    /// What was compiled of a component, for another process of this service: its code of
+    /// authenticity, and the native code. `None`: nothing is installed under this digest.
+    pub fn artefact(&self, digest: &str) -> Result<Option<(Bytes, Bytes)>, Error> {
+        let found = self.0.folder.export(digest)?;
+        Ok(found.map(|(mac, code)| (mac.into(), code.into())))
+    }
+
+    /// Installs what another process of this service has compiled. `false`: it is not genuine, and
+    /// nothing was installed. Reads and writes a file.
+    pub fn adopt(&self, digest: &str, mac: &[u8], code: &[u8]) -> Result<bool, Error> {
+        self.0.folder.adopt(digest, mac, code)
+    }
+
+    /// Names everything that decides whether a runtime can execute what another has compiled.
+    pub fn fingerprint(&self) -> &str {
+        self.0.folder.fingerprint()
+    }
+
     /// Executes a step. Dropping the future ends the execution like a cancellation.
     pub async fn execute(&self, program: &Program, call: Call) -> Execution {
         self.0.execute(program, call).await
@@ -231,6 +249,7 @@ impl Runtime {
             log: Arc::new(LogBuffer::new(clock, Level::Warning, LogLimits::default())),
             http: None,
             cache: false,
+            masker: model::mask::Masker::none(),
             secrets: SecretHandles::default(),
             limits: Arc::new(Limits::default()),
             deadline: DESCRIBE,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use model::clock::Clock;
 use model::id::TenantId;
+use model::mask::Masker;
 use wasmtime::component::{HasData, ResourceTable};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
@@ -20,6 +21,7 @@ pub(crate) struct State {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) cache: Arc<dyn CachePort>,
     pub(crate) cache_granted: bool,
+    pub(crate) masker: Masker,
     pub(crate) limits: Arc<Limits>,
     pub(crate) meter: Meter,
     pub(crate) table: ResourceTable,

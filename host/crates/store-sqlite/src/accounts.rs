@@ -89,6 +89,19 @@ impl Accounts for SqliteStore {
             })
             .await
     }
+
+    async fn replace_fact(&self, name: &str, value: &str) -> Result<()> {
+        let (name, value) = (name.to_owned(), value.to_owned());
+        self.writer
+            .call(move |tx| {
+                tx.execute(
+                    "INSERT OR REPLACE INTO fact (name, value) VALUES (?1, ?2)",
+                    params![name, value],
+                )
+                .map(drop)
+            })
+            .await
+    }
 }
 
 fn account(row: &Row<'_>) -> rusqlite::Result<Account> {

@@ -13,10 +13,13 @@ use store::{Error, Result};
 use crate::{Options, error::OrRefused};
 
 const DATABASE: &str = "powerflow.db";
+const LOG: &str = "powerflow.db-wal";
 const LOCK: &str = "powerflow.lock";
 
 /// An 8 KiB row of a payload stays on its page, and a commit writes fewer of them.
 const PAGE_SIZE: u32 = 8192;
+/// What the write-ahead log has of its own for each page, in bytes.
+const FRAME_HEADER: u32 = 24;
 
 /// Locks the data directory for this process until the file is dropped.
 pub(crate) fn lock(directory: &Path) -> Result<File> {
@@ -73,6 +76,7 @@ pub(crate) fn open_writer(options: &Options) -> Result<Connection> {
              PRAGMA synchronous = FULL;
              PRAGMA foreign_keys = ON;
              PRAGMA temp_store = MEMORY;
+             PRAGMA automatic_index = OFF;
              PRAGMA cache_size = -{};
              PRAGMA wal_autocheckpoint = {};
              PRAGMA journal_size_limit = {};",
@@ -93,6 +97,36 @@ pub(crate) fn open_writer(options: &Options) -> Result<Connection> {
     Ok(connection)
 }
 
+/// Writes the write-ahead log's file once in full length, so that commits overwrite it
+/// instead of making it grow: a synchronous write that leaves the length as it is takes
+/// half the time, because the file system has nothing of its own to write. SQLite reads
+/// a log up to the first frame that is not valid, and zeros are none.
+///
+/// Must be called before anything writes. Where there is no space, commits are slower.
+pub(crate) fn lengthen_log(options: &Options) {
+    let path = options.directory.join(LOG);
+    // A quarter more: a commit may pass the mark, and readers may hold a checkpoint up.
+    let wanted = u64::from(options.checkpoint_pages) * u64::from(PAGE_SIZE + FRAME_HEADER) * 5 / 4;
+    if let Err(error) = lengthen(&path, wanted) {
+        tracing::warn!(%error, path = %path.display(), "the write-ahead log could not be given its length beforehand: commits take longer");
+    }
+}
+
+fn lengthen(path: &Path, wanted: u64) -> std::io::Result<()> {
+    let mut file = match OpenOptions::new().append(true).open(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        other => other?,
+    };
+    let mut missing = wanted.saturating_sub(file.metadata()?.len());
+    let zeros = vec![0; 64 << 10];
+    while missing > 0 {
+        let piece = missing.min(zeros.len() as u64);
+        file.write_all(&zeros[..piece as usize])?;
+        missing -= piece;
+    }
+    file.sync_all()
+}
+
 /// Opens a connection that only reads.
 pub(crate) fn open_reader(options: &Options) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -105,6 +139,7 @@ pub(crate) fn open_reader(options: &Options) -> Result<Connection> {
         .execute_batch(
             "PRAGMA query_only = ON;
              PRAGMA temp_store = MEMORY;
+             PRAGMA automatic_index = OFF;
              PRAGMA cache_size = -2048;",
         )
         .or_refused()?;

@@ -8,7 +8,7 @@ use store::{
     definitions::{Definition, Definitions, Kind, Revision, Save},
 };
 
-use crate::{SqliteStore, error::OrRefused, transaction::Tx};
+use crate::{SqliteStore, error::OrRefused, transaction::Tx, workers::count_change};
 
 /// Documents of a tenant (`?1`) and kind (`?2`) with their newest revisions.
 macro_rules! newest_with {
@@ -241,8 +241,8 @@ fn insert_revision(tx: &mut Tx<'_>, save: &Save, definition: i64, number: i64) -
     tx.execute(
         "UPDATE definition SET revision_id = ?2 WHERE id = ?1",
         [definition, revision],
-    )
-    .map(drop)
+    )?;
+    count_change(tx)
 }
 
 fn delete(
@@ -261,5 +261,6 @@ fn delete(
         "UPDATE definition SET deleted = 1 WHERE id = ?1",
         [found.id],
     )?;
+    count_change(tx)?;
     Ok(true)
 }

@@ -81,6 +81,7 @@ impl SqliteStore {
         let mut connection = connection::open_writer(&options)?;
         migrate::apply(&mut connection)?;
         let readers = reader::Readers::open(&options)?;
+        connection::lengthen_log(&options);
         let writer = writer::Writer::start(connection, options.queue_limit, lock)?;
         Ok(Self {
             options,

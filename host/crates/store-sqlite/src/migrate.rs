@@ -18,12 +18,20 @@ struct Migration {
     sql: &'static str,
 }
 
-const MIGRATIONS: &[Migration] = &[Migration {
-    number: 1,
-    name: "initial",
-    expands: false,
-    sql: include_str!("../migrations/0001_initial.sql"),
-}];
+const MIGRATIONS: &[Migration] = &[
+    Migration {
+        number: 1,
+        name: "initial",
+        expands: false,
+        sql: include_str!("../migrations/0001_initial.sql"),
+    },
+    Migration {
+        number: 2,
+        name: "processes",
+        expands: true,
+        sql: include_str!("../migrations/0002_processes.sql"),
+    },
+];
 
 /// Brings the database to this binary's version.
 pub(crate) fn apply(connection: &mut Connection) -> Result<()> {

@@ -6,10 +6,12 @@ use model::{clock::Timestamp, id::TenantId};
 use rusqlite::{OptionalExtension, Row, params};
 use store::{
     Error, Result,
-    packs::{Activation, Import, PackState, PackVersion, Packs},
+    packs::{Activation, Artefact, Import, PackState, PackVersion, Packs},
 };
 
-use crate::{SqliteStore, definitions, error::OrRefused, partition, transaction::Tx};
+use crate::{
+    SqliteStore, definitions, error::OrRefused, partition, transaction::Tx, workers::count_change,
+};
 
 macro_rules! version_with {
     ($where:literal) => {
@@ -80,7 +82,13 @@ impl Packs for SqliteStore {
     async fn deactivate(&self, tenant: TenantId, name: &str) -> Result<bool> {
         let name = name.to_owned();
         self.writer
-            .call(move |tx| Ok(tx.execute(DEACTIVATE, params![tenant.0, name])? > 0))
+            .call(move |tx| {
+                let deactivated = tx.execute(DEACTIVATE, params![tenant.0, name])? > 0;
+                if deactivated {
+                    count_change(tx)?;
+                }
+                Ok(deactivated)
+            })
             .await
     }
 
@@ -103,6 +111,49 @@ impl Packs for SqliteStore {
                     })
                     .map(Option::flatten)
                     .or_refused()
+            })
+            .await
+    }
+
+    async fn artefact(&self, digest: &str, fingerprint: &str) -> Result<Option<Artefact>> {
+        let (digest, fingerprint) = (digest.to_owned(), fingerprint.to_owned());
+        self.readers
+            .call(move |c| {
+                c.prepare_cached(
+                    "SELECT mac, code FROM artefact WHERE digest = ?1 AND fingerprint = ?2",
+                )
+                .and_then(|mut statement| {
+                    statement
+                        .query_row([&digest, &fingerprint], |row| {
+                            Ok(Artefact {
+                                fingerprint: fingerprint.clone(),
+                                mac: partition::bytes(row, 0)?.unwrap_or_default(),
+                                code: partition::bytes(row, 1)?.unwrap_or_default(),
+                            })
+                        })
+                        .optional()
+                })
+                .or_refused()
+            })
+            .await
+    }
+
+    async fn put_artefact(&self, digest: &str, artefact: Artefact) -> Result<()> {
+        let digest = digest.to_owned();
+        self.writer
+            .call(move |tx| {
+                tx.execute(
+                    "INSERT OR REPLACE INTO artefact (digest, fingerprint, mac, code)
+                     SELECT ?1, ?2, ?3, ?4
+                     WHERE EXISTS (SELECT 1 FROM component WHERE digest = ?1)",
+                    params![
+                        digest,
+                        artefact.fingerprint,
+                        &*artefact.mac,
+                        &*artefact.code
+                    ],
+                )
+                .map(drop)
             })
             .await
     }
@@ -231,6 +282,7 @@ fn activate(tx: &mut Tx<'_>, activation: &Activation) -> Result<Vec<String>> {
         "UPDATE pack_version SET active = 1, grants = ?2, activated_at = ?3 WHERE id = ?1",
         params![found.id, activation.grants, activation.at.0],
     )?;
+    count_change(tx)?;
     let mut kept = Vec::new();
     for save in &activation.definitions {
         let newest = definitions::newest(tx, save.tenant, save.kind, &save.name)?;
@@ -279,10 +331,13 @@ fn delete(tx: &mut Tx<'_>, tenant: TenantId, name: &str, version: &str) -> Resul
 /// Deletes a version, and its file if no other version has the same.
 fn remove(tx: &mut Tx<'_>, found: &PackVersion) -> Result<()> {
     tx.execute("DELETE FROM pack_version WHERE id = ?1", [found.id])?;
-    tx.execute(
+    for sql in [
         "DELETE FROM component WHERE digest = ?1
            AND NOT EXISTS (SELECT 1 FROM pack_version WHERE pack_version.digest = ?1)",
-        [&found.digest],
-    )
-    .map(drop)
+        "DELETE FROM artefact WHERE digest = ?1
+           AND NOT EXISTS (SELECT 1 FROM pack_version WHERE pack_version.digest = ?1)",
+    ] {
+        tx.execute(sql, [&found.digest])?;
+    }
+    count_change(tx)
 }

@@ -288,7 +288,10 @@ fn attempt(tx: &mut Tx<'_>, batch: &mut [Box<dyn Job>], savepoints: bool) -> Att
         }
     }
     match tx.execute("COMMIT", []) {
-        Ok(_) => Attempt::Done(count),
+        Ok(_) => {
+            metrics::get().committed(count, started.elapsed());
+            Attempt::Done(count)
+        }
         Err(error) => lost(tx, count, &error),
     }
 }

@@ -16,6 +16,42 @@ use crate::{
     },
 };
 
+/// A worker learns what is recorded for it, also what was claimed by a commit whose answer
+/// it never got, and makes that ready again; attempts that are another's are not touched.
+pub async fn a_worker_gives_back_what_it_knows_nothing_of(store: Store) {
+    let plan = chain(2);
+    let lease = NOW.plus_micros(1_000);
+    let (mine, other) = (worker(&store, lease).await, worker(&store, lease).await);
+    let (first, _) = submit(&store, run(&plan)).await;
+    let (second, _) = submit(&store, run(&plan)).await;
+    let token = claim(&store, key(first, 0), mine).await.unwrap().token;
+    claim(&store, key(second, 0), other).await.unwrap();
+    let mut done = end(key(first, 0), token, StepState::Success, &plan);
+    done.claim = Some(mine);
+    store.complete(done).await.unwrap();
+    let held = store.held(mine).await.unwrap();
+    assert_eq!(held, [(key(first, 1), Token(1))]);
+
+    let wrong = [
+        (key(first, 0), Token(1)),
+        (key(first, 1), Token(2)),
+        (key(second, 0), Token(1)),
+    ];
+    assert!(store.give_back(mine, &wrong, NOW).await.unwrap().is_empty());
+    let given = store.give_back(mine, &held, NOW).await.unwrap();
+    assert_eq!(given.len(), 1);
+    assert_eq!((given[0].key, &*given[0].queue), (key(first, 1), "default"));
+    assert!(store.held(mine).await.unwrap().is_empty());
+    assert!(store.give_back(mine, &held, NOW).await.unwrap().is_empty());
+    assert_eq!(
+        store.held(other).await.unwrap(),
+        [(key(second, 0), Token(1))]
+    );
+    assert_eq!(store.ready(None, 10).await.unwrap(), given);
+    let again = claim(&store, key(first, 1), mine).await.unwrap();
+    assert_eq!(again.token, Token(2));
+}
+
 /// However many claim a step, one has it.
 pub async fn one_of_many_claims_wins(store: Store) {
     let (number, _) = submit(&store, run(&chain(1))).await;
@@ -275,6 +311,27 @@ pub async fn log_lines_come_in_chunks(store: Store) {
         .await
         .unwrap();
     assert_eq!(one, [all[0].clone(), all[2].clone()]);
+}
+
+/// An attempt that was cancelled while it ran may still say what it did; one before it not.
+pub async fn a_cancelled_attempt_keeps_its_log(store: Store) {
+    let plan = graph(2, &[]);
+    let (number, _) = submit(&store, run(&plan)).await;
+    let token = claim(&store, key(number, 0), WorkerId(1))
+        .await
+        .unwrap()
+        .token;
+    assert!(store.cancel(number, NOW).await.unwrap().is_some());
+    let lines = |text: &str| Bytes::from(format!("[{{\"t\":1,\"l\":20,\"m\":\"{text}\"}}]"));
+    for (token, text) in [(token, "stopped"), (Token(token.0 - 1), "fenced")] {
+        store
+            .append_log(key(number, 0), token, EXPIRES, lines(text))
+            .await
+            .unwrap();
+    }
+    let all = store.log(number, EXPIRES, None, 0, 10).await.unwrap();
+    let texts: Vec<_> = all.iter().map(|chunk| chunk.lines.clone()).collect();
+    assert_eq!(texts, [lines("stopped")]);
 }
 
 /// A step without output, or not ended, or not there has none.

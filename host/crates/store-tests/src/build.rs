@@ -14,6 +14,7 @@ use model::{
 };
 use store::{
     definitions::{Kind, Save},
+    packs::Import,
     runs::{
         Claim, Claimed, Completed, Completion, NewRun, Priority, RunFilter, RunSummary, Submitted,
     },
@@ -72,6 +73,7 @@ pub async fn worker(store: &Store, until: Timestamp) -> WorkerId {
         host: "host".to_owned(),
         pid: 1,
         version: "1.0.0".to_owned(),
+        role: "all".to_owned(),
         queues: vec!["default".to_owned(), "größer".to_owned()],
         slots: 4,
         started_at: NOW,
@@ -177,5 +179,19 @@ pub fn save(name: &str, document: &str) -> Save {
         at: NOW,
         expected: None,
         origin: None,
+    }
+}
+
+/// A version of the pack `pack` to be imported.
+pub fn import(version: &str, file: &'static [u8]) -> Import {
+    Import {
+        tenant: TenantId::DEFAULT,
+        name: "pack".to_owned(),
+        version: version.to_owned(),
+        digest: format!("digest-{}", String::from_utf8_lossy(file)),
+        manifest: "{}".to_owned(),
+        file: Bytes::from_static(file),
+        by: "isadmin".to_owned(),
+        at: NOW,
     }
 }

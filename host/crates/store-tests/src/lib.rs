@@ -1,7 +1,8 @@
 //! One contract suite for every backend of the store.
 //!
 //! A case is a public async function over [`store::Store`]; [`contract!`] makes a
-//! test of each for one backend. This crate knows no backend: its own tests do.
+//! test of each for one backend. This crate knows no backend, only where a test finds
+//! the server that one needs ([`postgres`]): its own tests do.
 #![expect(
     clippy::unwrap_used,
     reason = "a test may panic on what it did not expect"
@@ -17,6 +18,8 @@ pub mod attempts;
 pub mod build;
 pub mod joins;
 pub mod lists;
+pub mod postgres;
+pub mod processes;
 pub mod records;
 pub mod sequences;
 pub mod submits;
@@ -45,10 +48,12 @@ macro_rules! contract {
             an_ended_lease_gives_the_steps_away,
             reclaimed_steps_come_in_parts,
             a_forgotten_worker_is_still_reclaimed,
+            a_worker_gives_back_what_it_knows_nothing_of,
             cancelling_ends_everything,
             cancelling_between_two_steps,
             an_ended_run_is_not_cancelled,
             log_lines_come_in_chunks,
+            a_cancelled_attempt_keeps_its_log,
             outputs_come_in_the_order_asked_for,
         );
         $crate::contract!(@ $open, joins:
@@ -75,8 +80,16 @@ macro_rules! contract {
             records_expire,
             prefixes_are_taken_literally,
             accounts_and_facts,
-            leases_end,
             pins_have_one_number,
+        );
+        $crate::contract!(@ $open, processes:
+            leases_end,
+            a_cancellation_is_told_once,
+            a_process_is_set,
+            changes_are_counted,
+            one_leads,
+            one_of_many_leads,
+            artefacts_are_kept_with_their_file,
         );
         $crate::contract!(@ $open, sequences:
             any_sequence_of_calls_answers_as_the_model,

@@ -1,4 +1,4 @@
-//! Documents, packs, cache records, accounts, workers.
+//! Documents, packs, cache records, accounts.
 
 use bytes::Bytes;
 use model::{clock::Timestamp, id::TenantId, state::StepState};
@@ -7,12 +7,12 @@ use store::{
     accounts::Account,
     cache::Record,
     definitions::Kind,
-    packs::{Activation, Import, PackState, PackVersion},
+    packs::{Activation, PackState, PackVersion},
 };
 
 use crate::{
     Store,
-    build::{NOW, chain, execute, key, run, save, submit, worker},
+    build::{NOW, chain, execute, import, key, run, save, submit},
 };
 
 const TENANT: TenantId = TenantId::DEFAULT;
@@ -135,19 +135,6 @@ pub async fn documents_are_found_by_either_name(store: Store) {
     assert_eq!((first.items.len(), first.next.as_deref()), (2, Some("b_1")));
     let last = page(Some("b_1")).await;
     assert_eq!((last.items.len(), last.next), (2, None));
-}
-
-fn import(version: &str, file: &'static [u8]) -> Import {
-    Import {
-        tenant: TENANT,
-        name: "pack".to_owned(),
-        version: version.to_owned(),
-        digest: format!("digest-{}", String::from_utf8_lossy(file)),
-        manifest: "{}".to_owned(),
-        file: Bytes::from_static(file),
-        by: "isadmin".to_owned(),
-        at: NOW,
-    }
 }
 
 async fn installed(store: &Store, version: &str, file: &'static [u8]) -> PackVersion {
@@ -363,12 +350,16 @@ pub async fn prefixes_are_taken_literally(store: Store) {
     assert_eq!(store.cache_clear(TENANT, "").await.unwrap(), 6);
 }
 
-/// A fact that holds is not overwritten.
+/// A fact that holds is not overwritten unasked.
 pub async fn accounts_and_facts(store: Store) {
     assert_eq!(store.fact("key").await.unwrap(), None);
     assert_eq!(store.settle_fact("key", "1").await.unwrap(), "1");
     assert_eq!(store.settle_fact("key", "2").await.unwrap(), "1");
     assert_eq!(store.fact("key").await.unwrap().as_deref(), Some("1"));
+    for value in ["3", "4"] {
+        store.replace_fact("key", value).await.unwrap();
+        assert_eq!(store.fact("key").await.unwrap().as_deref(), Some(value));
+    }
     let mut account = Account {
         name: "isadmin".to_owned(),
         password_hash: "$argon2id$".to_owned(),
@@ -385,27 +376,6 @@ pub async fn accounts_and_facts(store: Store) {
     );
     assert_eq!(store.account("nobody").await.unwrap(), None);
     assert_eq!(store.accounts().await.unwrap(), [account]);
-}
-
-/// A lease that has ended cannot be renewed.
-pub async fn leases_end(store: Store) {
-    let until = NOW.plus_micros(10);
-    let first = worker(&store, until).await;
-    let second = worker(&store, until).await;
-    assert_ne!(first, second);
-    let live = store.workers(NOW).await.unwrap();
-    assert_eq!(live.len(), 2);
-    assert_eq!((live[0].id, &*live[0].queues[1]), (first, "größer"));
-    let later = NOW.plus_micros(20);
-    assert!(store.renew(first, NOW, later).await.unwrap());
-    assert!(!store.renew(second, until, later).await.unwrap());
-    assert_eq!(store.workers(until).await.unwrap().len(), 1);
-    let third = worker(&store, later).await;
-    store.release_others(third).await.unwrap();
-    assert!(!store.renew(first, NOW, later).await.unwrap());
-    assert!(store.renew(third, NOW, later).await.unwrap());
-    store.release(third).await.unwrap();
-    assert!(store.workers(NOW).await.unwrap().is_empty());
 }
 
 /// The same text, the same number.

@@ -37,4 +37,7 @@ pub trait Accounts: Send + Sync + 'static {
 
     /// Saves a fact if there is none of that name; answers the one that holds.
     async fn settle_fact(&self, name: &str, value: &str) -> Result<String>;
+
+    /// Saves a fact, whatever it was before.
+    async fn replace_fact(&self, name: &str, value: &str) -> Result<()>;
 }

@@ -1,5 +1,7 @@
 //! Why the store refused.
 
+use model::{flow::Miscount, id::RunId};
+
 /// What a call of the store answers.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -14,6 +16,9 @@ pub enum Error {
     /// The backend did not answer, its disk is full, or it is being shut down.
     #[error("the store did not answer: {0}")]
     Unavailable(String),
+    /// The backend works, but not as it is set up: an operator has to change that.
+    #[error("the database cannot be used: {0}")]
+    Unsuitable(String),
     /// The record was changed by somebody else since it was read.
     #[error("`{name}` was changed in the meantime: expected revision {expected}, found {found}")]
     Conflict {
@@ -47,6 +52,14 @@ pub enum Error {
 }
 
 impl Error {
+    /// The end of a step could not be counted for its run.
+    pub fn miscounted(run: RunId, error: Miscount) -> Self {
+        match error {
+            Miscount::NoEnd(_) => Self::Internal(error.to_string()),
+            Miscount::TooMany => Self::Corrupt(format!("run {}: {error}", run.0)),
+        }
+    }
+
     /// Whether the same call may succeed later.
     pub const fn is_retryable(&self) -> bool {
         matches!(self, Self::Busy(_) | Self::Unavailable(_))

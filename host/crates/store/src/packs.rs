@@ -88,6 +88,18 @@ pub struct Activation {
     pub at: Timestamp,
 }
 
+/// A compiled component, for processes that did not compile it. It is native code: who
+/// takes it checks the code of authenticity.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Artefact {
+    /// Names the engine that can execute it.
+    pub fingerprint: String,
+    /// The code of authenticity.
+    pub mac: Bytes,
+    /// The native code.
+    pub code: Bytes,
+}
+
 /// Stored packs.
 #[async_trait]
 pub trait Packs: Send + Sync + 'static {
@@ -133,4 +145,10 @@ pub trait Packs: Send + Sync + 'static {
 
     /// The file of that digest.
     async fn component(&self, digest: &str) -> Result<Option<Bytes>>;
+
+    /// The compiled component of that digest for that engine.
+    async fn artefact(&self, digest: &str, fingerprint: &str) -> Result<Option<Artefact>>;
+
+    /// Keeps a compiled component as long as its file is kept.
+    async fn put_artefact(&self, digest: &str, artefact: Artefact) -> Result<()>;
 }

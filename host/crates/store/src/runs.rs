@@ -225,7 +225,8 @@ pub trait Runs: Send + Sync + 'static {
     /// ([`model::flow::advance`]) and the claim of the next step in one commit.
     async fn complete(&self, completion: Completion) -> Result<Completed>;
 
-    /// Appends log lines (a JSON array as in [`Completion::log`]) of a running attempt.
+    /// Appends log lines (a JSON array as in [`Completion::log`]) of a running attempt, or
+    /// of one that was cancelled while it ran. Those of any other are dropped.
     async fn append_log(
         &self,
         key: StepKey,
@@ -242,6 +243,19 @@ pub trait Runs: Send + Sync + 'static {
     /// Makes steps ready again that are claimed by workers whose lease has ended.
     /// Answers up to `limit` of them for the queue; call again until it is empty.
     async fn reclaim(&self, now: Timestamp, limit: usize) -> Result<Vec<ReadyStep>>;
+
+    /// The steps that are recorded as executed by that worker, with their attempts'
+    /// tokens: what it compares with what it executes.
+    async fn held(&self, worker: WorkerId) -> Result<Vec<(StepKey, Token)>>;
+
+    /// Makes those of these attempts ready again that are still recorded for that
+    /// worker, which knows nothing of them. Answers them for the queue.
+    async fn give_back(
+        &self,
+        worker: WorkerId,
+        attempts: &[(StepKey, Token)],
+        now: Timestamp,
+    ) -> Result<Vec<ReadyStep>>;
 
     /// Ready steps in the order of acceptance, after `after`, at most `limit`: what
     /// the reconciler puts on the queue.

@@ -1,5 +1,8 @@
 //! Compiles the cargo package of a source folder to a component.
 
+mod flags;
+mod places;
+
 use std::{
     env, fs,
     io::{BufRead as _, BufReader},
@@ -54,11 +57,27 @@ pub fn build(
     })?;
     ensure_target(folder, options, progress)?;
 
-    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo
-        .current_dir(folder)
-        .args(["build", "--release", "--target", TARGET]);
+    let mut cargo = cargo(folder, "build", options)?;
+    cargo.args(["--release", "--target", TARGET]);
     cargo.args(["--message-format", "json-render-diagnostics"]);
+    let mut flags: Vec<_> = LINKER
+        .iter()
+        .flat_map(|flag| ["-C".to_owned(), format!("link-arg={flag}")])
+        .collect();
+    flags.extend(places::remapped(folder, options)?);
+    flags::add(&mut cargo, folder, &flags)?;
+    cargo.envs(PROFILE);
+    let artefact = run(&mut cargo, &manifest, progress)?;
+    fs::read(&artefact).map_err(|source| Error::Io {
+        path: artefact,
+        source,
+    })
+}
+
+/// A command of cargo in the package's folder.
+fn cargo(folder: &Path, command: &str, options: &Options) -> Result<Command, Error> {
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(folder).arg(command);
     if options.offline {
         cargo.arg("--offline");
     }
@@ -69,24 +88,18 @@ pub fn build(
         })?;
         cargo.env("CARGO_TARGET_DIR", absolute);
     }
-    let flags: Vec<_> = LINKER
-        .iter()
-        .flat_map(|flag| ["-C".to_owned(), format!("link-arg={flag}")])
-        .collect();
-    cargo
-        .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}"))
-        .env_remove("RUSTFLAGS")
-        .envs(PROFILE);
-    // A cargo that runs us, as `cargo xtask` does, must not choose the package's compiler flags.
+    // A cargo that runs us, as `cargo xtask` does, must not choose how the package is compiled.
     cargo
         .env_remove("RUSTC_WRAPPER")
         .env_remove("CARGO_BUILD_TARGET");
+    Ok(cargo)
+}
 
-    let artefact = run(&mut cargo, &manifest, progress)?;
-    fs::read(&artefact).map_err(|source| Error::Io {
-        path: artefact,
-        source,
-    })
+/// The compiler, asked for something in the package's folder: its toolchain is chosen there.
+fn rustc(folder: &Path) -> Command {
+    let mut rustc = Command::new(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
+    rustc.current_dir(folder);
+    rustc
 }
 
 /// Runs cargo; returns the path of the component that it made.
@@ -166,9 +179,7 @@ fn ensure_target(
     options: &Options,
     progress: &(dyn Fn(&str) + Sync),
 ) -> Result<(), Error> {
-    let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-    let output = Command::new(rustc)
-        .current_dir(folder)
+    let output = rustc(folder)
         .args(["--print", "target-libdir", "--target", TARGET])
         .output()
         .map_err(|error| {

@@ -1,6 +1,6 @@
 //! What a component says of itself without being executed.
 
-use wasmparser::{ComponentTypeRef, Parser, Payload};
+use wasmparser::{ComponentTypeRef, Parser, Payload, Validator};
 
 use crate::{CONTRACT, Error, section::malformed};
 
@@ -69,6 +69,16 @@ impl Interface {
         })?;
         check_contract(found)
     }
+}
+
+/// Checks that a component is valid down to the last instruction, which reading its names
+/// and sections does not: a damaged file may still have both. Much cheaper than compiling.
+///
+/// # Errors
+/// [`Error::Malformed`] with the place.
+pub fn validate_component(bytes: &[u8]) -> Result<(), Error> {
+    Validator::new().validate_all(bytes).map_err(malformed)?;
+    Ok(())
 }
 
 /// Whether this platform speaks the contract `found`.

@@ -21,7 +21,7 @@ pub mod template;
 mod validate;
 
 pub use archive::{Archive, Metadata};
-pub use component::Interface;
+pub use component::{Interface, validate_component};
 pub use error::Error;
 pub use grant::{Grant, HostPattern};
 pub use manifest::{Description, Manifest, Meta, Parameter, Sdk, Step};

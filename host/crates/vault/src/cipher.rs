@@ -20,6 +20,11 @@ pub fn is_ours(text: &str) -> bool {
     key_id_of(text).is_some()
 }
 
+/// Whether a longer text may hold ciphertext of ours: a cheap look before a thorough one.
+pub fn may_hold_ours(text: &str) -> bool {
+    text.contains(MARK)
+}
+
 /// The id of the key that a ciphertext of ours was made with.
 pub fn key_id_of(text: &str) -> Option<&str> {
     Some(split(text)?.0)

@@ -54,7 +54,8 @@ pub enum Error {
     /// The store is encrypted, and the key file is not there.
     #[error(
         "the key file {path} is missing, but the store is encrypted under key {expected}: restore \
-         the file with that key from a backup, or start with another data directory",
+         the file with that key from a backup (a node of a cluster needs the same file as the \
+         others: set data.key_file), or start with another data directory",
         path = path.display()
     )]
     Missing {

@@ -26,7 +26,7 @@ mod key_file;
 
 use std::path::Path;
 
-pub use cipher::{is_ours, key_id_of};
+pub use cipher::{is_ours, key_id_of, may_hold_ours};
 pub use error::Error;
 use secrecy::SecretString;
 use zeroize::Zeroizing;
@@ -39,6 +39,8 @@ use crate::key::Key;
 pub enum Purpose {
     /// A value of a configuration object or of an application's variables.
     Configuration,
+    /// A parameter that a run was given.
+    RunParameter,
     /// What the service keeps for itself, such as the credentials of an identity provider.
     Service,
 }
@@ -48,6 +50,7 @@ impl Purpose {
     const fn label(self) -> &'static str {
         match self {
             Self::Configuration => "configuration",
+            Self::RunParameter => "run-parameter",
             Self::Service => "service",
         }
     }

@@ -1,4 +1,4 @@
-//! The example set up: simulators, a service with a new data directory, pack, configuration, events.
+//! The example set up: simulators, a service or a cluster that is new, pack, configuration, events.
 
 use std::collections::HashMap;
 use std::fs;
@@ -7,13 +7,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use harness::packs::INCIDENT_SYNC;
-use harness::service::{self, Service};
+use harness::service::Service;
 use harness::simulators::{self, Simulators};
 use harness::{http::Client, place};
 use serde_json::{Value, json};
 
 use super::APPLICATION;
 use super::outcome::{Outcome, Synchronised};
+use super::running::{Running, Shape};
 
 /// How long one run may take, on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -22,7 +23,7 @@ const GENERATED: usize = 400;
 
 /// A running example.
 pub(crate) struct Stage {
-    pub(crate) service: Service,
+    pub(crate) running: Running,
     pub(crate) simulators: Simulators,
     /// Where the built programs are.
     pub(crate) programs: PathBuf,
@@ -33,16 +34,24 @@ pub(crate) struct Stage {
 
 impl Stage {
     /// Starts everything and loads the example.
-    pub(crate) fn set(port: Option<u16>, events: usize) -> anyhow::Result<Self> {
-        fs::create_dir_all(place::target())?;
-        let mut folder = tempfile::Builder::new()
-            .prefix("demo-")
-            .tempdir_in(place::target())?;
-        match Self::set_in(folder.path(), port, events) {
-            Ok((simulators, service, events)) => {
+    pub(crate) fn set(shape: Shape, port: Option<u16>, events: usize) -> anyhow::Result<Self> {
+        let mut folder = match shape {
+            Shape::Single => {
+                fs::create_dir_all(place::target())?;
+                tempfile::Builder::new()
+                    .prefix("demo-")
+                    .tempdir_in(place::target())?
+            }
+            // PostgreSQL runs as its own account where we are root, and must get there.
+            Shape::Cluster => tempfile::Builder::new()
+                .prefix("powerflow-demo-")
+                .tempdir()?,
+        };
+        match Self::set_in(shape, folder.path(), port, events) {
+            Ok((simulators, running, events)) => {
                 let programs = place::programs()?;
                 Ok(Self {
-                    service,
+                    running,
                     simulators,
                     programs,
                     events,
@@ -58,10 +67,11 @@ impl Stage {
     }
 
     fn set_in(
+        shape: Shape,
         folder: &Path,
         port: Option<u16>,
         events: usize,
-    ) -> anyhow::Result<(Simulators, Service, Vec<Value>)> {
+    ) -> anyhow::Result<(Simulators, Running, Vec<Value>)> {
         eprintln!("Starting the simulators …");
         let plan = simulators::Plan {
             events: GENERATED.max(events),
@@ -77,23 +87,19 @@ impl Stage {
             serde_json::to_vec_pretty(&sample)?,
         )?;
 
-        eprintln!("Starting the service …");
-        let mut plan = service::Plan::new(folder)?;
-        plan.port = port;
-        plan.generated_password = true;
-        let service = plan.start()?;
+        let running = Running::start(shape, folder, port)?;
 
         eprintln!("Loading the SyncPack and the configuration object …");
+        let service = running.api()?;
         service.upload(&INCIDENT_SYNC.file())?;
         service.activate(INCIDENT_SYNC.name, INCIDENT_SYNC.grants)?;
-        let document = serde_json::to_vec(&simulators.configuration())?;
-        let headers = [("content-type", "application/json"), ("if-match", "*")];
-        let path = format!("/api/v1/configurations/{}", INCIDENT_SYNC.name);
-        service
-            .client()?
-            .send("PUT", &path, &headers, &document)?
-            .json()?;
-        Ok((simulators, service, events))
+        service.configure(INCIDENT_SYNC.name, &simulators.configuration())?;
+        Ok((simulators, running, events))
+    }
+
+    /// The process that answers requests.
+    pub(crate) fn service(&self) -> anyhow::Result<&Service> {
+        self.running.api()
     }
 
     /// Where logs and data are; removed at the end.
@@ -114,14 +120,14 @@ impl Stage {
 
     /// An error when something that should run has ended.
     pub(crate) fn expect_running(&mut self) -> anyhow::Result<()> {
-        self.service.process().expect_running()?;
+        self.running.expect_running()?;
         self.simulators.process().expect_running()
     }
 
     /// Starts a run for each event, waits for all, and reads what the simulators hold then.
     pub(crate) fn synchronise(&mut self) -> anyhow::Result<Outcome> {
         eprintln!("Running the application for {} events …", self.events.len());
-        let mut client = self.service.client()?;
+        let mut client = self.service()?.client()?;
         let started = Instant::now();
         let mut runs = Vec::new();
         for event in &self.events {
@@ -162,7 +168,7 @@ impl Stage {
 
     /// Stops service and simulators; an error unless the service ended in order.
     pub(crate) fn stop(self) -> anyhow::Result<()> {
-        self.service.stop()
+        self.running.stop()
     }
 }
 

@@ -26,10 +26,14 @@ pub(super) fn blocks(page: &str) -> Vec<(usize, anyhow::Result<Block>)> {
     let mut lines = (1..).zip(page.lines());
     while let Some((number, line)) = lines.next() {
         let trimmed = line.trim_start();
+        let indent = line.len() - trimmed.len();
         let Some(info) = trimmed.strip_prefix("```") else {
+            if indent >= 4 && is_command(trimmed) {
+                let error = anyhow::anyhow!("write it as a block that says how it is tested");
+                found.push((number, Err(error)));
+            }
             continue;
         };
-        let indent = line.len() - trimmed.len();
         let mut body = String::new();
         for (_, line) in lines.by_ref().take_while(|(_, line)| line.trim() != "```") {
             body.push_str(line.get(indent..).unwrap_or_default());
@@ -41,6 +45,13 @@ pub(super) fn blocks(page: &str) -> Vec<(usize, anyhow::Result<Block>)> {
         }
     }
     found
+}
+
+/// Whether an indented line looks like an example of a shell.
+fn is_command(line: &str) -> bool {
+    ["$ ", "cargo ", "curl ", "pfctl ", "powerflow "]
+        .iter()
+        .any(|start| line.starts_with(start))
 }
 
 fn parse(info: &str, body: &str) -> anyhow::Result<Block> {
@@ -136,11 +147,11 @@ mod tests {
     #[test]
     fn examples_are_found_with_what_becomes_of_them() {
         let page = "# A\n```sh test\na\nb\n```\ntext\n```json\n{}\n```\n\n  ```console\n  $ c \\\n  d\n  out\n\n  $ e\n  ```\n\
-            ```sh elsewhere\n# first\ncargo xtask test   # all\n```\n```bash\nx\n```\n";
+            ```sh elsewhere\n# first\ncargo xtask test   # all\n```\n```bash\nx\n```\n\n    pfctl about\n";
         let found = blocks(page);
         assert_eq!(
             found.iter().map(|(line, _)| *line).collect::<Vec<_>>(),
-            [2, 11, 18, 22]
+            [2, 11, 18, 22, 26]
         );
         let mut found = found.into_iter().map(|(_, block)| block.ok());
         assert_eq!(found.next(), Some(Some(Block::Script("a\nb\n".to_owned()))));
@@ -154,6 +165,7 @@ mod tests {
             found.next(),
             Some(Some(Block::Elsewhere(vec!["cargo xtask test".to_owned()])))
         );
+        assert_eq!(found.next(), Some(None));
         assert_eq!(found.next(), Some(None));
     }
 

@@ -83,10 +83,11 @@ pub struct Meet {
 
 impl Execute for Meet {
     fn execute(&self, cx: &mut Context) -> Result<Output> {
-        let run = cx.run().run_id.clone();
-        cx.cache().put(&format!("{run}/{}", cx.run().step), &true)?;
+        let run = cx.run()?;
+        cx.cache()
+            .put(&format!("{}/{}", run.run_id, run.step), &true)?;
         for other in &self.others {
-            wait_for(cx, &format!("{run}/{other}"))?;
+            wait_for(cx, &format!("{}/{other}", run.run_id))?;
         }
         Ok(Output::new(json!({ "met": self.others })))
     }
@@ -144,7 +145,8 @@ pub struct Endless {
 }
 
 impl Execute for Endless {
-    fn execute(&self, _: &mut Context) -> Result<Output> {
+    fn execute(&self, cx: &mut Context) -> Result<Output> {
+        info!(cx, "begins without an end");
         let mut number = 0_u64;
         loop {
             number = std::hint::black_box(number.wrapping_add(1));
@@ -155,8 +157,8 @@ impl Execute for Endless {
     }
 }
 
-/// Gives away what it is given, in every way that a step has: log, standard output, data,
-/// error.
+/// Gives away what it is given, in every way that a step has: log, standard output, cache,
+/// data, error.
 #[derive(Step)]
 pub struct GiveAway {
     /// Taken as whatever the service makes of it.
@@ -182,6 +184,23 @@ impl Execute for GiveAway {
         warning!(cx, "the text is {} and the value {}", self.text, self.value);
         println!("{all}");
         eprintln!("{}", self.text);
+        let run = &cx.run()?.run_id;
+        let records = [
+            (format!("{run}/all"), all.clone()),
+            (format!("{run}/text"), json!(self.text)),
+            (format!("{run}/{}", self.text), json!(true)),
+        ];
+        for (key, record) in records {
+            match cx.cache().put(&key, &record) {
+                Ok(()) => info!(cx, "{key} was cached"),
+                Err(error) => info!(cx, "{key} was not cached: {error}"),
+            }
+        }
+        // What was made with it, such as a token of a session, is no secret that is known.
+        cx.cache().put(
+            &format!("{run}/token"),
+            &format!("token-{}", self.text.len()),
+        )?;
         if self.fail {
             return Err(Error::permanent(format!("the text is {}", self.text))
                 .with_code("given-away")

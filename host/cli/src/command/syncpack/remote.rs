@@ -1,6 +1,6 @@
 //! SyncPacks of the service.
 
-use std::{convert::Infallible, fs, path::Path};
+use std::{convert::Infallible, path::Path};
 
 use bytes::Bytes;
 use futures::stream;
@@ -14,7 +14,8 @@ use super::Grants;
 use crate::{
     client::Client,
     failure::{Exit, Failure},
-    output::{facts, table, text, time},
+    file,
+    output::{brief, facts, table, text, time},
     progress,
     session::Session,
 };
@@ -50,7 +51,7 @@ pub(super) async fn list(
                     text(&pack["version"]),
                     state,
                     text(&pack["author"]),
-                    text(&pack["summary"]),
+                    brief(&pack["summary"]),
                 ]
             })
             .collect();
@@ -129,7 +130,7 @@ fn version(version: &Value) -> String {
         .as_array()
         .into_iter()
         .flatten()
-        .map(|step| vec![text(&step["name"]), text(&step["description"])])
+        .map(|step| vec![text(&step["name"]), brief(&step["description"])])
         .collect();
     let mut shown = facts(&pairs);
     for (heading, rows) in [
@@ -149,12 +150,15 @@ pub(super) async fn upload(
     path: &Path,
     activating: Option<&Grants>,
 ) -> Result<Exit, Failure> {
-    let file =
-        fs::read(path).map_err(|error| Failure::local(format!("{}: {error}", path.display())))?;
+    let file = file::bytes(path)?;
     let client = session.client()?;
     let total = file.len();
     let bar = progress::bytes(session.output.json, total as u64, "uploading");
     let counted = bar.clone();
+    // What the hint names; a file that cannot be read here is the service's to refuse.
+    let asked = syncpack::Archive::read(&file)
+        .map(|archive| archive.metadata.manifest.meta.grants)
+        .unwrap_or_default();
     let file = Bytes::from(file);
     let pieces = (0..total).step_by(PIECE).map(move |at| {
         let piece = file.slice(at..(at + PIECE).min(total));
@@ -186,10 +190,20 @@ pub(super) async fn upload(
         format!("uploaded {name} {}", text(&pack["version"]))
     });
     session.output.remark(&format!(
-        "next: pfctl syncpack activate {name} --version {}",
-        text(&pack["version"])
+        "next: pfctl syncpack activate {name} --version {}{}",
+        text(&pack["version"]),
+        flags(asked.iter().map(|grant| grant.id.as_str()))
     ));
     Ok(Exit::Success)
+}
+
+/// The flags that give these grants.
+pub(crate) fn flags<'a>(ids: impl Iterator<Item = &'a str>) -> String {
+    ids.fold(String::new(), |mut flags, id| {
+        flags.push_str(" --grant ");
+        flags.push_str(id);
+        flags
+    })
 }
 
 pub(super) async fn install(
@@ -220,9 +234,13 @@ pub(super) async fn install(
     session.output.result(&pack, |pack| {
         format!("installed {name} {}", text(&pack["version"]))
     });
-    session
-        .output
-        .remark(&format!("next: pfctl syncpack activate {name}"));
+    let version = pack["version"].as_str();
+    let asked = requested(&read(&client, name).await?, version);
+    session.output.remark(&format!(
+        "next: pfctl syncpack activate {name} --version {}{}",
+        version.unwrap_or_default(),
+        flags(asked.iter().map(String::as_str))
+    ));
     Ok(Exit::Success)
 }
 
@@ -239,7 +257,10 @@ pub(super) async fn activate(
         ids.extend(requested(&pack, version.as_deref()));
     }
     let mut body = with_version(version);
-    body["grants"] = decisions(ids, &grants.private);
+    // Without a word about grants, the SyncPack keeps those that it has.
+    if grants.none || !ids.is_empty() || !grants.private.is_empty() {
+        body["grants"] = decisions(ids, &grants.private);
+    }
     let spinner = progress::spinner(session.output.json, format!("activating {name}"));
     let answer = client.post(&["syncpacks", name, "activate"], &body).await;
     spinner.finish_and_clear();
@@ -259,14 +280,23 @@ pub(super) async fn activate(
             .output
             .remark(&format!("kept {}: a person had changed it", text(&kept)));
     }
+    let taken = list("taken_away");
+    if !taken.is_empty() {
+        session.output.remark(&format!(
+            "taken away: {}; it had that before, and steps that need it will be refused",
+            text(&Value::Array(taken))
+        ));
+    }
     let denied = list("not_granted");
     if !denied.is_empty() {
-        let given = body["grants"].as_array().cloned().unwrap_or_default();
+        let given = activated["grants"].as_array().cloned().unwrap_or_default();
         let mut command = format!("next: pfctl syncpack activate {name}");
-        for id in given.iter().map(|one| &one["id"]).chain(&denied) {
-            command.push_str(" --grant ");
-            command.push_str(&text(id));
+        for one in given {
+            let private = one["private_network"] == true;
+            command.push_str(if private { " --private " } else { " --grant " });
+            command.push_str(&text(&one["id"]));
         }
+        command.push_str(&flags(denied.iter().filter_map(Value::as_str)));
         session.output.remark(&format!(
             "not granted: {}; steps that need it will be refused",
             text(&Value::Array(denied))
@@ -368,6 +398,15 @@ mod tests {
             ])
         );
         assert_eq!(decisions(vec![], &[]), json!([]));
+    }
+
+    #[test]
+    fn a_hint_gives_what_is_asked_for() {
+        assert_eq!(
+            flags(["sn", "cache"].into_iter()),
+            " --grant sn --grant cache"
+        );
+        assert_eq!(flags(std::iter::empty()), "");
     }
 
     #[test]

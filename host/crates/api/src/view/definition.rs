@@ -2,18 +2,21 @@
 
 use axum::{
     Json,
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
 use engine::Saved;
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
-use store::definitions::Definition;
-use utoipa::{IntoParams, ToSchema};
+use serde_json::{Value, json, value::RawValue};
+use store::{Page, definitions::Definition};
+use utoipa::{
+    IntoParams, PartialSchema, ToSchema,
+    openapi::{ObjectBuilder, RefOr, Schema},
+};
 
 use super::{part, raw, time};
 use crate::{
-    etag,
+    etag, paging,
     problem::{Answer, FaultDocument},
 };
 
@@ -67,6 +70,58 @@ pub(crate) struct DefinitionDetail {
     /// The document as it was stored.
     #[schema(value_type = Object)]
     document: Box<RawValue>,
+}
+
+/// The schema of the document of an application.
+pub(crate) struct ApplicationDocument;
+
+/// The schema of the document of a configuration object.
+pub(crate) struct ConfigurationDocument;
+
+impl PartialSchema for ApplicationDocument {
+    fn schema() -> RefOr<Schema> {
+        kept(
+            "An application. Keys that the service does not know are kept.",
+            json!({
+                "friendly_name": "Create or Update Incident",
+                "version": "1.0.0",
+                "configuration": "acme",
+                "app_variables": [{"name": "table", "value": "incident"}],
+                "steps": [
+                    {"name": "read event", "file": "ReadEvent", "syncpack": "servicenow_example", "output_to": ["create incident"]},
+                    {"name": "create incident", "file": "CreateOrUpdateIncident", "syncpack": "servicenow_example", "sn_url": "${config.sn_url}"},
+                ],
+            }),
+        )
+    }
+}
+
+impl PartialSchema for ConfigurationDocument {
+    fn schema() -> RefOr<Schema> {
+        kept(
+            "A configuration object. Keys that the service does not know are kept.",
+            json!({
+                "name": "acme",
+                "friendly_name": "Acme",
+                "version": "1.0.0",
+                "configuration_data": [
+                    {"name": "sn_url", "value": "https://acme.service-now.com"},
+                    {"name": "sn_password", "value": "to be encrypted", "encrypted": true},
+                ],
+            }),
+        )
+    }
+}
+
+impl ToSchema for ApplicationDocument {}
+impl ToSchema for ConfigurationDocument {}
+
+/// The schema of a document that is kept as it is.
+fn kept(description: &str, example: Value) -> RefOr<Schema> {
+    ObjectBuilder::new()
+        .description(Some(description))
+        .examples([example])
+        .into()
 }
 
 /// What became of a saved document.
@@ -160,6 +215,16 @@ impl DefinitionSummary {
             created_at: time(one.created_at),
         }
     }
+}
+
+/// The answer with a part of the list of a collection that was asked for at `uri`.
+pub(crate) fn listing(uri: &Uri, collection: &str, page: Page<Definition>) -> Response {
+    let items = page
+        .items
+        .iter()
+        .map(|one| DefinitionSummary::new(collection, one))
+        .collect();
+    paging::answer(uri, items, page.next)
 }
 
 /// The answer to a GET: the stored text itself, or nothing if the caller has it.

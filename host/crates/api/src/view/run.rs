@@ -138,6 +138,10 @@ pub(crate) struct Step {
     /// How often it was started.
     #[schema(example = 1)]
     attempts: i64,
+    /// The process that executes or executed its newest attempt, by its number in the list
+    /// of workers.
+    #[schema(example = 2)]
+    worker: Option<i64>,
     /// When it became ready.
     #[schema(format = DateTime, example = "2027-01-15T08:00:00.123456Z")]
     ready_at: Option<String>,
@@ -240,6 +244,7 @@ impl Step {
             syncpack: step.syncpack,
             state: StepState::word(step.state),
             attempts: step.attempts,
+            worker: step.worker,
             ready_at: maybe_time(step.ready_at),
             started_at: maybe_time(step.started_at),
             finished_at: maybe_time(step.finished_at),

@@ -18,7 +18,8 @@ fn operations() -> Vec<(String, String, String)> {
                 .replace("{code}", "PF-0404")
                 .replace("{name}", "nothing")
                 .replace("{app}", "nothing")
-                .replace("{key}", "nothing");
+                .replace("{key}", "nothing")
+                .replace("{worker}", "nothing");
             assert!(
                 !path.contains('{'),
                 "{path} has a name that this test does not know"
@@ -97,6 +98,9 @@ async fn the_pages_for_everybody_need_nothing_from_elsewhere() {
         "/docs/errors",
         "/docs/errors/PF-1002",
         "/docs/api/swagger-ui.css",
+        "/docs/api/swagger-ui-bundle.js",
+        "/docs/api/page.css",
+        "/docs/api/page.js",
     ] {
         let reply = service.send(request("GET", path)).await;
         assert_eq!(reply.status, StatusCode::OK, "{path}");
@@ -105,6 +109,8 @@ async fn the_pages_for_everybody_need_nothing_from_elsewhere() {
             assert!(!reply.text.contains(elsewhere), "{path} loads {elsewhere}");
         }
     }
+    let moved = service.send(request("GET", "/docs/api")).await;
+    assert_eq!(moved.headers["location"], "/docs/api/");
     let served: Value = service.send(request("GET", "/openapi.json")).await.json();
     assert_eq!(served, serde_json::to_value(api::openapi()).unwrap());
 }

@@ -9,3 +9,4 @@ mod authentication;
 mod documents;
 mod problems;
 mod service;
+mod workers;

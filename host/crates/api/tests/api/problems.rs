@@ -246,6 +246,12 @@ async fn what_cannot_be_read_is_refused_with_its_place() {
             "/docs/api",
         ),
         (request("GET", "/applications"), 404, "PF-0406", "/api/v1"),
+        (
+            request("GET", "/docs/api/oauth2-redirect.html"),
+            404,
+            "PF-0406",
+            "/docs/api",
+        ),
         (request("PATCH", APPLICATIONS), 405, "PF-0405", "PATCH"),
     ] {
         let what = format!("{} {}", request.method(), request.uri());

@@ -113,6 +113,8 @@ impl Service {
             cache: Arc::new(cache),
         };
         let made_of = Parts {
+            hints: None,
+            shared_clock: None,
             store: store.clone(),
             queue: Arc::new(queue::memory::MemoryQueue::new(queue::Limits::default())),
             runtime: runtime::Runtime::new(sandbox, ports).unwrap(),

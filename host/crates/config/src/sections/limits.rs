@@ -10,7 +10,5 @@ section! {
         backlog: NonZeroU32 = "1000000";
         /// The longest that a request may wait for its run to end.
         run_wait: Duration = "30s";
-        /// The most entries on one page of a list.
-        page: NonZeroU32 = "1000";
     }
 }

@@ -1,4 +1,4 @@
-use std::{num::NonZeroU32, time::Duration};
+use std::{num::NonZeroU32, path::PathBuf, time::Duration};
 
 use super::section;
 use crate::SecretUrl;
@@ -10,6 +10,8 @@ section! {
         /// than one process works; where it is not set, the queue is in memory. Nothing
         /// is lost with it: the store is the truth.
         redis_url: Option<SecretUrl> = "" or "REDIS_URL";
+        /// A PEM file with certificates to trust for `rediss://`, beside the system's.
+        redis_ca_file: Option<PathBuf> = "";
         /// How long a worker may hold an entry without claiming its step, until another
         /// gets it.
         lease: Duration = "30s";

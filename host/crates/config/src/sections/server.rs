@@ -9,10 +9,9 @@ section! {
         /// Address and port to listen on. The default is reachable from this machine
         /// only; put a reverse proxy with TLS in front before you open it.
         listen: SocketAddr = "127.0.0.1:8080";
-        /// The URL under which people reach the service, for links in reports and
-        /// notifications, such as `https://powerflow.example.com`. Derived from
-        /// `listen` where it is not set.
-        external_url: Option<String> = "";
+        /// Address and port on which a worker or a scheduler of a cluster tells its health
+        /// (`/healthz`, `/readyz`). They listen on nothing where it is not set.
+        health_listen: Option<SocketAddr> = "";
         /// The largest body of a request, except for uploads of SyncPacks.
         body_limit: Bytes = "2MiB";
         /// The largest SyncPack that can be uploaded.

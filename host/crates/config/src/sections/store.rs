@@ -14,8 +14,9 @@ section! {
         /// How many writes may wait for their commit. When more come, the API answers
         /// 429 and workers pause.
         write_queue: NonZeroU32 = "8192";
-        /// The most writes that share a commit.
-        write_batch: NonZeroU32 = "512";
+        /// PostgreSQL: connections for reading and for all that is not a run's progress,
+        /// which has two of its own, as has the lease of the process.
+        postgres_connections: NonZeroU32 = "8";
         /// SQLite: memory for cached pages, for the writer and for each reader.
         sqlite_cache: Bytes = "8MiB";
         /// SQLite: connections that read beside the one that writes.

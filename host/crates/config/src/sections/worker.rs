@@ -17,8 +17,10 @@ section! {
         /// How long an attempt of a step may take, where the step does not say itself,
         /// until it is stopped as timed out.
         step_timeout: Duration = "1h";
-        /// The longest time that a step may ask for.
-        step_timeout_max: Duration = "24h";
+        /// How long after the last sign of life of a lost worker others take over its
+        /// steps. A worker that cannot reach the store for so long stops what it
+        /// executes. Of no meaning for a single process with the embedded store.
+        lease: Duration = "10s";
         /// How often a step is begun again because its worker was lost, until the run
         /// fails with that reason. Retries that the step asks for do not count.
         max_attempts_lost: NonZeroU32 = "5";

@@ -66,6 +66,7 @@ impl<'a> Variables<'a> {
             planned.push(PlannedVariable {
                 name: name.to_owned(),
                 required: variable.required(),
+                secret: variable.secret(),
                 template: value.map(|(_, value)| scope.parse(value, &path, problems)),
                 automatic: true,
             });

@@ -33,6 +33,8 @@ pub struct ResolvedVariable {
     pub json: Box<str>,
     /// Whether it is encrypted or was made with one that is.
     pub secret: bool,
+    /// Whether it is encrypted itself.
+    pub encrypted: bool,
 }
 
 impl Resolved {
@@ -53,16 +55,22 @@ impl Resolved {
         self.variables.keys().map(|name| &**name)
     }
 
-    /// The texts that must be masked: secret values, and every text and number
-    /// inside secret lists and objects.
-    pub fn secret_values(&self) -> Vec<String> {
-        let mut values = Vec::new();
-        for variable in self.variables.values().filter(|one| one.secret) {
-            if let Ok(value) = serde_json::from_str(&variable.json) {
-                leaves(&value, &mut values);
-            }
+    /// The texts that must be masked, with the names of their variables: secret values,
+    /// and every text and number inside secret lists and objects. Encrypted variables
+    /// stand before those that refer to them.
+    pub fn secrets(&self) -> Vec<(&str, String)> {
+        let mut secret: Vec<_> = self
+            .variables
+            .iter()
+            .filter(|(_, variable)| variable.secret)
+            .collect();
+        secret.sort_by_key(|(name, variable)| (!variable.encrypted, *name));
+        let mut found = Vec::new();
+        for (name, variable) in secret {
+            let values = crate::mask::values(&variable.json);
+            found.extend(values.into_iter().map(|value| (&**name, value)));
         }
-        values
+        found
     }
 }
 
@@ -78,16 +86,6 @@ impl fmt::Debug for ResolvedVariable {
             .field("bytes", &self.json.len())
             .field("secret", &self.secret)
             .finish_non_exhaustive()
-    }
-}
-
-fn leaves(value: &Value, values: &mut Vec<String>) {
-    match value {
-        Value::String(text) => values.push(text.clone()),
-        Value::Number(number) => values.push(number.to_string()),
-        Value::Array(list) => list.iter().for_each(|one| leaves(one, values)),
-        Value::Object(map) => map.values().for_each(|one| leaves(one, values)),
-        Value::Null | Value::Bool(_) => {}
     }
 }
 
@@ -255,7 +253,8 @@ pub(super) fn resolve(
     let mut left = LIMIT;
     for at in links.order().map_err(Error::Cycle)? {
         let name = links.names[at];
-        let mut secret = links.encrypted[at];
+        let encrypted = links.encrypted[at];
+        let mut secret = encrypted;
         let mut json = String::new();
         if secret {
             let value = reveal(name, values[name]).map_err(|reason| Error::Sealed {
@@ -275,9 +274,12 @@ pub(super) fn resolve(
             .checked_sub(json.len())
             .ok_or_else(|| Error::TooLarge(name.to_owned()))?;
         let json = json.into();
-        resolved
-            .variables
-            .insert(name.into(), ResolvedVariable { json, secret });
+        let variable = ResolvedVariable {
+            json,
+            secret,
+            encrypted,
+        };
+        resolved.variables.insert(name.into(), variable);
     }
     Ok(resolved)
 }

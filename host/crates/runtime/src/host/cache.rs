@@ -61,6 +61,26 @@ impl State {
     }
 }
 
+impl State {
+    /// Refuses to store a secret of the run: a record outlives it and is shown to people,
+    /// and one with a masked value would mislead whoever reads it later.
+    fn refuse_secrets(&self, key: &str, value: &str) -> Result<(), wit::Error> {
+        let (place, names) = match self.masker.found(key) {
+            names if names.is_empty() => ("value", self.masker.found_in_json(value)),
+            names => ("key", names),
+        };
+        if names.is_empty() {
+            return Ok(());
+        }
+        let text = format!(
+            "the {place} of the cache record holds the value of {}, which is secret, so the record is not stored: cache what the step obtained with it, not the secret",
+            names.join(" and of ")
+        );
+        self.log.append(crate::Level::Warning, &text);
+        Err(wit::Error::Denied(text))
+    }
+}
+
 impl wit::Host for State {
     async fn get(&mut self, key: String) -> wasmtime::Result<Result<Option<String>, wit::Error>> {
         if let Err(refused) = self.admit(&key)? {
@@ -85,6 +105,9 @@ impl wit::Host for State {
         }
         if json::check(&value, self.limits.output_depth).is_err() {
             return Err(wasmtime::Error::from(Exceeded::CacheValue));
+        }
+        if let Err(refused) = self.refuse_secrets(&key, &value) {
+            return Ok(Err(refused));
         }
         Ok(self
             .cache

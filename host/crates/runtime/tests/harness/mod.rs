@@ -167,6 +167,7 @@ pub(crate) fn call(step: &str) -> Call {
         log: log(),
         http: None,
         cache: false,
+        masker: model::mask::Masker::none(),
         secrets: SecretHandles::default(),
         limits: Arc::new(Limits::default()),
         deadline: Duration::from_mins(1),

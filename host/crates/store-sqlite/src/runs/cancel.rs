@@ -31,6 +31,12 @@ pub(super) fn cancel(
         params![first, last, StepState::Running.code()],
         |row| Ok((unpack(row.get(0)?), WorkerId(row.get(1)?))),
     )?;
+    for (key, worker) in &running {
+        tx.execute(
+            "INSERT OR IGNORE INTO cancelled_claim (worker, run_id) VALUES (?1, ?2)",
+            [worker.0, key.run.0],
+        )?;
+    }
     // Pending, ready, running and waiting are the states below success.
     tx.execute(
         "UPDATE step SET state = ?3, seq = ?4, finished_at = ?5

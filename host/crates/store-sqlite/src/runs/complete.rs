@@ -1,7 +1,7 @@
 //! An attempt of a step ends.
 
 use model::{
-    flow::{advance, final_state},
+    flow::{Tally, advance},
     id::Ordinal,
     state::{RunState, StepState},
 };
@@ -17,10 +17,7 @@ use crate::transaction::{Tx, pack};
 /// What a run counts, and the attempt that ends.
 struct Counts {
     seq: i64,
-    remaining: u32,
-    failed: u32,
-    warned: u32,
-    cancelled: u32,
+    tally: Tally,
 }
 
 pub(super) fn complete(tx: &mut Tx<'_>, end: &Completion) -> Result<Completed> {
@@ -28,18 +25,6 @@ pub(super) fn complete(tx: &mut Tx<'_>, end: &Completion) -> Result<Completed> {
         return Ok(Completed::Fenced);
     };
     counts.seq += 1;
-    match end.state {
-        StepState::Success => {}
-        StepState::Warning => counts.warned += 1,
-        StepState::Failed => counts.failed += 1,
-        StepState::Cancelled => counts.cancelled += 1,
-        state => {
-            return Err(Error::Internal(format!(
-                "an attempt cannot end as {}",
-                state.word()
-            )));
-        }
-    }
     store_result(tx, end, counts.seq)?;
     let mut event = Event {
         tx,
@@ -53,17 +38,15 @@ pub(super) fn complete(tx: &mut Tx<'_>, end: &Completion) -> Result<Completed> {
         event.skip(step, joined(step))?;
     }
     let claimed = event.start(&mut next.ready, end.claim, joined)?;
-    let ended = 1 + next.skipped.len() as u32;
-    counts.remaining = counts.remaining.checked_sub(ended).ok_or_else(|| {
-        Error::Corrupt(format!(
-            "run {} has ended more steps than it has",
-            end.key.run.0
-        ))
-    })?;
+    let ended = counts
+        .tally
+        .end(end.state, next.skipped.len())
+        .map_err(|error| Error::miscounted(end.key.run, error))?;
+    update_run(event.tx, end, &counts, ended)?;
     Ok(Completed::Stored {
         claimed,
         ready: next.ready,
-        ended: update_run(event.tx, end, &counts)?,
+        ended,
     })
 }
 
@@ -79,10 +62,12 @@ fn current(tx: &mut Tx<'_>, end: &Completion) -> Result<Option<Counts>> {
         |row| {
             let counts = Counts {
                 seq: row.get(2)?,
-                remaining: row.get(3)?,
-                failed: row.get(4)?,
-                warned: row.get(5)?,
-                cancelled: row.get(6)?,
+                tally: Tally {
+                    remaining: row.get(3)?,
+                    failed: row.get(4)?,
+                    warned: row.get(5)?,
+                    cancelled: row.get(6)?,
+                },
             };
             Ok((step_state(row, 0)?, row.get::<_, i64>(1)?, counts))
         },
@@ -112,37 +97,41 @@ fn store_result(tx: &mut Tx<'_>, end: &Completion, seq: i64) -> Result<()> {
     .map(drop)
 }
 
-fn update_run(tx: &mut Tx<'_>, end: &Completion, counts: &Counts) -> Result<Option<RunState>> {
+fn update_run(
+    tx: &mut Tx<'_>,
+    end: &Completion,
+    counts: &Counts,
+    ended: Option<RunState>,
+) -> Result<()> {
+    let Counts { seq, tally } = counts;
     let run = end.key.run.0;
-    if counts.remaining > 0 {
-        tx.execute(
+    let changed = match ended {
+        None => tx.execute(
             "UPDATE run SET seq = ?2, remaining = ?3, failed = ?4, warned = ?5, cancelled = ?6
              WHERE id = ?1",
             params![
                 run,
-                counts.seq,
-                counts.remaining,
-                counts.failed,
-                counts.warned,
-                counts.cancelled
+                seq,
+                tally.remaining,
+                tally.failed,
+                tally.warned,
+                tally.cancelled
             ],
-        )?;
-        return Ok(None);
-    }
-    let state = final_state(counts.cancelled > 0, counts.failed, counts.warned);
-    tx.execute(
-        "UPDATE run SET seq = ?2, remaining = 0, failed = ?3, warned = ?4, cancelled = ?5,
-           state = ?6, finished_at = ?7
-         WHERE id = ?1",
-        params![
-            run,
-            counts.seq,
-            counts.failed,
-            counts.warned,
-            counts.cancelled,
-            state.code(),
-            end.at.0
-        ],
-    )?;
-    Ok(Some(state))
+        ),
+        Some(state) => tx.execute(
+            "UPDATE run SET seq = ?2, remaining = 0, failed = ?3, warned = ?4, cancelled = ?5,
+               state = ?6, finished_at = ?7
+             WHERE id = ?1",
+            params![
+                run,
+                seq,
+                tally.failed,
+                tally.warned,
+                tally.cancelled,
+                state.code(),
+                end.at.0
+            ],
+        ),
+    };
+    changed.map(drop)
 }

@@ -16,7 +16,8 @@ use crate::{
     transaction::{Tx, pack, step_range, unpack},
 };
 
-/// Lines of an attempt that has been fenced are dropped: it learns so when it ends.
+/// Lines of an attempt that has been fenced are dropped: it learns so when it ends. One
+/// whose run was cancelled may still say what it did.
 pub(super) fn append(
     tx: &mut Tx<'_>,
     key: StepKey,
@@ -28,7 +29,9 @@ pub(super) fn append(
     let found = tx.first("SELECT state, token FROM step WHERE id = ?1", [id], |row| {
         Ok((step_state(row, 0)?, row.get::<_, i64>(1)?))
     })?;
-    if found == Some((StepState::Running, token.0)) {
+    if let Some((StepState::Running | StepState::Cancelled, newest)) = found
+        && newest == token.0
+    {
         tx.partition(expires_at)?.append_log(id, token.0, lines)?;
     }
     Ok(())

@@ -25,6 +25,7 @@ mod cancel;
 mod claim;
 mod complete;
 mod expire;
+mod held;
 mod history;
 mod list;
 mod log;
@@ -84,6 +85,22 @@ impl Runs for SqliteStore {
     async fn reclaim(&self, now: Timestamp, limit: usize) -> Result<Vec<ReadyStep>> {
         self.writer
             .call(move |tx| reclaim::reclaim(tx, now, limit))
+            .await
+    }
+
+    async fn held(&self, worker: WorkerId) -> Result<Vec<(StepKey, Token)>> {
+        self.readers.call(move |c| held::held(c, worker)).await
+    }
+
+    async fn give_back(
+        &self,
+        worker: WorkerId,
+        attempts: &[(StepKey, Token)],
+        now: Timestamp,
+    ) -> Result<Vec<ReadyStep>> {
+        let attempts = attempts.to_vec();
+        self.writer
+            .call(move |tx| held::give_back(tx, worker, &attempts, now))
             .await
     }
 

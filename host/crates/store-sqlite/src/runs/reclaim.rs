@@ -23,8 +23,8 @@ pub(super) fn reclaim(tx: &mut Tx<'_>, now: Timestamp, limit: usize) -> Result<V
         "SELECT s.id, r.queue, r.priority
          FROM run r INDEXED BY run_unfinished
          CROSS JOIN step s ON s.id BETWEEN (r.id << 24) + 1 AND (r.id << 24) + 16777215
-         WHERE r.finished_at IS NULL AND s.state = ?2
-           AND s.worker IN (SELECT id FROM worker WHERE lease_until <= ?1)
+         WHERE r.finished_at IS NULL AND +s.state = ?2
+           AND +s.worker IN (SELECT id FROM worker WHERE lease_until <= ?1)
          ORDER BY r.id, s.id LIMIT ?3",
         params![now.0, StepState::Running.code(), sql_limit(limit)],
         |row| {
@@ -46,6 +46,11 @@ pub(super) fn reclaim(tx: &mut Tx<'_>, now: Timestamp, limit: usize) -> Result<V
         )?;
     }
     if steps.len() < limit {
+        tx.execute(
+            "DELETE FROM cancelled_claim
+             WHERE worker IN (SELECT id FROM worker WHERE lease_until <= ?1)",
+            [now.0],
+        )?;
         tx.execute("DELETE FROM worker WHERE lease_until <= ?1", [now.0])?;
         tx.forget_workers();
     }

@@ -1,6 +1,6 @@
 //! A run is accepted.
 
-use model::{flow::final_state, id::RunId, state::RunState};
+use model::{flow::accepted_state, id::RunId, state::RunState};
 use rusqlite::params;
 use store::{
     Error, Result,
@@ -61,13 +61,9 @@ fn existing(tx: &mut Tx<'_>, new: &NewRun, idempotency: &Idempotency) -> Result<
 fn insert(tx: &mut Tx<'_>, run: RunId, new: &NewRun, input: i64, idle: bool) -> Result<()> {
     let steps = new.graph.len() as i64;
     // A plan without steps has ended when it is accepted.
-    let (state, started_at, finished_at) = if idle && steps == 0 {
-        (final_state(false, 0, 0), None, Some(new.created_at.0))
-    } else if new.claim.is_some() && !idle {
-        (RunState::Running, Some(new.created_at.0), None)
-    } else {
-        (RunState::Queued, None, None)
-    };
+    let state = accepted_state(new.graph.len(), new.claim.is_some() && !idle);
+    let at = |reached: bool| reached.then_some(new.created_at.0);
+    let (started_at, finished_at) = (at(state == RunState::Running), at(state.is_final()));
     tx.execute(
         "INSERT INTO run (id, state, seq, remaining, started_at, finished_at, expires_at, input,
            tenant_id, uuid, application_id, application_revision, configuration_revision, pins,

@@ -8,7 +8,7 @@ use crate::{
     problem::Answer,
     refusal,
     state::Shared,
-    view::definition::{self, SavedDocument},
+    view::definition::{self, ApplicationDocument, SavedDocument},
 };
 
 /// Replace an application knowingly
@@ -23,16 +23,7 @@ use crate::{
         ("If-Match" = Option<String>, Header, description = "The ETag of the revision that is replaced, or `*`", example = "\"3\""),
         ("If-None-Match" = Option<String>, Header, description = "`*`: save only if there is none of that name", example = "*"),
     ),
-    request_body(content = Object, description = "The document, kept as it is", content_type = "application/json", example = json!({
-        "friendly_name": "Create or Update Incident",
-        "version": "1.0.0",
-        "configuration": "acme",
-        "app_variables": [{"name": "table", "value": "incident"}],
-        "steps": [
-            {"name": "read event", "file": "ReadEvent", "syncpack": "servicenow_example", "output_to": ["create incident"]},
-            {"name": "create incident", "file": "CreateOrUpdateIncident", "syncpack": "servicenow_example", "sn_url": "${config.sn_url}"},
-        ],
-    })),
+    request_body(content = ApplicationDocument, description = "The document, kept as it is", content_type = "application/json"),
     responses(
         (status = 200, description = "Saved", body = SavedDocument),
         (status = 201, description = "Saved; there was none of that name before", body = SavedDocument),
@@ -50,11 +41,8 @@ pub(crate) async fn put(
 ) -> Answer<Response> {
     let expect = expect.needed()?;
     if expect == Expect::Present {
-        match api.engine.application(caller.tenant, &name).await {
-            Ok(_) => {}
-            Err(engine::Error::NotFound { .. }) => return Err(etag::absent("application", &name)),
-            Err(error) => return Err(error.into()),
-        }
+        let found = api.engine.application(caller.tenant, &name).await;
+        etag::present("application", &name, found)?;
     }
     let saved = api
         .engine

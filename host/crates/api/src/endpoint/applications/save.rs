@@ -8,7 +8,7 @@ use crate::{
     problem::Answer,
     refusal,
     state::Shared,
-    view::definition::{self, SaveArgs, SavedDocument},
+    view::definition::{self, ApplicationDocument, SaveArgs, SavedDocument},
 };
 
 /// Add or overwrite an application
@@ -22,16 +22,7 @@ use crate::{
         ("If-Match" = Option<String>, Header, description = "Overwrite only this revision (its ETag)", example = "\"3\""),
         ("If-None-Match" = Option<String>, Header, description = "`*`: save only if there is none of that name", example = "*"),
     ),
-    request_body(content = Object, description = "The document, kept as it is", content_type = "application/json", example = json!({
-        "friendly_name": "Create or Update Incident",
-        "version": "1.0.0",
-        "configuration": "acme",
-        "app_variables": [{"name": "table", "value": "incident"}],
-        "steps": [
-            {"name": "read event", "file": "ReadEvent", "syncpack": "servicenow_example", "output_to": ["create incident"]},
-            {"name": "create incident", "file": "CreateOrUpdateIncident", "syncpack": "servicenow_example", "sn_url": "${config.sn_url}"},
-        ],
-    })),
+    request_body(content = ApplicationDocument, description = "The document, kept as it is", content_type = "application/json"),
     responses(
         (status = 200, description = "Saved", body = SavedDocument),
         (status = 201, description = "Saved; there was none of that name before", body = SavedDocument),

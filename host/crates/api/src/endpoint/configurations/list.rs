@@ -7,7 +7,7 @@ use crate::{
     paging::{self, Listing},
     problem::Answer,
     state::Shared,
-    view::definition::{DefinitionSummary, ListArgs},
+    view::definition::{self, DefinitionSummary, ListArgs},
 };
 
 /// List configuration objects
@@ -29,10 +29,5 @@ pub(crate) async fn list(
         .engine
         .configurations(caller.tenant, &args.search, args.after.as_deref(), limit)
         .await?;
-    let items = page
-        .items
-        .iter()
-        .map(|one| DefinitionSummary::new(super::COLLECTION, one))
-        .collect();
-    Ok(paging::answer(&uri, items, page.next))
+    Ok(definition::listing(&uri, super::COLLECTION, page))
 }

@@ -8,7 +8,7 @@ use crate::{
     problem::Answer,
     refusal,
     state::Shared,
-    view::definition::{self, SavedDocument},
+    view::definition::{self, ConfigurationDocument, SavedDocument},
 };
 
 /// Replace a configuration object knowingly
@@ -23,15 +23,7 @@ use crate::{
         ("If-Match" = Option<String>, Header, description = "The ETag of the revision that is replaced, or `*`", example = "\"3\""),
         ("If-None-Match" = Option<String>, Header, description = "`*`: save only if there is none of that name", example = "*"),
     ),
-    request_body(content = Object, description = "The document, kept as it is", content_type = "application/json", example = json!({
-        "name": "acme",
-        "friendly_name": "Acme",
-        "version": "1.0.0",
-        "configuration_data": [
-            {"name": "sn_url", "value": "https://acme.service-now.com"},
-            {"name": "sn_password", "value": "to be encrypted", "encrypted": true},
-        ],
-    })),
+    request_body(content = ConfigurationDocument, description = "The document, kept as it is", content_type = "application/json"),
     responses(
         (status = 200, description = "Saved", body = SavedDocument),
         (status = 201, description = "Saved; there was none of that name before", body = SavedDocument),
@@ -49,13 +41,8 @@ pub(crate) async fn put(
 ) -> Answer<Response> {
     let expect = expect.needed()?;
     if expect == Expect::Present {
-        match api.engine.configuration(caller.tenant, &name).await {
-            Ok(_) => {}
-            Err(engine::Error::NotFound { .. }) => {
-                return Err(etag::absent("configuration object", &name));
-            }
-            Err(error) => return Err(error.into()),
-        }
+        let found = api.engine.configuration(caller.tenant, &name).await;
+        etag::present("configuration object", &name, found)?;
     }
     let saved = api
         .engine

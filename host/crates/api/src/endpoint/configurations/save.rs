@@ -8,7 +8,7 @@ use crate::{
     problem::Answer,
     refusal,
     state::Shared,
-    view::definition::{self, SaveArgs, SavedDocument},
+    view::definition::{self, ConfigurationDocument, SaveArgs, SavedDocument},
 };
 
 /// Add or overwrite a configuration object
@@ -22,15 +22,7 @@ use crate::{
         ("If-Match" = Option<String>, Header, description = "Overwrite only this revision (its ETag)", example = "\"3\""),
         ("If-None-Match" = Option<String>, Header, description = "`*`: save only if there is none of that name", example = "*"),
     ),
-    request_body(content = Object, description = "The document, kept as it is", content_type = "application/json", example = json!({
-        "name": "acme",
-        "friendly_name": "Acme",
-        "version": "1.0.0",
-        "configuration_data": [
-            {"name": "sn_url", "value": "https://acme.service-now.com"},
-            {"name": "sn_password", "value": "to be encrypted", "encrypted": true},
-        ],
-    })),
+    request_body(content = ConfigurationDocument, description = "The document, kept as it is", content_type = "application/json"),
     responses(
         (status = 200, description = "Saved", body = SavedDocument),
         (status = 201, description = "Saved; there was none of that name before", body = SavedDocument),

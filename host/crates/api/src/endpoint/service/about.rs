@@ -7,11 +7,13 @@ use crate::{problem::Answer, state::Shared};
 
 /// Read versions
 ///
-/// Of the service and what it is made of: store, queue, sandbox.
+/// Of the service and what it is made of: store, queue, contract, processes.
 #[utoipa::path(
     get, path = "/api/v1/about", operation_id = "about", tag = "service",
     responses((status = 200, description = "The versions", body = Object,
-        example = json!({"version": "0.1.0", "store": "sqlite 3.51", "queue": "memory", "wasmtime": "48.0.0", "wit": "1.0.0"}))),
+        example = json!({"name": "PowerFlow", "version": "0.1.0", "wit": "powerflow:syncpack@1.0.0", "store": "postgresql 16.4",
+            "queue": "redis 7.0.15", "role": "api", "key_id": "0123456789abcdef", "started_at": "2027-01-15T08:00:00Z",
+            "workers": [{"id": 2, "host": "node-1", "pid": 4711, "version": "0.1.0", "role": "worker", "queues": [], "slots": 512}]}))),
 )]
 pub(crate) async fn about(State(api): State<Shared>) -> Answer<Json<About>> {
     Ok(Json(api.engine.about().await?))

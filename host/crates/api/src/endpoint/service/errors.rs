@@ -56,10 +56,14 @@ fn section(code: &str) -> Option<&'static str> {
 /// The few forms of Markdown that the source uses: headings, paragraphs, `code`.
 fn page(title: &str, source: &str) -> Html<String> {
     let mut html = format!(
-        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>{title} · PowerFlow</title>\
+        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\">\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
+         <link rel=\"icon\" href=\"data:,\"><title>{title} · PowerFlow</title>\
          <style>:root{{color-scheme:light dark}}body{{font:15px/1.6 system-ui,sans-serif;max-width:44rem;\
          margin:6vh auto;padding:0 1.5rem}}h1{{font-size:1.4rem}}h2{{font-size:1.1rem;margin-top:2rem}}\
-         code{{font-family:ui-monospace,monospace;font-size:.92em}}</style><main>"
+         code{{font-family:ui-monospace,monospace;font-size:.92em;overflow-wrap:anywhere}}\
+         h2:target{{background:light-dark(#fff3bf,#4a3f12)}}</style>\
+         <nav><a href=\"/\">PowerFlow</a></nav><main>"
     );
     for block in source
         .split("\n\n")

@@ -5,4 +5,6 @@ pub(crate) mod document;
 pub(crate) mod errors;
 pub(crate) mod health;
 pub(crate) mod home;
+pub(crate) mod metrics;
 pub(crate) mod ready;
+pub(crate) mod reference;

@@ -21,9 +21,10 @@ pub(crate) struct ActivateBody {
     /// The version; the newest stored one when absent.
     #[serde(default)]
     version: Option<String>,
-    /// The grants that are given. What is not listed is denied.
+    /// The grants that are given: these and no others. When absent, the SyncPack keeps those
+    /// that it has, as far as this version asks for exactly the same.
     #[serde(default)]
-    grants: Vec<GrantBody>,
+    grants: Option<Vec<GrantBody>>,
 }
 
 /// A grant that is given.
@@ -49,6 +50,9 @@ pub(crate) struct ActivatedPack {
     /// Grants that it asks for and was not given: steps that need them will be refused.
     #[schema(example = json!(["cache"]))]
     not_granted: Vec<String>,
+    /// Grants that the SyncPack had and has no more.
+    #[schema(example = json!([]))]
+    taken_away: Vec<String>,
 }
 
 /// Activate a SyncPack
@@ -56,7 +60,7 @@ pub(crate) struct ActivatedPack {
 /// Installs the version first if that has not been done, then makes it the active one:
 /// new runs use its steps, and its applications and configuration objects are saved.
 /// Runs in flight finish on the version that they started with. Grants are denied
-/// unless they are given here.
+/// unless they are given here or were given before.
 #[utoipa::path(
     post, path = "/api/v1/syncpacks/{name}/activate", operation_id = "activate_syncpack", tag = "syncpacks",
     params(("name" = String, Path, description = "The SyncPack's name", example = "servicenow_example")),
@@ -74,23 +78,23 @@ pub(crate) async fn activate(
     Name(name): Name<String>,
     JsonBody(body): JsonBody<ActivateBody>,
 ) -> Answer<Json<ActivatedPack>> {
-    let grants: Vec<_> = body
-        .grants
-        .into_iter()
-        .map(|grant| GrantDecision {
+    let grants = body.grants.map(|grants| {
+        let decision = |grant: GrantBody| GrantDecision {
             id: grant.id,
             private_network: grant.private_network,
-        })
-        .collect();
+        };
+        grants.into_iter().map(decision).collect()
+    });
     to_its_end(async move {
         let activated = api
             .engine
-            .activate_pack(&caller, &name, body.version.as_deref(), &grants)
+            .activate_pack(&caller, &name, body.version.as_deref(), grants)
             .await?;
         Ok(Json(ActivatedPack {
             pack: SyncPack::new(&activated.pack),
             kept: activated.kept,
             not_granted: activated.not_granted,
+            taken_away: activated.taken_away,
         }))
     })
     .await

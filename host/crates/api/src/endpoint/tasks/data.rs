@@ -18,7 +18,7 @@ pub(crate) struct TaskData {
     /// The run.
     #[schema(example = "isapp-01890a5d-ac96-774b-bcce-b30200000000")]
     task_id: String,
-    /// The run's own parameters.
+    /// The run's own parameters, secret ones masked.
     #[schema(value_type = Object, example = json!({"event_id": 4711}))]
     input: Box<RawValue>,
     /// Each step's name with its data; `null` for a step that has none. Of a step's id,

@@ -2,7 +2,7 @@
 
 use axum::{Json, extract::State};
 
-use super::run_only;
+use super::cancel::cancel;
 use crate::{
     extract::{Task, Who},
     problem::Answer,
@@ -23,12 +23,9 @@ use crate::{
     ),
 )]
 pub(crate) async fn revoke(
-    State(api): State<Shared>,
-    Who(caller): Who,
-    Task(task): Task,
+    api: State<Shared>,
+    caller: Who,
+    task: Task,
 ) -> Answer<Json<RunWithSteps>> {
-    let run = run_only(task, "cancelled")?;
-    api.engine.cancel(&caller, run).await?;
-    let detail = api.engine.run_detail(caller.tenant, run).await?;
-    Ok(Json(RunWithSteps::new(detail)))
+    cancel(api, caller, task).await
 }

@@ -1,0 +1,59 @@
+//! Processes of the service.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::time;
+
+/// A process of the service.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Worker {
+    /// Its number, new at each start.
+    #[schema(example = 2)]
+    id: i64,
+    /// Where it is.
+    #[schema(example = "/api/v1/workers/2")]
+    href: String,
+    /// What it does: `all`, `api`, `worker` or `scheduler`.
+    #[schema(example = "worker")]
+    role: String,
+    /// Its host's name.
+    #[schema(example = "node-1")]
+    host: String,
+    /// Its process number there.
+    #[schema(example = 4711)]
+    pid: u32,
+    /// Its version of PowerFlow.
+    #[schema(example = "0.1.0")]
+    version: String,
+    /// The queues that it listens on; empty: all.
+    #[schema(example = json!(["acme", "default"]))]
+    queues: Vec<String>,
+    /// How many steps it executes at a time; 0: it executes none.
+    #[schema(example = 512)]
+    slots: u32,
+    /// When it started.
+    #[schema(format = DateTime, example = "2027-01-15T08:00:00.123456Z")]
+    started_at: String,
+    /// Until when nobody takes over its steps, even if it is not heard of again. A living
+    /// process puts it off all the time.
+    #[schema(format = DateTime, example = "2027-01-15T09:00:10.5Z")]
+    lease_until: String,
+}
+
+impl Worker {
+    pub(crate) fn new(worker: store::workers::Worker) -> Self {
+        Self {
+            id: worker.id.0,
+            href: format!("/api/v1/workers/{}", worker.id.0),
+            role: worker.role,
+            host: worker.host,
+            pid: worker.pid,
+            version: worker.version,
+            queues: worker.queues,
+            slots: worker.slots,
+            started_at: time(worker.started_at),
+            lease_until: time(worker.lease_until),
+        }
+    }
+}

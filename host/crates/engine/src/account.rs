@@ -1,0 +1,120 @@
+//! What the store records for this process, compared with what the process knows.
+//!
+//! A commit whose answer was lost may have claimed a step for this process, which then
+//! executes it no more than anybody else does: its lease is renewed. So after any call that
+//! may have claimed something and was not answered, the process looks at what is recorded
+//! for it and gives back what it knows nothing of. While all is answered it asks nothing.
+
+use std::{
+    collections::HashSet,
+    time::{Duration, Instant},
+};
+
+use model::id::{StepKey, Token};
+use tokio::sync::{Notify, watch};
+
+use crate::{Engine, error::Result};
+
+/// Between two looks. What one look finds unknown and the next one as well is given back:
+/// an answer may be under way.
+const PERIOD: Duration = Duration::from_secs(2);
+/// For how long it is looked after the last call that was not answered: a server gives up
+/// a statement earlier.
+const DOUBTFUL: Duration = Duration::from_secs(15);
+
+/// Whether the store answers, and what it may have recorded without our knowledge.
+pub(crate) struct Account {
+    answers: watch::Sender<bool>,
+    doubt: Notify,
+}
+
+impl Default for Account {
+    fn default() -> Self {
+        Self {
+            answers: watch::Sender::new(true),
+            doubt: Notify::new(),
+        }
+    }
+}
+
+impl Account {
+    /// The store has answered.
+    pub(crate) fn answered(&self) {
+        self.answers
+            .send_if_modified(|answers| !std::mem::replace(answers, true));
+    }
+
+    /// The store did not answer. Whoever says so says as well when it does again.
+    pub(crate) fn unanswered(&self) {
+        self.answers
+            .send_if_modified(|answers| std::mem::replace(answers, false));
+    }
+
+    /// A call that was not answered may have claimed a step.
+    pub(crate) fn in_doubt(&self) {
+        self.doubt.notify_one();
+    }
+
+    /// Whether the store answers, and each change of it.
+    pub(crate) fn watch(&self) -> watch::Receiver<bool> {
+        self.answers.subscribe()
+    }
+}
+
+impl Engine {
+    /// Settles doubts until the engine stops.
+    pub(crate) async fn settle_doubts(&self) {
+        loop {
+            tokio::select! {
+                () = self.account.doubt.notified() => {}
+                () = self.stopped.cancelled() => return,
+            }
+            let mut until = Instant::now() + DOUBTFUL;
+            let mut unknown = HashSet::new();
+            while Instant::now() < until || !unknown.is_empty() {
+                let look = tokio::time::sleep(PERIOD);
+                tokio::pin!(look);
+                loop {
+                    tokio::select! {
+                        () = &mut look => break,
+                        () = self.account.doubt.notified() => until = Instant::now() + DOUBTFUL,
+                        () = self.stopped.cancelled() => return,
+                    }
+                }
+                match self.look_for_unknown(&unknown).await {
+                    Ok(found) => unknown = found,
+                    Err(error) => {
+                        tracing::debug!(%error, "what the store records for this process could not be read");
+                        until = Instant::now() + DOUBTFUL;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Gives back the attempts that were unknown `before` and still are; answers those
+    /// that are unknown now.
+    async fn look_for_unknown(
+        &self,
+        before: &HashSet<(StepKey, Token)>,
+    ) -> Result<HashSet<(StepKey, Token)>> {
+        let worker = self.worker();
+        let held = self.store.held(worker).await?;
+        let (again, unknown): (Vec<_>, Vec<_>) = held
+            .into_iter()
+            .filter(|(key, _)| !self.running.knows(*key))
+            .partition(|attempt| before.contains(attempt));
+        if !again.is_empty() {
+            let given = self
+                .store
+                .give_back(worker, &again, self.clock.now())
+                .await?;
+            tracing::warn!(
+                steps = given.len(),
+                "gave back steps that were claimed for this process without its knowledge"
+            );
+            self.enqueue(given).await?;
+        }
+        Ok(unknown.into_iter().collect())
+    }
+}

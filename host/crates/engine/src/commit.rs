@@ -1,0 +1,88 @@
+//! From the end of an attempt to what the store and the queue know of it.
+
+use std::time::Duration;
+
+use model::id::{Ordinal, StepKey};
+use store::runs::{Completed, Completion, Priority};
+
+use crate::{
+    Engine,
+    problem::{Fail as _, Problem},
+    worker::Chain,
+};
+
+impl Engine {
+    /// Stores the log of an attempt that ended in the moment when its run was cancelled.
+    pub(crate) async fn keep_log(&self, end: Completion) {
+        let Some(log) = end.log else { return };
+        let appended = self
+            .store
+            .append_log(end.key, end.token, end.expires_at, log);
+        if let Err(error) = appended.await {
+            tracing::warn!(%error, run = end.key.run.0, "log lines of a cancelled step could not be stored");
+        }
+    }
+
+    /// Stores the end of an attempt, trying again while the store does not answer. A
+    /// result that the store refuses for good is stored as a failure; `None` when that
+    /// is refused too.
+    pub(crate) async fn commit(&self, completion: &Completion) -> Option<Completed> {
+        match self.persist(completion).await {
+            Ok(completed) => Some(completed),
+            Err(error) => {
+                let message = format!("the result could not be stored: {error}");
+                let failed = completion.failed(&Problem::permanent("not-stored", message));
+                self.persist(&failed).await.ok()
+            }
+        }
+    }
+
+    /// Tries until the store answers. When the engine stops meanwhile, the attempt is
+    /// as if fenced: the next start executes the step again.
+    pub(crate) async fn persist(
+        &self,
+        completion: &Completion,
+    ) -> std::result::Result<Completed, store::Error> {
+        let mut pause = Duration::from_millis(20);
+        let mut completion = completion.clone();
+        loop {
+            match self.store.complete(completion.clone()).await {
+                Ok(completed) => {
+                    self.account.answered();
+                    return Ok(completed);
+                }
+                Err(error) if error.is_retryable() => {
+                    self.account.unanswered();
+                    self.account.in_doubt();
+                    tracing::warn!(%error, run = completion.key.run.0, "a result could not be stored yet");
+                    tokio::select! {
+                        () = tokio::time::sleep(pause) => {}
+                        () = self.stopped.cancelled() => return Ok(Completed::Fenced),
+                    }
+                    pause = (pause * 2).min(Duration::from_secs(5));
+                    // Its lease may have ended meanwhile, and it may drain by now.
+                    let goes_on = completion.claim.is_some() && !self.draining.is_cancelled();
+                    completion.claim = goes_on.then(|| self.worker());
+                }
+                Err(error) => {
+                    self.account.answered();
+                    tracing::error!(%error, run = completion.key.run.0, step = completion.key.step.0, "a result cannot be stored");
+                    return Err(error);
+                }
+            }
+        }
+    }
+
+    pub(crate) async fn pass_on(&self, chain: &Chain, ready: &[Ordinal]) {
+        // One that drains leaves them to the others, or to its next start.
+        if ready.is_empty() || (self.settings.exclusive && self.draining.is_cancelled()) {
+            return;
+        }
+        let keys: Vec<StepKey> = ready.iter().map(|&step| chain.key(step)).collect();
+        let high = chain.header.priority == Priority::High;
+        if let Err(error) = self.queue.enqueue(&chain.header.queue, high, &keys).await {
+            // The steps are ready in the store; the next start puts them on the queue.
+            tracing::warn!(%error, run = %chain.header.reference, "ready steps could not be queued");
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! What processes tell each other at once: a run has ended, one was cancelled, something was
+//! changed. Hints may be lost. Whoever waits for one looks from time to time anyway, and
+//! what must be known comes with the next renewal of the lease.
+
+use std::sync::Arc;
+
+use model::id::{RunId, RunRef};
+use parking_lot::Mutex;
+use queue::hints::{Hint, Hints, Receiver};
+use tokio::sync::Notify;
+
+use crate::Engine;
+
+/// Runs that have ended: their 16 bytes each, several in one message.
+const ENDED: &str = "ended";
+/// A run that was cancelled: its number, 8 bytes, little-endian, and by whom.
+const CANCELLED: &str = "cancelled";
+/// Documents or active packs were changed, or a process shall work otherwise.
+const CHANGED: &str = "changed";
+/// How many ends one message tells at most.
+const MOST: usize = 1024;
+
+/// What this process has to tell.
+pub(crate) struct Outbox {
+    hints: Arc<dyn Hints>,
+    ended: Mutex<Vec<u8>>,
+    filled: Notify,
+}
+
+impl Outbox {
+    pub(crate) fn new(hints: Arc<dyn Hints>) -> Self {
+        Self {
+            hints,
+            ended: Mutex::default(),
+            filled: Notify::new(),
+        }
+    }
+
+    /// Under load, one message tells the ends of many runs.
+    pub(crate) fn ended(&self, run: RunRef) {
+        let mut ended = self.ended.lock();
+        ended.extend_from_slice(run.uuid().as_bytes());
+        if ended.len() == 16 {
+            self.filled.notify_one();
+        }
+    }
+
+    pub(crate) fn cancelled(&self, run: RunId, who: &str) {
+        let message = [&run.0.to_le_bytes()[..], who.as_bytes()].concat();
+        self.hints.publish(CANCELLED, &message);
+    }
+
+    pub(crate) fn changed(&self) {
+        self.hints.publish(CHANGED, b"");
+    }
+}
+
+impl Engine {
+    /// Tells the others that documents or active packs were changed.
+    pub(crate) fn tell_changed(&self) {
+        if let Some(outbox) = &self.outbox {
+            outbox.changed();
+        }
+    }
+
+    /// Tells the others which runs have ended, until the engine stops.
+    pub(crate) async fn tell(&self) {
+        let Some(outbox) = &self.outbox else { return };
+        loop {
+            tokio::select! {
+                () = outbox.filled.notified() => {}
+                () = self.stopped.cancelled() => return,
+            }
+            let ended = std::mem::take(&mut *outbox.ended.lock());
+            for part in ended.chunks(16 * MOST) {
+                outbox.hints.publish(ENDED, part);
+            }
+        }
+    }
+
+    /// Heeds what the others tell, until the engine stops.
+    pub(crate) async fn listen(&self) {
+        let Some(outbox) = &self.outbox else { return };
+        let mut ended = outbox.hints.subscribe(ENDED);
+        let mut cancelled = outbox.hints.subscribe(CANCELLED);
+        let mut changed = outbox.hints.subscribe(CHANGED);
+        loop {
+            tokio::select! {
+                Some(hint) = next(&mut ended) => match hint {
+                    Hint::Message(runs) => {
+                        for run in runs.chunks_exact(16) {
+                            if let Ok(uuid) = uuid::Uuid::from_slice(run) {
+                                self.wake.ended(RunRef::from_uuid(uuid));
+                            }
+                        }
+                    }
+                    Hint::Missed => self.wake.look(),
+                },
+                Some(hint) = next(&mut cancelled) => {
+                    // What was missed comes with the next renewal.
+                    if let Hint::Message(message) = hint
+                        && let Some((run, who)) = message.split_first_chunk::<8>()
+                    {
+                        let who = String::from_utf8_lossy(who);
+                        self.running.cancel_run(RunId(i64::from_le_bytes(*run)), &who);
+                    }
+                }
+                Some(_) = next(&mut changed) => self.renew_now.notify_one(),
+                () = self.stopped.cancelled() => return,
+                else => return,
+            }
+        }
+    }
+}
+
+async fn next(receiver: &mut Receiver) -> Option<Hint> {
+    receiver.next().await
+}

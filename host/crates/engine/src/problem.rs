@@ -1,0 +1,89 @@
+//! Why a step failed, and its warnings.
+
+use std::fmt::Write as _;
+
+use bytes::Bytes;
+use model::{mask::Masker, state::StepState};
+use serde::Serialize;
+use store::runs::Completion;
+
+/// Why a step failed, or its warning, as it is stored.
+#[derive(Serialize)]
+pub(crate) struct Problem {
+    kind: &'static str,
+    code: String,
+    message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<serde_json::Value>,
+}
+
+impl Problem {
+    pub(crate) fn permanent(code: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            kind: "permanent",
+            code: code.into(),
+            message: message.into(),
+            detail: None,
+        }
+    }
+
+    pub(crate) fn warning(code: &str, message: String) -> Self {
+        Self {
+            kind: "warning",
+            ..Self::permanent(code, message)
+        }
+    }
+
+    pub(crate) fn to_json(&self, masker: &Masker) -> Bytes {
+        let text = serde_json::to_string(self).unwrap_or_default();
+        Bytes::from(masker.mask_json(&text).into_owned())
+    }
+}
+
+impl From<runtime::Failure> for Problem {
+    fn from(failure: runtime::Failure) -> Self {
+        Self {
+            kind: match failure.kind {
+                runtime::Kind::Retryable => "retryable",
+                runtime::Kind::Permanent => "permanent",
+            },
+            code: failure.code,
+            message: failure.message,
+            detail: failure
+                .detail
+                .and_then(|text| serde_json::from_str(&text).ok()),
+        }
+    }
+}
+
+/// What a step is told whose data was changed by masking, beside its own warning.
+pub(crate) fn masked_output(names: &[&str], own: Option<String>) -> Problem {
+    let mut message = format!(
+        "the step's data held the value of {}, which is secret: it was masked, so later steps get {} in its place",
+        names.join(" and of "),
+        model::mask::MASK
+    );
+    if let Some(own) = own {
+        // Writing to a String does not fail.
+        let _ = write!(message, "; the step itself warns: {own}");
+    }
+    Problem::warning("masked-output", message)
+}
+
+/// Turning a completion into a failure.
+pub(crate) trait Fail {
+    /// The same attempt, ended in `problem`, without its output and log.
+    fn failed(&self, problem: &Problem) -> Self;
+}
+
+impl Fail for Completion {
+    fn failed(&self, problem: &Problem) -> Self {
+        Self {
+            state: StepState::Failed,
+            output: None,
+            error: Some(problem.to_json(&Masker::none())),
+            log: None,
+            ..self.clone()
+        }
+    }
+}

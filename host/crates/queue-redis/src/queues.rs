@@ -1,0 +1,257 @@
+//! The trait, in terms of the parts.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use fred::types::Value;
+use model::id::StepKey;
+use queue::{DeadLetter, Delivery, Depth, Error, Health, Mark, Queue, Subscription, canonical};
+use tokio::sync::{Notify, watch};
+
+use crate::{
+    RedisQueue, entry,
+    interest::Interest,
+    keys::GROUP,
+    link::{Fault, strange},
+    scripts,
+    shared::Shared,
+};
+
+/// Most entries that one receiver takes at a time.
+const MOST: usize = 1_000;
+/// Most entries that the server adds or revives in one step: about a millisecond.
+const AT_ONCE: usize = 1_000;
+
+/// A receiver that waits; dropped in its sleep, it hands its turn on.
+struct Waiting<'queue> {
+    shared: &'queue Shared,
+    interest: &'queue Interest,
+    bell: &'queue Arc<Notify>,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.shared.leave(self.interest, self.bell);
+    }
+}
+
+impl Shared {
+    /// Adds entries to a lane, which is made when it does not exist.
+    async fn add(&self, queue: &str, high: bool, steps: &[StepKey]) -> Result<(), Fault> {
+        let queue: Arc<str> = queue.into();
+        let lane = self.keys.lane(&queue, high);
+        for steps in steps.chunks(AT_ONCE) {
+            while !self.add_some(&lane.stream, steps).await? {
+                self.open(&self.main, std::slice::from_ref(&queue)).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Answers false, having added nothing, when the lane does not exist.
+    async fn add_some(&self, stream: &Value, steps: &[StepKey]) -> Result<bool, Fault> {
+        let value = |step: &StepKey| Value::Bytes(Bytes::copy_from_slice(&entry::encode(*step)));
+        if let [step] = steps {
+            let args = vec![
+                stream.clone(),
+                Value::from_static_str("NOMKSTREAM"),
+                Value::from_static_str("*"),
+                Value::from_static_str(entry::FIELD),
+                value(step),
+            ];
+            return Ok(!self.main.call("XADD", args).await?.is_null());
+        }
+        let field = std::iter::once(Value::from_static_str(entry::FIELD));
+        let args = field.chain(steps.iter().map(value));
+        let keys = std::slice::from_ref(stream);
+        let added = self.main.run(&scripts::ADD, keys, args).await?;
+        let added = added.as_u64().ok_or_else(|| strange("added entries"))?;
+        Ok(added > 0)
+    }
+
+    async fn revive(&self, queue: &str) -> Result<usize, Fault> {
+        let queue: Arc<str> = queue.into();
+        let lane = self.keys.lane(&queue, false);
+        self.open(&self.main, std::slice::from_ref(&queue)).await?;
+        let keys = [lane.dead.clone(), lane.stream.clone()];
+        let mut revived = 0;
+        loop {
+            let args = [
+                entry::FIELD.into(),
+                Value::Integer(entry::SIZE as i64),
+                Value::Integer(AT_ONCE as i64),
+            ];
+            let answer = self.main.run(&scripts::REVIVE, &keys, args).await?;
+            match answer.as_u64().ok_or_else(|| strange("revived entries"))? {
+                0 => return Ok(revived),
+                some => revived += some as usize,
+            }
+        }
+    }
+
+    async fn depths(&self) -> Result<Vec<Depth>, Fault> {
+        let queues = self.queues(&self.main).await?;
+        let mut commands = Vec::with_capacity(4 * queues.len());
+        for queue in &queues {
+            for high in [true, false] {
+                let stream = self.keys.lane(queue, high).stream.clone();
+                commands.push(("XLEN", vec![stream.clone()]));
+                commands.push(("XPENDING", vec![stream, GROUP.into()]));
+            }
+        }
+        if commands.is_empty() {
+            return Ok(Vec::new());
+        }
+        let answers = self.main.calls(commands).await?;
+        let depth = |(queue, answers): (&Arc<str>, &[Value])| {
+            let (mut all, mut delivered) = (0, 0);
+            for two in answers.chunks_exact(2) {
+                all += two[0].as_u64()?;
+                let Value::Array(pending) = &two[1] else {
+                    return None;
+                };
+                delivered += pending.first()?.as_u64()?;
+            }
+            Some(Depth {
+                queue: Arc::clone(queue),
+                waiting: all.saturating_sub(delivered),
+                delivered,
+            })
+        };
+        let depths: Option<Vec<Depth>> = queues.iter().zip(answers.chunks(4)).map(depth).collect();
+        depths.ok_or_else(|| strange("depths"))
+    }
+}
+
+#[async_trait]
+impl Queue for RedisQueue {
+    async fn enqueue(&self, queue: &str, high: bool, steps: &[StepKey]) -> Result<(), Error> {
+        let queue = canonical(queue);
+        {
+            let mut state = self.shared.state.lock();
+            state.check_open()?;
+            if steps.is_empty() {
+                return Ok(());
+            }
+            state.filled(queue);
+        }
+        self.shared.seen(self.shared.add(queue, high, steps).await)
+    }
+
+    async fn receive(
+        &self,
+        subscription: &Subscription,
+        max: usize,
+    ) -> Result<Vec<Delivery>, Error> {
+        let max = max.clamp(1, MOST);
+        let interest = Interest::of(subscription);
+        if interest.named.is_empty() {
+            // Of nothing, nothing comes.
+            self.shared.closed.cancelled().await;
+            return Err(Error::Closed);
+        }
+        let bell = Arc::new(Notify::new());
+        loop {
+            let taken = self.shared.take_or_wait(&interest, max, &bell)?;
+            if !taken.is_empty() {
+                return Ok(taken);
+            }
+            let waiting = Waiting {
+                shared: &self.shared,
+                interest: &interest,
+                bell: &bell,
+            };
+            bell.notified().await;
+            // Woken: it takes at once, with no point in between at which it may be dropped.
+            std::mem::forget(waiting);
+        }
+    }
+
+    async fn acknowledge(&self, deliveries: &[Delivery]) -> Result<(), Error> {
+        let open = {
+            let mut state = self.shared.state.lock();
+            let open = deliveries
+                .iter()
+                .filter_map(|delivery| state.end(delivery.id));
+            open.collect()
+        };
+        self.shared.acks.acknowledge(open).await
+    }
+
+    async fn bury(&self, delivery: &Delivery, reason: &str) -> Result<(), Error> {
+        let Some(open) = self.shared.state.lock().end(delivery.id) else {
+            return Ok(());
+        };
+        let keys = [open.lane.stream.clone(), open.lane.dead.clone()];
+        let letter = entry::letter(delivery.key, reason);
+        let args = [
+            GROUP.into(),
+            entry::id(open.place),
+            Value::Bytes(letter.into()),
+        ];
+        let buried = self.shared.main.run(&scripts::BURY, &keys, args).await;
+        self.shared.seen(buried.map(drop))
+    }
+
+    async fn dead_letters(&self, queue: &str) -> Result<Vec<DeadLetter>, Error> {
+        let queue: Arc<str> = canonical(queue).into();
+        let letters = self.shared.seen(self.shared.letters(&queue).await)?;
+        let letter = |(key, reason)| DeadLetter {
+            key,
+            queue: Arc::clone(&queue),
+            reason,
+        };
+        Ok(letters.into_iter().map(letter).collect())
+    }
+
+    async fn revive(&self, queue: &str) -> Result<usize, Error> {
+        self.shared.state.lock().check_open()?;
+        self.shared.seen(self.shared.revive(canonical(queue)).await)
+    }
+
+    async fn depths(&self) -> Result<Vec<Depth>, Error> {
+        self.shared.seen(self.shared.depths().await)
+    }
+
+    fn looks_empty(&self, queue: &str) -> bool {
+        self.shared.state.lock().looks_empty(canonical(queue))
+    }
+
+    fn health(&self) -> watch::Receiver<Health> {
+        self.shared.watch();
+        self.shared.outage.health.subscribe()
+    }
+
+    async fn mark(&self) -> Result<Mark, Error> {
+        self.shared.seen(self.shared.mark().await)
+    }
+
+    async fn lost(
+        &self,
+        mark: &Mark,
+        queue: &str,
+        high: bool,
+        steps: &[StepKey],
+    ) -> Result<Option<Vec<StepKey>>, Error> {
+        self.shared
+            .seen(self.shared.lost(mark, queue, high, steps).await)
+    }
+
+    fn close(&self) {
+        self.shared.state.lock().close();
+        self.shared.closed.cancel();
+        self.shared.reading.close();
+    }
+
+    async fn closed(&self) {
+        self.shared.reading.wait().await;
+    }
+
+    fn description(&self) -> String {
+        match &*self.shared.version.lock() {
+            Some(version) => format!("redis {version}"),
+            None => "redis".to_owned(),
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! A reader's connection and what it knows of the lanes that it reads.
+
+mod blocking;
+
+use std::{
+    collections::{HashSet, VecDeque},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use fred::types::Value;
+use queue::Place;
+
+use crate::{
+    answers::{self, Taken},
+    entry,
+    interest::lanes,
+    keys::{GROUP, LaneKeys, OPENED},
+    link::{Fault, Link, strange},
+    reader::Reader,
+    scripts,
+    shared::Shared,
+    state::Entry,
+};
+
+/// How often stale consumers are looked for.
+const SWEEP_EVERY: Duration = Duration::from_mins(1);
+
+pub(crate) struct Session {
+    pub(crate) link: Link,
+    shared: Arc<Shared>,
+    reader: Arc<Reader>,
+    /// In the order of reading, with where the search for ended leases goes on.
+    lanes: Vec<(Arc<LaneKeys>, Value)>,
+    /// Lanes in which what this consumer held before is still to be looked for, and after
+    /// which entry.
+    unseen: VecDeque<(Arc<LaneKeys>, Value)>,
+    /// Tells of new queues, where all are read.
+    opened: Option<queue::hints::Receiver>,
+    turn: usize,
+    claim_at: Instant,
+    sweep_at: Instant,
+}
+
+impl Session {
+    pub(crate) async fn begin(shared: &Arc<Shared>, reader: &Arc<Reader>) -> Result<Self, Fault> {
+        let link = shared.plug.single().await?;
+        let opened = reader
+            .interest
+            .all
+            .then(|| queue::hints::Hints::subscribe(&*shared.hints, OPENED));
+        let mut session = Self {
+            link,
+            shared: Arc::clone(shared),
+            reader: Arc::clone(reader),
+            lanes: Vec::new(),
+            unseen: VecDeque::new(),
+            opened,
+            turn: 0,
+            claim_at: Instant::now(),
+            sweep_at: Instant::now() + SWEEP_EVERY,
+        };
+        session.open_lanes().await?;
+        let first = |(lane, _): &(Arc<LaneKeys>, Value)| (Arc::clone(lane), Value::from("0"));
+        session.unseen = session.lanes.iter().map(first).collect();
+        Ok(session)
+    }
+
+    /// Makes the lanes of this subscription, those of all known queues where it wants all.
+    async fn open_lanes(&mut self) -> Result<(), Fault> {
+        let shared = &self.shared;
+        let interest = &self.reader.interest;
+        shared.open(&self.link, &interest.named).await?;
+        let mut others = Vec::new();
+        if interest.all {
+            others = shared.queues(&self.link).await?;
+        }
+        let queues = interest.queues(&others, self.turn);
+        let old = std::mem::take(&mut self.lanes);
+        for lane in lanes(&queues) {
+            let known = old.iter().find(|(keys, _)| keys.lane == lane);
+            let lane = known.cloned().unwrap_or_else(|| {
+                let keys = shared.keys.lane(&lane.queue, lane.high);
+                (keys, Value::from("0-0"))
+            });
+            self.lanes.push(lane);
+        }
+        Ok(())
+    }
+
+    /// Reads entries: what is there, or else what comes within the configured time.
+    pub(crate) async fn read(&mut self, demand: usize) -> Result<Vec<Entry>, Fault> {
+        let own = self.own(demand).await?;
+        if !own.is_empty() {
+            return Ok(own);
+        }
+        self.keep_house().await?;
+        loop {
+            let taken = self.take(demand).await?;
+            if taken.anew {
+                self.claim_at = Instant::now();
+                self.open_lanes().await?;
+                // What was lost with Redis is held by nobody any more.
+                self.unseen.clear();
+            }
+            if !taken.entries.is_empty() {
+                return Ok(taken.entries);
+            }
+            if !taken.anew {
+                break;
+            }
+        }
+        match self.block(demand).await {
+            Err(Fault::Gone(_)) => Ok(Vec::new()),
+            other => other,
+        }
+    }
+
+    /// What this consumer held when it began and holds no more.
+    async fn own(&mut self, demand: usize) -> Result<Vec<Entry>, Fault> {
+        let limits = self.shared.settings.limits;
+        while let Some((lane, after)) = self.unseen.front().cloned() {
+            let keys = [lane.stream.clone(), lane.dead.clone()];
+            let args = [
+                GROUP.into(),
+                self.reader.consumer.to_string().into(),
+                after,
+                Value::Integer(demand as i64),
+                i64::from(limits.max_deliveries).into(),
+                self.shared.reason().into(),
+            ];
+            let answer = self.link.run(&scripts::OWN, &keys, args).await?;
+            let (last, mut entries) =
+                answers::own(answer, &lane).ok_or_else(|| strange("own entries"))?;
+            match last {
+                Some(last) => {
+                    if let Some(front) = self.unseen.front_mut() {
+                        front.1 = last;
+                    }
+                }
+                None => drop(self.unseen.pop_front()),
+            }
+            let open: HashSet<Place> = self.shared.state.lock().open_in(&lane);
+            entries.retain(|entry| !open.contains(&entry.place));
+            if !entries.is_empty() {
+                return Ok(entries);
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    /// New queues, and consumers that are no more.
+    async fn keep_house(&mut self) -> Result<(), Fault> {
+        if self.reader.interest.all {
+            self.turn = self.turn.wrapping_add(1);
+            let told = self.opened.as_mut().is_some_and(answers::told);
+            if told || Instant::now() >= self.claim_at {
+                self.open_lanes().await?;
+            } else {
+                self.turn_lanes();
+            }
+        }
+        if Instant::now() >= self.sweep_at {
+            self.sweep_at = Instant::now() + SWEEP_EVERY;
+            self.shared.state.lock().forget_expired();
+            let idle = self.shared.settings.forget_consumers.as_millis() as i64;
+            self.sweep(idle, "").await?;
+        }
+        Ok(())
+    }
+
+    /// The lanes of queues that are not named, the next one first.
+    fn turn_lanes(&mut self) {
+        let interest = &self.reader.interest;
+        let mut known: Vec<Arc<str>> = Vec::new();
+        for (keys, _) in &self.lanes {
+            if !known.contains(&keys.lane.queue) {
+                known.push(Arc::clone(&keys.lane.queue));
+            }
+        }
+        known.sort_unstable();
+        let mut old = std::mem::take(&mut self.lanes);
+        for lane in lanes(&interest.queues(&known, self.turn)) {
+            if let Some(place) = old.iter().position(|(keys, _)| keys.lane == lane) {
+                self.lanes.push(old.swap_remove(place));
+            }
+        }
+    }
+
+    async fn sweep(&self, idle: i64, consumer: &str) -> Result<(), Fault> {
+        let keys: Vec<Value> = self.streams().collect();
+        let args = [GROUP.into(), idle.into(), consumer.into()];
+        self.link.run(&scripts::SWEEP, &keys, args).await.map(drop)
+    }
+
+    fn streams(&self) -> impl Iterator<Item = Value> {
+        self.lanes.iter().map(|(keys, _)| keys.stream.clone())
+    }
+
+    /// What is there without waiting.
+    async fn take(&mut self, demand: usize) -> Result<Taken, Fault> {
+        let settings = &self.shared.settings;
+        let claims = Instant::now() >= self.claim_at;
+        let mut keys = vec![self.shared.keys.incarnation.clone()];
+        keys.extend(self.streams());
+        let lease = if claims {
+            settings.limits.lease.as_millis().max(1) as i64
+        } else {
+            0
+        };
+        let mut args: Vec<Value> = vec![
+            GROUP.into(),
+            self.reader.consumer.to_string().into(),
+            Value::Integer(demand as i64),
+            Value::Integer(self.lanes.len() as i64),
+            lease.into(),
+            i64::from(settings.limits.max_deliveries).into(),
+            self.shared.reason().into(),
+        ];
+        if claims {
+            keys.extend(self.lanes.iter().map(|(keys, _)| keys.dead.clone()));
+            args.extend(self.lanes.iter().map(|(_, cursor)| cursor.clone()));
+        }
+        let answer = self.link.run(&scripts::TAKE, &keys, args).await?;
+        let mut taken =
+            answers::taken(answer, &self.lanes).ok_or_else(|| strange("taken entries"))?;
+        if let Some(incarnation) = taken.incarnation {
+            self.shared.outage.lives(incarnation);
+        }
+        if claims {
+            let mut goes_on = false;
+            for ((_, cursor), next) in self.lanes.iter_mut().zip(taken.cursors.drain(..)) {
+                goes_on |= entry::place(&next) != Some(Place(0, 0));
+                *cursor = next;
+            }
+            if !goes_on {
+                self.claim_at = Instant::now() + self.shared.settings.claim_period();
+            }
+        }
+        self.note_emptied(&taken.emptied);
+        Ok(taken)
+    }
+
+    fn note_emptied(&self, emptied: &[bool]) {
+        let mut state = self.shared.state.lock();
+        let lanes = || self.lanes.iter().zip(emptied);
+        for ((keys, _), empty) in lanes() {
+            if keys.lane.high {
+                let other = lanes().find(|((other, _), _)| {
+                    !other.lane.high && other.lane.queue == keys.lane.queue
+                });
+                let both = *empty && other.is_some_and(|(_, empty)| *empty);
+                state.set_empty(&keys.lane.queue, both);
+            }
+        }
+    }
+
+    /// Leaves nothing behind in Redis that says that this consumer was there, unless it
+    /// still holds something.
+    pub(crate) async fn leave(&self) {
+        let consumer = &self.reader.consumer;
+        if let Err(fault) = self.sweep(0, consumer).await {
+            tracing::debug!(%fault, %consumer, "the consumer could not be removed");
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! Numbered migrations, embedded in the binary.
+//!
+//! Migrations expand first and contract later, so that a binary of version N works on
+//! a database of version N + 1 while both run: unknown migrations that only expand are
+//! accepted, one that does not is refused.
+
+use sha2::{Digest, Sha256};
+use sqlx::{Connection, Executor, PgConnection, Row};
+use store::{Error, Result};
+
+use crate::{error, error::OrRefused};
+
+/// `powerflo` in ASCII: the advisory lock that one process at a time migrates under.
+const LOCK: i64 = 0x706f_7765_7266_6c6f;
+
+struct Migration {
+    number: i64,
+    name: &'static str,
+    /// Whether binaries that do not know it may go on.
+    expands: bool,
+    sql: &'static str,
+}
+
+const MIGRATIONS: &[Migration] = &[
+    Migration {
+        number: 1,
+        name: "initial",
+        expands: false,
+        sql: include_str!("../migrations/0001_initial.sql"),
+    },
+    Migration {
+        number: 2,
+        name: "processes",
+        expands: true,
+        sql: include_str!("../migrations/0002_processes.sql"),
+    },
+];
+
+/// Brings the database to this binary's version.
+pub(crate) async fn apply(connection: &mut PgConnection) -> Result<()> {
+    apply_all(connection, MIGRATIONS).await
+}
+
+async fn apply_all(connection: &mut PgConnection, migrations: &'static [Migration]) -> Result<()> {
+    // Nearly every start finds all of them, and needs neither the lock nor the right to
+    // change tables.
+    let found = applied(&mut *connection).await?;
+    refuse_foreign(&found, migrations)?;
+    if found.len() >= migrations.len() {
+        return Ok(());
+    }
+    let mut transaction = connection.begin().await.or_refused()?;
+    sqlx::query("SELECT pg_advisory_xact_lock($1)")
+        .bind(LOCK)
+        .execute(&mut *transaction)
+        .await
+        .or_refused()?;
+    transaction
+        .execute(
+            "CREATE TABLE IF NOT EXISTS migration (
+               number bigint PRIMARY KEY,
+               name text NOT NULL,
+               expands boolean NOT NULL,
+               checksum text NOT NULL,
+               applied_at timestamptz NOT NULL DEFAULT clock_timestamp()
+             )",
+        )
+        .await
+        .or_refused()?;
+    // Another process may have held the lock before.
+    let found = applied(&mut transaction).await?;
+    refuse_foreign(&found, migrations)?;
+    for migration in migrations.iter().skip(found.len()) {
+        transaction.execute(migration.sql).await.or_refused()?;
+        sqlx::query(
+            "INSERT INTO migration (number, name, expands, checksum) VALUES ($1, $2, $3, $4)",
+        )
+        .bind(migration.number)
+        .bind(migration.name)
+        .bind(migration.expands)
+        .bind(checksum(migration.sql))
+        .execute(&mut *transaction)
+        .await
+        .or_refused()?;
+        tracing::info!(number = migration.number, name = migration.name, "migrated");
+    }
+    transaction.commit().await.or_refused()
+}
+
+struct Applied {
+    number: i64,
+    name: String,
+    expands: bool,
+    checksum: String,
+}
+
+async fn applied(connection: &mut PgConnection) -> Result<Vec<Applied>> {
+    // Asked first: in a transaction, an error would end it.
+    let exists: bool = sqlx::query_scalar("SELECT to_regclass('migration') IS NOT NULL")
+        .fetch_one(&mut *connection)
+        .await
+        .or_refused()?;
+    if !exists {
+        return Ok(Vec::new());
+    }
+    let rows = sqlx::query("SELECT number, name, expands, checksum FROM migration ORDER BY number")
+        .fetch_all(connection)
+        .await;
+    let rows = match rows {
+        Err(error) if error::is_without_table(&error) => Vec::new(),
+        rows => rows.or_refused()?,
+    };
+    rows.iter()
+        .map(|row| {
+            Ok(Applied {
+                number: row.try_get(0)?,
+                name: row.try_get(1)?,
+                expands: row.try_get(2)?,
+                checksum: row.try_get(3)?,
+            })
+        })
+        .collect::<sqlx::Result<_>>()
+        .or_refused()
+}
+
+fn refuse_foreign(applied: &[Applied], known: &[Migration]) -> Result<()> {
+    for (row, migration) in applied.iter().zip(known) {
+        if row.number != migration.number || row.checksum != checksum(migration.sql) {
+            return Err(Error::Corrupt(format!(
+                "migration {} `{}` was applied with another content than this version knows",
+                row.number, row.name
+            )));
+        }
+    }
+    let unknown = applied.get(known.len()..).unwrap_or_default();
+    if let Some(row) = unknown.iter().find(|row| !row.expands) {
+        return Err(Error::Unsuitable(format!(
+            "it was migrated to {} `{}`, which this version of PowerFlow cannot work with \
+             (it knows {}): start the newer version",
+            row.number,
+            row.name,
+            known.len()
+        )));
+    }
+    Ok(())
+}
+
+fn checksum(sql: &str) -> String {
+    use std::fmt::Write;
+    let mut text = String::with_capacity(64);
+    for byte in Sha256::digest(sql.as_bytes()) {
+        // Writing to a string does not fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}
+
+#[cfg(test)]
+#[path = "migrate_tests.rs"]
+mod tests;
