@@ -1,8 +1,9 @@
 //! The time that the processes of a cluster share.
 
 use std::{
+    ops::RangeInclusive,
     sync::atomic::{AtomicI64, Ordering},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use model::clock::{Clock, Timestamp};
@@ -19,31 +20,36 @@ pub struct SharedClock {
 impl SharedClock {
     /// A clock that starts with what the store answered to a question `asked` then.
     pub fn new(answer: Timestamp, asked: Instant) -> Self {
-        let clock = Self {
+        let base = Self::possible(asked, answer, asked, asked.elapsed());
+        Self {
             started: asked,
-            base: AtomicI64::new(0),
-        };
-        let (base, _) = clock.reading(answer, asked);
-        clock.base.store(base, Ordering::Relaxed);
-        clock
-    }
-
-    /// Follows the store's clock by another answer. One that tells nothing new, because
-    /// it took longer than the clocks differ, changes nothing.
-    pub(crate) fn follow(&self, answer: Timestamp, asked: Instant) {
-        let (base, uncertain) = self.reading(answer, asked);
-        let known = self.base.load(Ordering::Relaxed);
-        if (base - known).abs() > uncertain {
-            self.base.store(base, Ordering::Relaxed);
+            base: AtomicI64::new(i64::midpoint(*base.start(), *base.end())),
         }
     }
 
-    /// The base that an answer tells, and by how much it may be wrong: the store looked
-    /// at its clock at some moment between question and answer.
-    fn reading(&self, answer: Timestamp, asked: Instant) -> (i64, i64) {
-        let half = micros(asked.elapsed()) / 2;
-        let asked = micros(asked.saturating_duration_since(self.started));
-        (answer.0 - asked - half, half)
+    /// Follows the store's clock by another answer, as little as the answer demands: one
+    /// that took longer than the clocks differ tells nothing new, however long it took.
+    pub(crate) fn follow(&self, answer: Timestamp, asked: Instant) {
+        self.heed(answer, asked, asked.elapsed());
+    }
+
+    fn heed(&self, answer: Timestamp, asked: Instant, took: Duration) {
+        let base = Self::possible(self.started, answer, asked, took);
+        let known = self.base.load(Ordering::Relaxed);
+        self.base
+            .store(known.clamp(*base.start(), *base.end()), Ordering::Relaxed);
+    }
+
+    /// Between what the base lies by an answer: the store looked at its clock at some
+    /// moment between question and answer.
+    fn possible(
+        started: Instant,
+        answer: Timestamp,
+        asked: Instant,
+        took: Duration,
+    ) -> RangeInclusive<i64> {
+        let latest = answer.0 - micros(asked.saturating_duration_since(started));
+        latest - micros(took)..=latest
     }
 }
 
@@ -53,14 +59,12 @@ impl Clock for SharedClock {
     }
 }
 
-fn micros(duration: std::time::Duration) -> i64 {
+fn micros(duration: Duration) -> i64 {
     i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     const NOON: Timestamp = Timestamp::from_seconds(1_800_000_000);
@@ -84,15 +88,19 @@ mod tests {
         }
     }
 
+    /// As of a process that was stopped between question and answer.
     #[test]
-    fn an_answer_that_took_long_does_not_move_it() {
-        let asked = Instant::now()
-            .checked_sub(Duration::from_secs(10))
-            .unwrap_or_else(Instant::now);
-        let clock = SharedClock::new(NOON, asked);
-        let before = clock.now();
-        clock.follow(NOON.plus_micros(-4_000_000), asked);
-        let off = clock.now().micros_since(before);
-        assert!((0..MINUTE).contains(&off), "{off}");
+    fn an_answer_that_took_long_moves_it_no_further_than_it_was_wrong() {
+        let asked = Instant::now();
+        let took = Duration::from_secs(8);
+        for looked_after in [0, 4_000_000, 8_000_000] {
+            for wrong in [-1000, 0, 1000] {
+                let clock = SharedClock::new(NOON, asked);
+                let right = clock.base.fetch_add(wrong, Ordering::Relaxed);
+                clock.heed(NOON.plus_micros(looked_after), asked, took);
+                let off = clock.base.load(Ordering::Relaxed) - right;
+                assert!(off.abs() <= 1000, "{looked_after} {wrong}: {off}");
+            }
+        }
     }
 }
