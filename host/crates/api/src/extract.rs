@@ -10,7 +10,9 @@ use engine::Caller;
 use model::id::AnyRef;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
-use crate::{auth::credentials::Identity, body, code, problem::Problem, state::Shared};
+use crate::{
+    auth::credentials::Identity, body, code, problem::Problem, state::Shared, traced::Place,
+};
 
 /// Who calls.
 pub(crate) struct Who(pub(crate) Caller);
@@ -22,7 +24,13 @@ impl FromRequestParts<Shared> for Who {
         parts
             .extensions
             .get::<Arc<Identity>>()
-            .map(|identity| Self(identity.caller.clone()))
+            .map(|identity| {
+                let place = parts.extensions.get::<Place>();
+                Self(Caller {
+                    trace: place.map(|place| place.0.clone()),
+                    ..identity.caller.clone()
+                })
+            })
             .ok_or_else(|| Problem::internal("a public route asked who calls"))
     }
 }

@@ -29,6 +29,7 @@ mod problem;
 mod refusal;
 mod router;
 mod state;
+mod traced;
 mod view;
 
 pub use auth::{

@@ -340,6 +340,7 @@ impl Engine {
             masker: chain.masker.clone(),
             secrets: handles.into_runtime(),
             limits: self.limits.clone(),
+            trace: chain.attempt_span(planned.ordinal, token),
             deadline: self.settings.step_timeout,
             cancel,
         }

@@ -15,6 +15,7 @@ use model::{
 };
 use serde_json::{Map, Value};
 use store::runs::{Idempotency, NewRun, Priority, Submitted};
+use trace::Context;
 
 use crate::{
     Engine,
@@ -32,6 +33,15 @@ pub(crate) const STEP_PREFIX: &str = "step:";
 const STOPPING: Duration = Duration::from_secs(1);
 /// The longest idempotency key, in characters.
 const MAX_KEY: usize = 255;
+
+/// Where a run comes from.
+struct Origin<'a> {
+    tenant: TenantId,
+    /// Who or what started it.
+    trigger: &'a str,
+    /// The place in a trace that it is accepted at.
+    trace: Option<Context>,
+}
 
 impl From<&Missing> for Fault {
     fn from(missing: &Missing) -> Self {
@@ -77,7 +87,7 @@ impl Engine {
     ) -> Result<RunRef> {
         let runnable = self.runnable(caller.tenant, application).await?;
         self.accept(
-            caller.tenant,
+            caller,
             &format!("api:{}", caller.name),
             runnable,
             request,
@@ -90,13 +100,42 @@ impl Engine {
     /// `secret` names parameters that are secret whatever the plan says.
     async fn accept(
         &self,
-        tenant: TenantId,
+        caller: &Caller,
         trigger: &str,
+        runnable: Arc<Runnable>,
+        request: Request,
+        secret: Vec<Box<str>>,
+        key: Option<String>,
+    ) -> Result<RunRef> {
+        let mut origin = Origin {
+            tenant: caller.tenant,
+            trigger,
+            trace: None,
+        };
+        let calls_from = caller.trace.as_ref();
+        let Some(place) = self.tracer.begin(calls_from) else {
+            return self
+                .accept_from(origin, runnable, request, secret, key)
+                .await;
+        };
+        origin.trace = Some(place.clone());
+        let (name, start) = (runnable.name.clone(), self.now());
+        let answer = self
+            .accept_from(origin, runnable, request, secret, key)
+            .await;
+        self.trace_submit(place, calls_from, start, &name, &answer);
+        answer
+    }
+
+    async fn accept_from(
+        &self,
+        origin: Origin<'_>,
         runnable: Arc<Runnable>,
         mut request: Request,
         secret: Vec<Box<str>>,
         key: Option<String>,
     ) -> Result<RunRef> {
+        let tenant = origin.tenant;
         if self.draining.is_cancelled() {
             return Err(Error::Draining);
         }
@@ -144,7 +183,7 @@ impl Engine {
             },
             queue: queue.clone(),
             log_level: request.level.code(),
-            trigger: trigger.into(),
+            trigger: origin.trigger.into(),
             parent: None,
             input: stored.into(),
             graph: runnable.plan.graph.clone(),
@@ -152,6 +191,7 @@ impl Engine {
             expires_at: now.plus_micros(self.settings.result_expires.as_micros() as i64),
             idempotency,
             claim: slot.is_some().then(|| self.worker()),
+            trace: origin.trace,
         };
         let submitted = self.store.submit(run.clone()).await;
         if run.claim.is_some() && submitted.as_ref().is_err_and(store::Error::is_retryable) {
@@ -289,7 +329,7 @@ impl Engine {
             .runnable(caller.tenant, &summary.application_name)
             .await?;
         self.accept(
-            caller.tenant,
+            caller,
             &format!("replay:{run}"),
             runnable,
             request,
@@ -309,6 +349,7 @@ impl Engine {
         if !self.stop_run(summary.run, run, &caller.name).await? {
             return Err(Error::RunState(format!("{run} has ended already")));
         }
+        self.trace_cancelled(&summary);
         Ok(())
     }
 

@@ -31,6 +31,12 @@ const MIGRATIONS: &[Migration] = &[
         expands: true,
         sql: include_str!("../migrations/0002_processes.sql"),
     },
+    Migration {
+        number: 3,
+        name: "traces",
+        expands: true,
+        sql: include_str!("../migrations/0003_traces.sql"),
+    },
 ];
 
 /// Brings the database to this binary's version.

@@ -63,6 +63,7 @@ pub fn run(graph: &Arc<Graph>) -> NewRun {
         expires_at: EXPIRES,
         idempotency: None,
         claim: None,
+        trace: None,
     }
 }
 
