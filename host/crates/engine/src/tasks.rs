@@ -122,7 +122,12 @@ impl Engine {
                 step.error = error;
             }
         }
-        Ok(RunDetail { run, steps })
+        let waiting = self.waiting(&run, &steps).await?;
+        Ok(RunDetail {
+            run,
+            steps,
+            waiting,
+        })
     }
 
     pub(crate) async fn step_error(
@@ -164,9 +169,9 @@ impl Engine {
         }
         let after = match &query.after {
             Some(text) => {
-                Some(model::id::RunId(text.parse().map_err(|_| {
-                    Error::not_found("list position", text.as_str())
-                })?))
+                Some(model::id::RunId(
+                    text.parse().map_err(|_| Error::Position(text.clone()))?,
+                ))
             }
             None => None,
         };
