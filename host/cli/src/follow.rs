@@ -19,6 +19,8 @@ use crate::{
 
 const SHORTEST: Duration = Duration::from_millis(150);
 const LONGEST: Duration = Duration::from_secs(2);
+/// How long a run may stand still without a word.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// How a run is followed.
 #[derive(Clone, Copy)]
@@ -29,19 +31,24 @@ pub(crate) struct Manner {
     pub(crate) at_most: Option<Duration>,
 }
 
-/// Waits for the run's end, prints it and answers with its exit code.
+/// Waits for the run's end, prints it, with the warnings that its start was answered with,
+/// and answers with its exit code.
 pub(crate) async fn to_the_end(
     session: &Session,
     client: &Client,
     id: &str,
     manner: Manner,
+    warnings: Vec<Value>,
 ) -> Result<Exit, Failure> {
     let started = Instant::now();
     let mut view = View::new(session, manner.live);
     let mut pause = SHORTEST;
-    let run = loop {
+    let mut run = loop {
         let run = client.get(&["tasks", id]).await?.json()?;
         let news = view.show(client, id, &run).await?;
+        if started.elapsed() >= PATIENCE {
+            view.say_why(&run);
+        }
         let late = manner.at_most.is_some_and(|most| started.elapsed() >= most);
         if run["ended"] == true || late {
             break run;
@@ -59,6 +66,7 @@ pub(crate) async fn to_the_end(
         tokio::time::sleep(pause).await;
     };
     view.end();
+    run["warnings"] = warnings.into();
     Ok(ended(session, &run))
 }
 
@@ -87,6 +95,8 @@ struct View<'a> {
     live: bool,
     states: HashMap<String, String>,
     after: Option<String>,
+    /// It was said why the run does not go on.
+    said_why: bool,
     bar: ProgressBar,
 }
 
@@ -97,6 +107,7 @@ impl<'a> View<'a> {
             live,
             states: HashMap::new(),
             after: None,
+            said_why: false,
             bar: progress::things(session.output.json, 1, "steps"),
         }
     }
@@ -133,6 +144,16 @@ impl<'a> View<'a> {
                 return Ok(news);
             }
             news = true;
+        }
+    }
+
+    /// Says once why the run does not go on, if it does not.
+    fn say_why(&mut self, run: &Value) {
+        let why = run["waiting"]["message"].as_str();
+        if let Some(why) = why.filter(|_| !self.said_why && (self.live || !self.session.output.json))
+        {
+            self.said_why = true;
+            self.bar.suspend(|| eprintln!("waiting: {why}"));
         }
     }
 
@@ -215,6 +236,7 @@ pub(crate) fn summary(run: &Value) -> String {
         ("configuration", text(&run["configuration"])),
         ("queue", text(&run["queue"])),
         ("state", text(&run["state"])),
+        ("waiting", text(&run["waiting"]["message"])),
         ("started by", text(&run["trigger"])),
         ("accepted", time(&run["created_at"])),
         ("took", took),
@@ -261,8 +283,16 @@ mod tests {
             change("create", "failed", &step),
             "2027-01-15 08:00:02Z  STEP     create: failed in 2.50 s, attempt 2: 409"
         );
-        let run = json!({"task_id": "isapp-1", "state": "failed", "steps": [step]});
+        let waiting = json!({"task_id": "isapp-1", "state": "queued", "steps": [],
+            "waiting": {"message": "no worker listens on queue `acme`"}});
+        assert!(
+            summary(&waiting).contains("waiting  no worker listens on queue `acme`"),
+            "{}",
+            summary(&waiting)
+        );
+        let run = json!({"task_id": "isapp-1", "state": "failed", "steps": [step], "waiting": null});
         let shown = summary(&run);
+        assert!(!shown.contains("waiting"), "{shown}");
         assert!(
             shown.contains("create  failed  2.50 s  2         7       409"),
             "{shown}"

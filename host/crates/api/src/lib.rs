@@ -13,6 +13,7 @@
     )
 )]
 
+mod address;
 mod auth;
 mod body;
 mod code;
@@ -26,10 +27,12 @@ mod openapi_tests;
 mod paging;
 mod permission;
 mod problem;
+mod query;
 mod refusal;
 mod router;
 mod state;
 mod view;
+mod words;
 
 pub use auth::{
     bootstrap::{Bootstrap, Error as BootstrapError, ensure_admin},

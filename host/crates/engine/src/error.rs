@@ -62,7 +62,9 @@ pub enum Error {
     #[error("{0}")]
     Grant(String),
     /// A list was asked to go on from a place that it has not.
-    #[error("`{0}` is no place of this list: pass on the `next` of the part before as it was answered, or leave `after` out to begin at the start")]
+    #[error(
+        "`{0}` is no place of this list: pass on the `next` of the part before as it was answered, or leave `after` out to begin at the start"
+    )]
     Position(String),
     /// The caller's picture is out of date, or the name is taken.
     #[error("{0}")]

@@ -230,6 +230,9 @@ mod tests {
         let names: Vec<String> = (0..20).map(|at| format!("queue{at:02}")).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let message = Served::of(&[worker(&names, 1)]).nobody("zzz");
-        assert!(message.contains("`queue07` (1 worker), 12 more."), "{message}");
+        assert!(
+            message.contains("`queue07` (1 worker), 12 more."),
+            "{message}"
+        );
     }
 }

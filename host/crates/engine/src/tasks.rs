@@ -168,11 +168,9 @@ impl Engine {
             states.push(RunState::from_word(word).ok_or_else(|| unknown_state(word))?);
         }
         let after = match &query.after {
-            Some(text) => {
-                Some(model::id::RunId(
-                    text.parse().map_err(|_| Error::Position(text.clone()))?,
-                ))
-            }
+            Some(text) => Some(model::id::RunId(
+                text.parse().map_err(|_| Error::Position(text.clone()))?,
+            )),
             None => None,
         };
         let filter = RunFilter {
