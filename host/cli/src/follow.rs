@@ -150,7 +150,8 @@ impl<'a> View<'a> {
     /// Says once why the run does not go on, if it does not.
     fn say_why(&mut self, run: &Value) {
         let why = run["waiting"]["message"].as_str();
-        if let Some(why) = why.filter(|_| !self.said_why && (self.live || !self.session.output.json))
+        if let Some(why) =
+            why.filter(|_| !self.said_why && (self.live || !self.session.output.json))
         {
             self.said_why = true;
             self.bar.suspend(|| eprintln!("waiting: {why}"));
@@ -290,7 +291,8 @@ mod tests {
             "{}",
             summary(&waiting)
         );
-        let run = json!({"task_id": "isapp-1", "state": "failed", "steps": [step], "waiting": null});
+        let run =
+            json!({"task_id": "isapp-1", "state": "failed", "steps": [step], "waiting": null});
         let shown = summary(&run);
         assert!(!shown.contains("waiting"), "{shown}");
         assert!(

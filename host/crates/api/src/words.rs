@@ -52,7 +52,10 @@ pub(crate) fn of(at: &str, error: &Error) -> Refused {
 
 /// A key that the body does not have. What steers a run stands in `params`.
 fn unknown(at: &str, name: &str, known: &[&str]) -> Refused {
-    let place = format!("{at}/{}", model::validate::pointer(name));
+    let part = format!("/{}", model::validate::pointer(name));
+    // The reader has come to the key already.
+    let at = at.strip_suffix(&part).unwrap_or(at);
+    let place = format!("{at}{part}");
     let takes = known
         .iter()
         .map(|one| format!("`{one}`"))
