@@ -37,10 +37,10 @@ fn references(application: &Application) -> Vec<(String, Box<str>)> {
         let mut seen = HashSet::new();
         let template = Template::parse(value, &OnlyConfig, &mut Vec::new());
         template.references(&mut |reference| {
-            if let Target::Config(name) = &reference.target {
-                if seen.insert(name.clone()) {
-                    found.push((path(), name.clone()));
-                }
+            if let Target::Config(name) = &reference.target
+                && seen.insert(name.clone())
+            {
+                found.push((path(), name.clone()));
             }
         });
     };
