@@ -94,13 +94,15 @@ impl Failure {
         {
             let part = |key: &str| fault[key].as_str().unwrap_or_default();
             let (code, at, message) = (part("code"), part("at"), part("message"));
-            failure
-                .details
-                .push(match (at, failure.message.ends_with(message)) {
-                    ("", true) => code.to_owned(),
-                    ("", false) => format!("{code}: {message}"),
-                    _ => format!("{code} {at}: {message}"),
-                });
+            // What the headline says already is not said again.
+            let said = !message.is_empty() && failure.message.ends_with(message);
+            let place = [code, at].join(" ");
+            let place = place.trim();
+            if !said {
+                failure.details.push(format!("{place}: {message}"));
+            } else if place != failure.code && !failure.message.starts_with(&format!("`{at}`: ")) {
+                failure.details.push(place.to_owned());
+            }
         }
         let next = match text("code") {
             "PF-0401" => "set PFCTL_USER and PFCTL_PASSWORD (or PFCTL_PASSWORD_FILE) and try again",

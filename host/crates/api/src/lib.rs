@@ -13,6 +13,7 @@
     )
 )]
 
+mod audit;
 mod auth;
 mod body;
 mod code;
