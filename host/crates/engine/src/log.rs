@@ -113,13 +113,6 @@ impl Engine {
         }
         let (mut starts, mut ends) = (Vec::new(), Vec::new());
         let wanted = |one: &&StepSummary| step.is_none_or(|step| step == one.step);
-        // A step may have started while the lines were read: its start stands before its lines.
-        if !lines.is_empty() && !summary.state.is_final() {
-            let newer = self.store.steps(summary.run, cursor.seq).await?;
-            for one in newer.iter().filter(wanted) {
-                started(one, name(one.step), &mut cursor.open, &mut starts);
-            }
-        }
         for one in steps.iter().filter(wanted) {
             started(one, name(one.step), &mut cursor.open, &mut starts);
             // Its end stands behind its lines, of which there are more when the part is full.
@@ -129,6 +122,13 @@ impl Engine {
             cursor.seq = cursor.seq.max(one.seq);
             ends.extend(self.reason(&summary, one, name(one.step)).await?);
             stopped(one, name(one.step), &mut cursor.open, &mut ends);
+        }
+        // A step may have started while the lines were read: its start stands before its lines.
+        if !lines.is_empty() && !summary.state.is_final() {
+            let newer = self.store.steps(summary.run, cursor.seq).await?;
+            for one in newer.iter().filter(wanted) {
+                started(one, name(one.step), &mut cursor.open, &mut starts);
+            }
         }
         Ok(LogPage {
             lines: in_order(starts, lines, ends, level),
