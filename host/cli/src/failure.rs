@@ -176,6 +176,24 @@ mod tests {
     }
 
     #[test]
+    fn a_headline_is_not_repeated() {
+        let of = |detail: &str, at: &str| {
+            let body = json!({"code": "PF-0400", "detail": detail,
+                "errors": [{"code": "PF-0400", "at": at, "message": "too long"}]});
+            Failure::of_answer(400, body.to_string().as_bytes()).text()
+        };
+        assert_eq!(
+            of("`wait`: too long", "wait"),
+            "error[PF-0400]: `wait`: too long"
+        );
+        assert_eq!(of("too long", ""), "error[PF-0400]: too long");
+        assert_eq!(
+            of("one fault: too long", "/wait"),
+            "error[PF-0400]: one fault: too long\n  PF-0400 /wait"
+        );
+    }
+
+    #[test]
     fn an_address_that_no_service_has_is_not_a_missing_name() {
         let of = |code: &str| {
             let body = format!("{{\"code\":\"{code}\"}}");
