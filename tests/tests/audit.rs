@@ -8,7 +8,7 @@ use std::path::Path;
 
 use harness::http::Client;
 use harness::packs::{INCIDENT_SYNC, TRIAL};
-use harness::service::{ADMIN, Plan};
+use harness::service::{ADMIN, Plan, Service};
 use serde_json::{Value, json};
 
 /// The events of the trail, of a log in JSON.
@@ -30,15 +30,8 @@ fn of<'a>(trail: &'a [Value], action: &str, what: &str) -> Vec<&'a Value> {
     found
 }
 
-#[test]
-fn every_change_is_told_with_who_and_by_which_request() {
-    let folder = support::folder();
-    // Whoever wants only warnings gets the trail nevertheless.
-    let plan = Plan::new(folder.path())
-        .unwrap()
-        .with("log.format", "json")
-        .with("log.level", "warn");
-    let service = support::serve_plan(&plan, &[TRIAL]);
+/// Changes something of every kind; the run that was cancelled.
+fn change_everything(service: &Service) -> String {
     let mut client = service.client().unwrap();
     let save = |client: &mut Client, collection: &str, document: &Value| {
         let headers = [
@@ -74,10 +67,23 @@ fn every_change_is_told_with_who_and_by_which_request() {
     ] {
         let words = words(&line);
         support::pfctl_well(
-            &service,
+            service,
             &words.iter().map(String::as_str).collect::<Vec<_>>(),
         );
     }
+    run
+}
+
+#[test]
+fn every_change_is_told_with_who_and_by_which_request() {
+    let folder = support::folder();
+    // Whoever wants only warnings gets the trail nevertheless.
+    let plan = Plan::new(folder.path())
+        .unwrap()
+        .with("log.format", "json")
+        .with("log.level", "warn");
+    let service = support::serve_plan(&plan, &[TRIAL]);
+    let run = change_everything(&service);
     service.stop().unwrap();
 
     let trail = trail(folder.path());

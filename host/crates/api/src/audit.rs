@@ -14,7 +14,7 @@ use std::{
 
 use axum::{
     extract::{ConnectInfo, FromRequestParts},
-    http::{Extensions, HeaderMap, request::Parts},
+    http::{Extensions, HeaderMap, HeaderValue, request::Parts},
 };
 use parking_lot::Mutex;
 
@@ -250,7 +250,7 @@ pub(crate) struct Origin {
 
 impl Origin {
     pub(crate) fn of(extensions: &Extensions, headers: &HeaderMap) -> Self {
-        let forwarded = headers.get("x-forwarded-for").map(|value| value.as_bytes());
+        let forwarded = headers.get("x-forwarded-for").map(HeaderValue::as_bytes);
         Self {
             request: request_id(extensions),
             address: extensions

@@ -260,10 +260,8 @@ fn kind(schema: &Value) -> String {
             name => escape(name),
         })
         .collect();
-    if let Some(format) = schema["format"].as_str() {
-        if let Some(first) = kinds.first_mut() {
-            let _ = write!(first, " ({})", escape(format));
-        }
+    if let (Some(format), Some(first)) = (schema["format"].as_str(), kinds.first_mut()) {
+        let _ = write!(first, " ({})", escape(format));
     }
     kinds.join(" or ")
 }
@@ -288,11 +286,11 @@ fn markdown(source: &str) -> String {
     {
         if block.starts_with("- ") {
             let items = format!("\n{block}");
-            let items = items.split("\n- ").skip(1);
-            let items: String = items
-                .map(|item| format!("<li>{}</li>", inline(item)))
-                .collect();
-            let _ = write!(html, "<ul>{items}</ul>");
+            html.push_str("<ul>");
+            for item in items.split("\n- ").skip(1) {
+                let _ = write!(html, "<li>{}</li>", inline(item));
+            }
+            html.push_str("</ul>");
         } else {
             let _ = write!(html, "<p>{}</p>", inline(block));
         }
