@@ -248,9 +248,14 @@ fn a_cluster_tells_one_trace_and_a_lost_worker_does_not_break_it() {
     assert_eq!(role("POST /api/v1/applications/run"), "api");
     assert_eq!(role("step Read Incident"), "worker");
 
-    // The worker that executes a step is killed: another takes it up, in the same trace.
+    lose_a_worker(&mut cluster, &mut client, &collector);
+    cluster.stop().unwrap();
+}
+
+/// The worker that executes a step is killed: another takes it up, in the same trace.
+fn lose_a_worker(cluster: &mut Cluster, client: &mut Client, collector: &Collector) {
     save_steps(
-        &mut client,
+        client,
         "held",
         json!([
             {"name": "hold", "file": "Hold", "key": "k", "output_to": ["after"]},
@@ -258,19 +263,19 @@ fn a_cluster_tells_one_trace_and_a_lost_worker_does_not_break_it() {
         ]),
     );
     save_steps(
-        &mut client,
+        client,
         "release",
         json!([{"name": "go", "file": "Release", "key": "k"}]),
     );
     let other = "5bf92f3577b34da6a3ce929d0e0e4736";
     let id = start_in(
-        &mut client,
+        client,
         &format!("00-{other}-{CALLER}-01"),
         "held",
         &json!({}),
     );
     let worker = until("the step that holds", || {
-        let run = task(&mut client, &id);
+        let run = task(client, &id);
         let hold = step(&run, "hold");
         (hold["state"] == "running").then(|| hold["worker"].as_i64().unwrap())
     });
@@ -283,12 +288,12 @@ fn a_cluster_tells_one_trace_and_a_lost_worker_does_not_break_it() {
         .unwrap();
     cluster.workers.remove(place).kill().unwrap();
     until("the second attempt", || {
-        let run = task(&mut client, &id);
+        let run = task(client, &id);
         let hold = step(&run, "hold");
         (hold["state"] == "running" && hold["attempts"] == 2).then_some(())
     });
-    support::run(&mut client, "release", &json!({}));
-    assert_eq!(ended(&mut client, &id)["state"], "success");
+    support::run(client, "release", &json!({}));
+    assert_eq!(ended(client, &id)["state"], "success");
     let spans = until("the run's span", || {
         let spans = collector.trace(other);
         let there = |name| spans.iter().any(|span: &Seen| span.name == name);
@@ -304,7 +309,6 @@ fn a_cluster_tells_one_trace_and_a_lost_worker_does_not_break_it() {
     );
     assert_eq!(only(&spans, "step after").parent, run.id);
     assert!(run.start < hold.start && run.end >= hold.start);
-    cluster.stop().unwrap();
 }
 
 #[test]

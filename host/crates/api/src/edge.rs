@@ -20,7 +20,10 @@ use axum::{
 use futures::FutureExt as _;
 use tracing::Instrument as _;
 
-use crate::{body::Draining, code, problem::Problem, state::Shared, traced::Traced};
+use crate::{
+    address, audit::RequestId, body::Draining, code, problem::Problem, state::Shared,
+    traced::Traced,
+};
 
 /// The header that carries the request's id, in both directions.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -48,6 +51,7 @@ pub(crate) async fn pass(State(api): State<Shared>, mut request: Request, next: 
         span.record("trace_id", tracing::field::display(traced.context().trace));
     }
     let started = Instant::now();
+    request.extensions_mut().insert(RequestId((&*id).into()));
     let response = async {
         // A client that waits for "100 Continue" is better told no at once.
         let request = if request.headers().contains_key(header::EXPECT) {
@@ -170,7 +174,9 @@ fn request_id(headers: &HeaderMap) -> String {
 /// The answer at an address that no route has.
 pub(crate) async fn no_route(uri: Uri) -> Problem {
     let path = uri.path();
-    let hint = if path.starts_with("/api/v1") {
+    let hint = if let Some(meant) = address::meant(path) {
+        format!("did you mean {meant}? All are listed at /docs/api")
+    } else if path.starts_with("/api/v1") {
         "the addresses are listed at /docs/api".to_owned()
     } else {
         format!(
@@ -181,6 +187,15 @@ pub(crate) async fn no_route(uri: Uri) -> Problem {
         StatusCode::NOT_FOUND,
         code::NO_ROUTE,
         format!("there is no such address; {hint}"),
+    )
+}
+
+/// The same in a process that tells its health only.
+pub(crate) async fn only_health() -> Problem {
+    Problem::new(
+        StatusCode::NOT_FOUND,
+        code::NO_ROUTE,
+        "there is no such address; this process serves /healthz, /readyz and /metrics, and no API",
     )
 }
 

@@ -10,8 +10,9 @@ use model::{
     configuration::Resolved,
     id::{Ordinal, RunId, RunRef, StepKey, TenantId},
     log::Level,
-    plan::{Missing, Plan},
+    plan::{Missing, Plan, run_code},
     run_request::RunRequest as Request,
+    validate::pointer,
 };
 use serde_json::{Map, Value};
 use store::runs::{Idempotency, NewRun, Priority, Submitted};
@@ -22,7 +23,7 @@ use crate::{
     error::{Error, Fault, Result},
     inputs::Input,
     prepared::{Configured, Runnable, cannot_run},
-    view::{Caller, RunDetail, RunRequest},
+    view::{Caller, RunDetail, RunRequest, Started},
     worker::Chain,
 };
 
@@ -62,7 +63,7 @@ impl Engine {
     /// # Errors
     /// [`Error::CannotRun`] with everything that is missing, [`Error::NotFound`],
     /// [`Error::KeyReused`], [`Error::Busy`], [`Error::Draining`].
-    pub async fn run(&self, caller: &Caller, request: RunRequest) -> Result<RunRef> {
+    pub async fn run(&self, caller: &Caller, request: RunRequest) -> Result<Started> {
         let params = Value::Object(request.params).to_string();
         let parsed = parse_params(&request.application, &params)?;
         self.submit(
@@ -84,7 +85,7 @@ impl Engine {
         application: &str,
         request: Request,
         key: Option<String>,
-    ) -> Result<RunRef> {
+    ) -> Result<Started> {
         let runnable = self.runnable(caller.tenant, application).await?;
         self.accept(
             caller,
@@ -106,7 +107,7 @@ impl Engine {
         request: Request,
         secret: Vec<Box<str>>,
         key: Option<String>,
-    ) -> Result<RunRef> {
+    ) -> Result<Started> {
         let mut origin = Origin {
             tenant: caller.tenant,
             trigger,
@@ -123,7 +124,8 @@ impl Engine {
         let answer = self
             .accept_from(origin, runnable, request, secret, key)
             .await;
-        self.trace_submit(place, calls_from, start, &name, &answer);
+        let run = answer.as_ref().map(|started| started.run);
+        self.trace_submit(place, calls_from, start, &name, run);
         answer
     }
 
@@ -134,18 +136,9 @@ impl Engine {
         mut request: Request,
         secret: Vec<Box<str>>,
         key: Option<String>,
-    ) -> Result<RunRef> {
+    ) -> Result<Started> {
         let tenant = origin.tenant;
-        if self.draining.is_cancelled() {
-            return Err(Error::Draining);
-        }
-        if self.backlog.load(Ordering::Relaxed) >= self.settings.backlog as i64 {
-            self.recount.notify_one();
-            return Err(Error::Busy(format!(
-                "{} accepted runs have not ended, which is the limit (limits.backlog): try again when some have",
-                self.settings.backlog
-            )));
-        }
+        self.check_room()?;
         let configured = self
             .align(tenant, &runnable, request.configuration.as_deref())
             .await?;
@@ -156,6 +149,7 @@ impl Engine {
             configured.as_deref().map(|one| &one.resolved),
         )?;
         let queue: Arc<str> = queue_of(&runnable, &request)?;
+        let warnings = self.warnings(&runnable.plan, &request, &queue).await;
         let parameters = std::mem::take(&mut request.parameters);
         let input = Input::new(parameters, &runnable.plan, secret);
         let stored = self.seal_input(&input)?;
@@ -198,7 +192,10 @@ impl Engine {
             self.account.in_doubt();
         }
         match submitted? {
-            Submitted::Existing { reference, .. } => Ok(reference),
+            Submitted::Existing { reference, .. } => Ok(Started {
+                run: reference,
+                warnings,
+            }),
             Submitted::New {
                 run: id,
                 claimed,
@@ -211,9 +208,52 @@ impl Engine {
                     self.spawn_chain(chain, step, token, slot);
                 }
                 self.queue_up(&run, id, &ready).await;
-                Ok(reference)
+                Ok(Started {
+                    run: reference,
+                    warnings,
+                })
             }
         }
+    }
+
+    /// Whether any run is accepted now.
+    fn check_room(&self) -> Result<()> {
+        if self.draining.is_cancelled() {
+            return Err(Error::Draining);
+        }
+        if self.backlog.load(Ordering::Relaxed) >= self.settings.backlog as i64 {
+            self.recount.notify_one();
+            return Err(Error::Busy(format!(
+                "{} accepted runs have not ended, which is the limit (limits.backlog): try again when some have",
+                self.settings.backlog
+            )));
+        }
+        Ok(())
+    }
+
+    /// What is odd about a request that is accepted all the same.
+    async fn warnings(&self, plan: &Plan, request: &Request, queue: &str) -> Vec<Fault> {
+        let untaken = plan.untaken(&request.parameters).into_iter();
+        let mut warnings: Vec<Fault> = untaken
+            .map(|(name, hint)| Fault {
+                code: run_code::UNTAKEN.to_owned(),
+                at: format!("/params/{}", pointer(name)),
+                message: format!(
+                    "nothing takes the parameter `{name}`: neither an application variable nor a parameter of a step has this name{hint}"
+                ),
+            })
+            .collect();
+        if let Some(message) = self.unserved(queue).await {
+            warnings.push(Fault {
+                code: run_code::UNSERVED.to_owned(),
+                at: request
+                    .queue
+                    .as_ref()
+                    .map_or_else(String::new, |_| "/params/queue".to_owned()),
+                message: format!("the run is accepted and waits: {message}"),
+            });
+        }
+        warnings
     }
 
     /// Puts the first steps of an accepted run on the queue.
@@ -246,7 +286,7 @@ impl Engine {
                 Err(error @ Error::NotFound { .. }) => Err(Error::CannotRun {
                     application: runnable.name.to_string(),
                     faults: vec![Fault {
-                        code: model::plan::run_code::NO_CONFIGURATION.to_owned(),
+                        code: run_code::NO_CONFIGURATION.to_owned(),
                         at: "configuration".to_owned(),
                         message: error.to_string(),
                     }],
@@ -266,7 +306,7 @@ impl Engine {
         step: &str,
         syncpack: Option<&str>,
         params: Map<String, Value>,
-    ) -> Result<RunRef> {
+    ) -> Result<Started> {
         let entry = self.step(caller.tenant, step, syncpack)?;
         let name = format!("{STEP_PREFIX}{}:{}", entry.syncpack, entry.name);
         let document = serde_json::json!({
@@ -311,7 +351,7 @@ impl Engine {
 
     /// Runs again what a run ran: the same application at its newest revision, with the
     /// same parameters, configuration object and queue.
-    pub async fn replay(&self, caller: &Caller, run: RunRef) -> Result<RunRef> {
+    pub async fn replay(&self, caller: &Caller, run: RunRef) -> Result<Started> {
         let summary = self.summary(caller.tenant, run).await?;
         let input = self.open_input(&self.input(&summary).await?)?;
         let request = Request {
@@ -433,7 +473,7 @@ fn parse_params(application: &str, params: &str) -> Result<Request> {
     Request::from_params(params).map_err(|error| Error::CannotRun {
         application: application.to_owned(),
         faults: vec![Fault {
-            code: model::plan::run_code::TYPE_MISMATCH.to_owned(),
+            code: run_code::TYPE_MISMATCH.to_owned(),
             at: "params".to_owned(),
             message: error.to_string(),
         }],

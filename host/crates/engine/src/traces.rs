@@ -12,7 +12,7 @@ use serde::Deserialize;
 use store::runs::{Claimed, Completed, Completion, RunHeader, RunSummary};
 use trace::{Context, Kind, Span, SpanId};
 
-use crate::{Engine, error::Result, worker::Chain};
+use crate::{Engine, error::Error, worker::Chain};
 
 /// An attempt whose run is traced.
 pub(crate) struct Attempt {
@@ -45,7 +45,7 @@ impl Engine {
         caller: Option<&Context>,
         start: Timestamp,
         application: &str,
-        answer: &Result<RunRef>,
+        answer: std::result::Result<RunRef, &Error>,
     ) {
         let parent = caller.map(|context| context.span);
         let name = format!("submit {application}");
