@@ -37,6 +37,7 @@ mod definitions;
 mod error;
 mod grants;
 mod hints;
+mod idempotency;
 mod inputs;
 mod lead;
 mod lease;

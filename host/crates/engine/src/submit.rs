@@ -15,7 +15,7 @@ use model::{
     validate::pointer,
 };
 use serde_json::{Map, Value};
-use store::runs::{Idempotency, NewRun, Priority, Submitted};
+use store::runs::{NewRun, Priority, Submitted};
 
 use crate::{
     Engine,
@@ -31,8 +31,6 @@ use crate::{
 pub(crate) const STEP_PREFIX: &str = "step:";
 /// How long a cancellation waits for steps to stop and to store their logs.
 const STOPPING: Duration = Duration::from_secs(1);
-/// The longest idempotency key, in characters.
-const MAX_KEY: usize = 255;
 
 impl From<&Missing> for Fault {
     fn from(missing: &Missing) -> Self {
@@ -98,16 +96,7 @@ impl Engine {
         secret: Vec<Box<str>>,
         key: Option<String>,
     ) -> Result<Started> {
-        if self.draining.is_cancelled() {
-            return Err(Error::Draining);
-        }
-        if self.backlog.load(Ordering::Relaxed) >= self.settings.backlog as i64 {
-            self.recount.notify_one();
-            return Err(Error::Busy(format!(
-                "{} accepted runs have not ended, which is the limit (limits.backlog): try again when some have",
-                self.settings.backlog
-            )));
-        }
+        self.has_room()?;
         let configured = self
             .align(tenant, &runnable, request.configuration.as_deref())
             .await?;
@@ -182,6 +171,21 @@ impl Engine {
                 })
             }
         }
+    }
+
+    /// Whether one more run can be accepted now.
+    fn has_room(&self) -> Result<()> {
+        if self.draining.is_cancelled() {
+            return Err(Error::Draining);
+        }
+        if self.backlog.load(Ordering::Relaxed) >= self.settings.backlog as i64 {
+            self.recount.notify_one();
+            return Err(Error::Busy(format!(
+                "{} accepted runs have not ended, which is the limit (limits.backlog): try again when some have",
+                self.settings.backlog
+            )));
+        }
+        Ok(())
     }
 
     /// What is odd about a request that is accepted all the same.
@@ -464,60 +468,4 @@ fn queue_of(runnable: &Runnable, request: &Request) -> Result<Arc<str>> {
         });
     }
     Ok(name.into())
-}
-
-impl Engine {
-    /// The key with a digest of the request.
-    fn idempotency(
-        &self,
-        key: String,
-        runnable: &Runnable,
-        request: &Request,
-        queue: &str,
-        input: &Input,
-        stored: &str,
-    ) -> Result<Idempotency> {
-        if input.secret.is_empty() {
-            return digest(key, runnable, request, queue, stored, blake3::Hasher::new());
-        }
-        // Each sealing differs, so the plain values count; under a key, so that nobody can
-        // find out a short one from the digest in the store.
-        let hasher = blake3::Hasher::new_keyed(&self.vault.derive("idempotency"));
-        let plain = input.parameters.to_json();
-        digest(key, runnable, request, queue, &plain, hasher)
-    }
-}
-
-fn digest(
-    key: String,
-    runnable: &Runnable,
-    request: &Request,
-    queue: &str,
-    input: &str,
-    mut hasher: blake3::Hasher,
-) -> Result<Idempotency> {
-    if key.is_empty() || key.chars().count() > MAX_KEY {
-        return Err(Error::CannotRun {
-            application: runnable.name.to_string(),
-            faults: vec![Fault {
-                code: "PF-R012".to_owned(),
-                at: "Idempotency-Key".to_owned(),
-                message: format!("an idempotency key has 1 to {MAX_KEY} characters"),
-            }],
-        });
-    }
-    for part in [
-        &*runnable.name,
-        request.configuration.as_deref().unwrap_or(""),
-        queue,
-        input,
-    ] {
-        hasher
-            .update(&(part.len() as u64).to_le_bytes())
-            .update(part.as_bytes());
-    }
-    hasher.update(&[request.level.code()]);
-    let mut digest = [0; 16];
-    digest.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
-    Ok(Idempotency { key, digest })
 }
