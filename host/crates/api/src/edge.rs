@@ -20,7 +20,7 @@ use axum::{
 use futures::FutureExt as _;
 use tracing::Instrument as _;
 
-use crate::{address, body::Draining, code, problem::Problem, state::Shared};
+use crate::{address, audit::RequestId, body::Draining, code, problem::Problem, state::Shared};
 
 /// The header that carries the request's id, in both directions.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -43,6 +43,8 @@ pub(crate) async fn pass(State(api): State<Shared>, request: Request, next: Next
         user = tracing::field::Empty,
     );
     let started = Instant::now();
+    let mut request = request;
+    request.extensions_mut().insert(RequestId((&*id).into()));
     let response = async {
         // A client that waits for "100 Continue" is better told no at once.
         let request = if request.headers().contains_key(header::EXPECT) {

@@ -14,6 +14,7 @@
 )]
 
 mod address;
+mod audit;
 mod auth;
 mod body;
 mod code;

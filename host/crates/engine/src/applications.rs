@@ -98,7 +98,7 @@ impl Engine {
         let document = if named {
             document.to_owned()
         } else {
-            application.to_json()
+            application.to_pretty()
         };
         let warnings = told.iter().map(Fault::from).collect();
         self.save_definition(

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use model::{
     flow::Route,
     id::{Ordinal, TenantId, Token},
-    mask::Masker,
+    mask::{MASK, Masker},
     plan::{PlannedStep, Scope, SecretHandles},
     state::StepState,
 };
@@ -419,6 +419,21 @@ impl From<crate::Error> for Refused {
     }
 }
 
+/// A text with `********` for each handle of a secret: a handle is of no use outside its attempt,
+/// and whoever reads one in a log must not think that it is the secret.
+pub(crate) fn without_handles(text: Cow<'_, str>) -> Cow<'_, str> {
+    if !text.contains(runtime::HANDLE_PREFIX) {
+        return text;
+    }
+    let mut parts = text.split(runtime::HANDLE_PREFIX);
+    let mut shown = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        shown.push_str(MASK);
+        shown.push_str(part.trim_start_matches(|letter: char| letter.is_ascii_alphanumeric()));
+    }
+    Cow::Owned(shown)
+}
+
 fn add(waiting: &mut Vec<runtime::Line>, more: Vec<runtime::Line>) {
     if waiting.is_empty() {
         *waiting = more;
@@ -436,7 +451,7 @@ fn stored_lines(lines: &[runtime::Line], masker: &Masker) -> Option<Bytes> {
         .map(|line| Stored {
             time: line.at,
             level: line.level as u8,
-            message: masker.mask(&line.message),
+            message: without_handles(masker.mask(&line.message)),
         })
         .collect();
     serde_json::to_vec(&lines).ok().map(Bytes::from)
@@ -466,5 +481,25 @@ impl Chain {
         }
         data.push('}');
         data
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_line_holds_no_handle() {
+        let handles = Handles {
+            given: Mutex::default(),
+            seed: 7,
+        };
+        let handle = handles.handle("secret");
+        let line = format!(r#"parameters {{"a":"{handle}","b":"Bearer {handle}"}}"#);
+        assert_eq!(
+            without_handles(line.into()),
+            r#"parameters {"a":"********","b":"Bearer ********"}"#
+        );
+        assert_eq!(without_handles("plain".into()), "plain");
     }
 }

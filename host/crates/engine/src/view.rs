@@ -27,6 +27,8 @@ pub struct Saved {
     pub definition: Definition,
     /// Whether there was none of that name before.
     pub created: bool,
+    /// Whether it is a new revision; a document that means the same as the newest makes none.
+    pub changed: bool,
     /// What needs attention, though it was saved.
     pub warnings: Vec<Fault>,
 }
@@ -52,6 +54,19 @@ pub struct Activated {
     pub not_granted: Vec<String>,
     /// Grants that the pack had and has no more.
     pub taken_away: Vec<String>,
+    /// The pack's documents of which there is a new revision.
+    pub brought: Vec<Brought>,
+}
+
+/// A document that a pack brought, as it was saved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Brought {
+    /// Whether it is an application; else a configuration object.
+    pub application: bool,
+    /// Its name.
+    pub name: String,
+    /// Its new revision's number.
+    pub revision: i64,
 }
 
 /// A step that an active pack offers.

@@ -4,6 +4,7 @@ use axum::{Json, extract::State};
 
 use super::run_only;
 use crate::{
+    audit::Audit,
     extract::{Task, Who},
     problem::Answer,
     state::Shared,
@@ -25,10 +26,12 @@ use crate::{
 pub(crate) async fn cancel(
     State(api): State<Shared>,
     Who(caller): Who,
+    audit: Audit,
     Task(task): Task,
 ) -> Answer<Json<RunWithSteps>> {
     let run = run_only(task, "cancelled")?;
     api.engine.cancel(&caller, run).await?;
+    audit.cancelled(&run.to_string());
     let detail = api.engine.run_detail(caller.tenant, run).await?;
     Ok(Json(RunWithSteps::new(detail)))
 }

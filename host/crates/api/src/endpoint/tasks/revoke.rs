@@ -4,6 +4,7 @@ use axum::{Json, extract::State};
 
 use super::cancel::cancel;
 use crate::{
+    audit::Audit,
     extract::{Task, Who},
     problem::Answer,
     state::Shared,
@@ -25,7 +26,8 @@ use crate::{
 pub(crate) async fn revoke(
     api: State<Shared>,
     caller: Who,
+    audit: Audit,
     task: Task,
 ) -> Answer<Json<RunWithSteps>> {
-    cancel(api, caller, task).await
+    cancel(api, caller, audit, task).await
 }
