@@ -19,6 +19,8 @@ use crate::{
 
 const SHORTEST: Duration = Duration::from_millis(150);
 const LONGEST: Duration = Duration::from_secs(2);
+/// How long a run may stand still without a word.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// How a run is followed.
 #[derive(Clone, Copy)]
@@ -31,17 +33,19 @@ pub(crate) struct Manner {
     pub(crate) result: bool,
 }
 
-/// Waits for the run's end, prints it and answers with its exit code.
+/// Waits for the run's end, prints it, with the warnings that its start was answered with,
+/// and answers with its exit code.
 pub(crate) async fn to_the_end(
     session: &Session,
     client: &Client,
     id: &str,
     manner: Manner,
+    warnings: Vec<Value>,
 ) -> Result<Exit, Failure> {
     let started = Instant::now();
     let mut view = View::new(session, manner.live);
     let mut pause = SHORTEST;
-    let run = loop {
+    let mut run = loop {
         // The log first: then the run as it is read says how each step of it ended.
         let mut lines = view.news(client, id).await?;
         let run = client.get(&["tasks", id]).await?.json()?;
@@ -51,6 +55,9 @@ pub(crate) async fn to_the_end(
             lines.extend(view.news(client, id).await?);
         }
         let news = view.show(&lines, &run);
+        if started.elapsed() >= PATIENCE {
+            view.say_why(&run);
+        }
         if ended || late {
             break run;
         }
@@ -67,6 +74,7 @@ pub(crate) async fn to_the_end(
         tokio::time::sleep(pause).await;
     };
     view.end();
+    run["warnings"] = warnings.into();
     ended(session, client, run, manner.result).await
 }
 
@@ -114,6 +122,8 @@ struct View<'a> {
     live: bool,
     stream: Stream,
     after: Option<String>,
+    /// It was said why the run does not go on.
+    said_why: bool,
     bar: ProgressBar,
 }
 
@@ -124,6 +134,7 @@ impl<'a> View<'a> {
             live,
             stream: Stream::default(),
             after: None,
+            said_why: false,
             bar: progress::things(session.output.json, 1, "steps"),
         }
     }
@@ -161,6 +172,17 @@ impl<'a> View<'a> {
             self.say(line);
         }
         !told.is_empty() || self.stream.holds()
+    }
+
+    /// Says once why the run does not go on, if it does not.
+    fn say_why(&mut self, run: &Value) {
+        let why = run["waiting"]["message"].as_str();
+        if let Some(why) =
+            why.filter(|_| !self.said_why && (self.live || !self.session.output.json))
+        {
+            self.said_why = true;
+            self.bar.suspend(|| eprintln!("waiting: {why}"));
+        }
     }
 
     /// Live lines are the result for a person, and talk beside the JSON for a program.
@@ -208,6 +230,7 @@ pub(crate) fn summary(run: &Value) -> String {
         ("configuration", text(&run["configuration"])),
         ("queue", text(&run["queue"])),
         ("state", text(&run["state"])),
+        ("waiting", text(&run["waiting"]["message"])),
         ("started by", text(&run["trigger"])),
         ("accepted", time(&run["created_at"])),
         ("took", took),
@@ -250,8 +273,17 @@ mod tests {
         let step = json!({"name": "create", "state": "failed", "attempts": 2, "worker": 7,
             "started_at": "2027-01-15T08:00:00Z", "finished_at": "2027-01-15T08:00:02.5Z",
             "error": {"message": "409"}});
-        let run = json!({"task_id": "isapp-1", "state": "failed", "steps": [step]});
+        let waiting = json!({"task_id": "isapp-1", "state": "queued", "steps": [],
+            "waiting": {"message": "no worker listens on queue `acme`"}});
+        assert!(
+            summary(&waiting).contains("waiting  no worker listens on queue `acme`"),
+            "{}",
+            summary(&waiting)
+        );
+        let run =
+            json!({"task_id": "isapp-1", "state": "failed", "steps": [step], "waiting": null});
         let shown = summary(&run);
+        assert!(!shown.contains("waiting"), "{shown}");
         assert!(
             shown.contains("create  failed  2.50 s  2         7       409"),
             "{shown}"

@@ -196,6 +196,11 @@ impl Waiting {
         let sent = std::time::Instant::now();
         let run = client.send(request).await?.json()?;
         let id = text(&run["task_id"]);
+        let warnings = run["warnings"].as_array().cloned().unwrap_or_default();
+        for warning in &warnings {
+            let warning = format!("warning: {}", text(&warning["message"]));
+            session.output.remark(&warning);
+        }
         let Some(mut manner) = manner else {
             session.output.result(&run, |_| id.clone());
             session
@@ -213,7 +218,7 @@ impl Waiting {
         manner.at_most = manner
             .at_most
             .map(|most| most.saturating_sub(sent.elapsed()));
-        follow::to_the_end(session, client, &id, manner).await
+        follow::to_the_end(session, client, &id, manner, warnings).await
     }
 }
 

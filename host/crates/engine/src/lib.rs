@@ -47,6 +47,7 @@ mod problem;
 mod reconcile;
 mod role;
 mod running;
+mod served;
 mod steps;
 mod submit;
 mod tasks;
@@ -60,6 +61,7 @@ pub use cache::RunCache;
 pub use clock::SharedClock;
 pub use error::{Error, Fault, Result};
 pub use role::Role;
+pub use served::{Served, ServedQueue, Waiting};
 pub use view::*;
 
 /// How long steps that are stopped for a drain may take to store their logs.
@@ -170,6 +172,8 @@ pub struct Inner {
     account: account::Account,
     /// This process's number; another one after its lease has ended.
     worker: AtomicI64,
+    /// What all workers listen on, as far as it was known last.
+    served: served::Kept,
     /// What it listens on.
     subscription: tokio::sync::watch::Sender<queue::Subscription>,
     /// How many slots there are.
@@ -222,6 +226,7 @@ impl Engine {
                 subscription: tokio::sync::watch::Sender::new(worker::subscription(
                     &settings.queues,
                 )),
+                served: served::Kept::default(),
                 size: AtomicU32::new(size),
                 slots,
                 tasks: TaskTracker::new(),

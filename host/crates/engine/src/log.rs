@@ -84,7 +84,7 @@ impl Engine {
         let mut cursor: Cursor = after
             .filter(|text| !text.is_empty())
             .map_or(Ok(Cursor::default()), str::parse)
-            .map_err(|()| Error::not_found("log position", after.unwrap_or_default()))?;
+            .map_err(|()| Error::Position(after.unwrap_or_default().to_owned()))?;
         let summary = self.summary(tenant, run).await?;
         let names = self.step_names(&summary).await?;
         let name = |step: Ordinal| names.get(step.index()).map_or("", String::as_str);

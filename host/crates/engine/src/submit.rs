@@ -10,8 +10,9 @@ use model::{
     configuration::Resolved,
     id::{Ordinal, RunId, RunRef, StepKey, TenantId},
     log::Level,
-    plan::{Missing, Plan},
+    plan::{Missing, Plan, run_code},
     run_request::RunRequest as Request,
+    validate::pointer,
 };
 use serde_json::{Map, Value};
 use store::runs::{Idempotency, NewRun, Priority, Submitted};
@@ -21,7 +22,7 @@ use crate::{
     error::{Error, Fault, Result},
     inputs::Input,
     prepared::{Configured, Runnable, cannot_run},
-    view::{Caller, RunDetail, RunRequest},
+    view::{Caller, RunDetail, RunRequest, Started},
     worker::Chain,
 };
 
@@ -52,7 +53,7 @@ impl Engine {
     /// # Errors
     /// [`Error::CannotRun`] with everything that is missing, [`Error::NotFound`],
     /// [`Error::KeyReused`], [`Error::Busy`], [`Error::Draining`].
-    pub async fn run(&self, caller: &Caller, request: RunRequest) -> Result<RunRef> {
+    pub async fn run(&self, caller: &Caller, request: RunRequest) -> Result<Started> {
         let params = Value::Object(request.params).to_string();
         let parsed = parse_params(&request.application, &params)?;
         self.submit(
@@ -74,7 +75,7 @@ impl Engine {
         application: &str,
         request: Request,
         key: Option<String>,
-    ) -> Result<RunRef> {
+    ) -> Result<Started> {
         let runnable = self.runnable(caller.tenant, application).await?;
         self.accept(
             caller.tenant,
@@ -96,7 +97,7 @@ impl Engine {
         mut request: Request,
         secret: Vec<Box<str>>,
         key: Option<String>,
-    ) -> Result<RunRef> {
+    ) -> Result<Started> {
         if self.draining.is_cancelled() {
             return Err(Error::Draining);
         }
@@ -117,6 +118,7 @@ impl Engine {
             configured.as_deref().map(|one| &one.resolved),
         )?;
         let queue: Arc<str> = queue_of(&runnable, &request)?;
+        let warnings = self.warnings(&runnable.plan, &request, &queue).await;
         let parameters = std::mem::take(&mut request.parameters);
         let input = Input::new(parameters, &runnable.plan, secret);
         let stored = self.seal_input(&input)?;
@@ -158,7 +160,10 @@ impl Engine {
             self.account.in_doubt();
         }
         match submitted? {
-            Submitted::Existing { reference, .. } => Ok(reference),
+            Submitted::Existing { reference, .. } => Ok(Started {
+                run: reference,
+                warnings,
+            }),
             Submitted::New {
                 run: id,
                 claimed,
@@ -171,9 +176,37 @@ impl Engine {
                     self.spawn_chain(chain, step, token, slot);
                 }
                 self.queue_up(&run, id, &ready).await;
-                Ok(reference)
+                Ok(Started {
+                    run: reference,
+                    warnings,
+                })
             }
         }
+    }
+
+    /// What is odd about a request that is accepted all the same.
+    async fn warnings(&self, plan: &Plan, request: &Request, queue: &str) -> Vec<Fault> {
+        let untaken = plan.untaken(&request.parameters).into_iter();
+        let mut warnings: Vec<Fault> = untaken
+            .map(|(name, hint)| Fault {
+                code: run_code::UNTAKEN.to_owned(),
+                at: format!("/params/{}", pointer(name)),
+                message: format!(
+                    "nothing takes the parameter `{name}`: neither an application variable nor a parameter of a step has this name{hint}"
+                ),
+            })
+            .collect();
+        if let Some(message) = self.unserved(queue).await {
+            warnings.push(Fault {
+                code: run_code::UNSERVED.to_owned(),
+                at: request
+                    .queue
+                    .as_ref()
+                    .map_or_else(String::new, |_| "/params/queue".to_owned()),
+                message: format!("the run is accepted and waits: {message}"),
+            });
+        }
+        warnings
     }
 
     /// Puts the first steps of an accepted run on the queue.
@@ -206,7 +239,7 @@ impl Engine {
                 Err(error @ Error::NotFound { .. }) => Err(Error::CannotRun {
                     application: runnable.name.to_string(),
                     faults: vec![Fault {
-                        code: model::plan::run_code::NO_CONFIGURATION.to_owned(),
+                        code: run_code::NO_CONFIGURATION.to_owned(),
                         at: "configuration".to_owned(),
                         message: error.to_string(),
                     }],
@@ -226,7 +259,7 @@ impl Engine {
         step: &str,
         syncpack: Option<&str>,
         params: Map<String, Value>,
-    ) -> Result<RunRef> {
+    ) -> Result<Started> {
         let entry = self.step(caller.tenant, step, syncpack)?;
         let name = format!("{STEP_PREFIX}{}:{}", entry.syncpack, entry.name);
         let document = serde_json::json!({
@@ -271,7 +304,7 @@ impl Engine {
 
     /// Runs again what a run ran: the same application at its newest revision, with the
     /// same parameters, configuration object and queue.
-    pub async fn replay(&self, caller: &Caller, run: RunRef) -> Result<RunRef> {
+    pub async fn replay(&self, caller: &Caller, run: RunRef) -> Result<Started> {
         let summary = self.summary(caller.tenant, run).await?;
         let input = self.open_input(&self.input(&summary).await?)?;
         let request = Request {
@@ -392,7 +425,7 @@ fn parse_params(application: &str, params: &str) -> Result<Request> {
     Request::from_params(params).map_err(|error| Error::CannotRun {
         application: application.to_owned(),
         faults: vec![Fault {
-            code: model::plan::run_code::TYPE_MISMATCH.to_owned(),
+            code: run_code::TYPE_MISMATCH.to_owned(),
             at: "params".to_owned(),
             message: error.to_string(),
         }],

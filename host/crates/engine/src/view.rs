@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use store::{definitions::Definition, packs::PackVersion, runs::RunSummary};
 
-use crate::error::Fault;
+use crate::{error::Fault, served::Waiting};
 
 /// Who acts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -138,6 +138,18 @@ pub struct RunDetail {
     pub run: RunSummary,
     /// Every step of its plan, in the plan's order.
     pub steps: Vec<StepDetail>,
+    /// Why it does not go on, where that is known.
+    pub waiting: Option<Waiting>,
+}
+
+/// An accepted run.
+#[derive(Clone, Debug)]
+pub struct Started {
+    /// The run.
+    pub run: RunRef,
+    /// What is odd about the request. `at` is a JSON pointer into it; empty for what it
+    /// does not name.
+    pub warnings: Vec<Fault>,
 }
 
 /// One line of a log.

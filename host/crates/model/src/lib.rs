@@ -29,6 +29,7 @@ pub mod plan;
 pub mod reference;
 pub mod run_request;
 pub mod state;
+pub mod suggest;
 pub mod validate;
 
 mod compile;

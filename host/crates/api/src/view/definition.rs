@@ -168,7 +168,6 @@ pub(crate) struct ListArgs {
     #[param(example = "incident")]
     pub(crate) search: String,
     /// The `next` of the part before.
-    #[param(example = "create_or_update_incident")]
     pub(crate) after: Option<String>,
     /// Entries of a part, 1 to 200; 50 when absent.
     #[param(minimum = 1, maximum = 200, example = 50)]
