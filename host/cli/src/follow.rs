@@ -276,7 +276,7 @@ mod tests {
         let waiting = json!({"task_id": "isapp-1", "state": "queued", "steps": [],
             "waiting": {"message": "no worker listens on queue `acme`"}});
         assert!(
-            summary(&waiting).contains("waiting  no worker listens on queue `acme`"),
+            summary(&waiting).contains("waiting        no worker listens on queue `acme`"),
             "{}",
             summary(&waiting)
         );
