@@ -107,6 +107,10 @@ pub mod code {
     pub const EMPTY: &str = "PF-A023";
     /// Application variables refer to each other over too many others.
     pub const TOO_DEEP: &str = "PF-A024";
+    /// A time limit is none, or has no effect (warning).
+    pub const TIME_LIMIT: &str = "PF-A030";
+    /// What becomes of a step whose worker is lost is none of the words.
+    pub const ON_WORKER_LOST: &str = "PF-A031";
 }
 
 /// The most steps that an application may have.
