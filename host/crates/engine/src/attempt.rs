@@ -14,16 +14,21 @@ use model::{
     id::{Ordinal, TenantId, Token},
     mask::Masker,
     plan::{PlannedStep, Scope, SecretHandles},
+    policy::OnWorkerLost,
     state::StepState,
 };
 use serde::Serialize;
 use store::runs::Completion;
+use tokio::{sync::Notify, time::Instant};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Engine,
+    Engine, Settings,
     catalogue::Pack,
     error::Result,
     log::Stored,
+    lost::worker_lost,
+    policy::Rules,
     problem::{Problem, masked_output},
     worker::Chain,
 };
@@ -92,6 +97,48 @@ struct Prepared {
     program: Arc<runtime::Program>,
 }
 
+/// How long an attempt may take, counted from its claim by this process.
+struct Limits {
+    rules: Rules,
+    began: Instant,
+}
+
+impl Limits {
+    fn new(chain: &Chain, step: Ordinal, settings: &Settings) -> Self {
+        let policy = chain.runnable.plan.step(step).map(|planned| planned.policy);
+        Self {
+            rules: settings.rules(&policy.unwrap_or_default()),
+            began: Instant::now(),
+        }
+    }
+
+    /// When it is late; `None` where it is ended before.
+    fn late(&self) -> Option<Instant> {
+        (self.rules.soft < self.rules.hard).then(|| self.began + self.rules.soft)
+    }
+
+    /// When it is ended.
+    fn end(&self) -> Instant {
+        self.began + self.rules.hard
+    }
+
+    /// How long it may take from now on.
+    fn left(&self) -> Duration {
+        self.rules.hard.saturating_sub(self.began.elapsed())
+    }
+
+    /// Why it fails that was ended before the step began.
+    fn exceeded(&self) -> Problem {
+        Problem::permanent(
+            runtime::code::TIMEOUT,
+            format!(
+                "the step could not begin within {} s: what it needs did not answer",
+                self.rules.hard.as_secs_f64()
+            ),
+        )
+    }
+}
+
 impl Engine {
     /// Executes a claimed step. `None`: the attempt was stopped from outside and there is
     /// nothing to store; whoever stopped it has seen to the store.
@@ -102,35 +149,75 @@ impl Engine {
         token: Token,
     ) -> Option<Completion> {
         let entry = self.running.begin(chain.key(step));
-        let mut pause = Duration::from_millis(50);
-        let prepared = loop {
-            if entry.cancel.is_cancelled() {
-                self.stop_attempt(chain, step, token, Vec::new()).await;
+        let limits = Limits::new(chain, step, &self.settings);
+        let prepared = tokio::select! {
+            biased;
+            prepared = self.prepare_patiently(chain, step, token, &entry.cancel) => prepared,
+            () = tokio::time::sleep_until(limits.end()) => Some(Err(Box::new(limits.exceeded()))),
+        };
+        let mut prepared = match prepared {
+            Some(Ok(prepared)) => prepared,
+            Some(Err(problem)) => {
+                return Some(self.completion(chain, step, token, Err(*problem), &[]));
+            }
+            None => {
+                if entry.cancel.is_cancelled() {
+                    self.stop_attempt(chain, step, token, Vec::new()).await;
+                }
                 return None;
             }
-            match self.prepare(chain, step, token, entry.cancel.clone()).await {
-                Ok(prepared) => break prepared,
-                Err(Refused::Failed(problem)) => {
-                    return Some(self.completion(chain, step, token, Err(*problem), &[]));
-                }
+        };
+        prepared.call.deadline = limits.left();
+        let (execution, lines) = self.execute(chain, step, token, prepared, &limits).await;
+        if entry.cancel.is_cancelled() {
+            self.stop_attempt(chain, step, token, lines).await;
+            return None;
+        }
+        let result = execution.result.map_err(|mut failure| {
+            if failure.code == runtime::code::TIMEOUT && !failure.by_guest {
+                failure.message = format!(
+                    "the step did not finish within {} s (task_time_limit)",
+                    limits.rules.hard.as_secs_f64()
+                );
+            }
+            Problem::from(failure)
+        });
+        Some(self.completion(chain, step, token, result, &lines))
+    }
+
+    /// Prepares an attempt, trying again while something does not answer. `None`: it is
+    /// stopped from outside.
+    async fn prepare_patiently(
+        &self,
+        chain: &mut Chain,
+        step: Ordinal,
+        token: Token,
+        cancel: &CancellationToken,
+    ) -> Option<std::result::Result<Prepared, Box<Problem>>> {
+        let mut pause = Duration::from_millis(50);
+        loop {
+            if cancel.is_cancelled() {
+                return None;
+            }
+            let prepared = tokio::select! {
+                biased;
+                prepared = self.prepare(chain, step, token, cancel.clone()) => prepared,
+                () = cancel.cancelled() => return None,
+            };
+            match prepared {
+                Ok(prepared) => return Some(Ok(prepared)),
+                Err(Refused::Failed(problem)) => return Some(Err(problem)),
                 Err(Refused::Later(error)) => {
                     tracing::warn!(%error, run = %chain.header.reference, "a step cannot be prepared yet");
                     tokio::select! {
                         () = tokio::time::sleep(pause) => {}
-                        () = entry.cancel.cancelled() => {}
+                        () = cancel.cancelled() => {}
                         () = self.stopped.cancelled() => return None,
                     }
                     pause = (pause * 2).min(Duration::from_secs(5));
                 }
             }
-        };
-        let (execution, lines) = self.execute(chain, step, token, prepared).await;
-        if entry.cancel.is_cancelled() {
-            self.stop_attempt(chain, step, token, lines).await;
-            return None;
         }
-        let result = execution.result.map_err(Problem::from);
-        Some(self.completion(chain, step, token, result, &lines))
     }
 
     /// Stores what a stopped attempt had logged, and why it was stopped. Its step has
@@ -142,8 +229,12 @@ impl Engine {
         token: Token,
         mut lines: Vec<runtime::Line>,
     ) {
+        let revoked_by = self.running.revoked_by(chain.key(step));
         let message = match self.running.cancelled_by(chain.header.run) {
             Some(who) => format!("the step was stopped: {who} cancelled the run"),
+            None if let Some(who) = revoked_by => {
+                format!("the step was stopped: {who} revoked it")
+            }
             None if self.stopped.is_cancelled() => {
                 "the step was stopped: the service shuts down".to_owned()
             }
@@ -187,21 +278,83 @@ impl Engine {
         step: Ordinal,
         token: Token,
         prepared: Prepared,
+        limits: &Limits,
     ) -> (runtime::Execution, Vec<runtime::Line>) {
         let log = prepared.call.log.clone();
+        let over = Notify::new();
+        let execution = async {
+            let execution = self.runtime.execute(&prepared.program, prepared.call).await;
+            over.notify_one();
+            execution
+        };
+        // Beside it, not between its parts: a store that does not answer must keep neither
+        // a time limit nor a cancellation from it.
+        let attended = self.attend(chain, step, token, &log, limits, &over);
+        tokio::join!(execution, attended)
+    }
+
+    /// Stores the log of a step while it goes on, and tells when it is late. Answers the
+    /// lines that are not stored yet when it is over.
+    async fn attend(
+        &self,
+        chain: &Chain,
+        step: Ordinal,
+        token: Token,
+        log: &runtime::LogBuffer,
+        limits: &Limits,
+        over: &Notify,
+    ) -> Vec<runtime::Line> {
         // As many as the limits of the log allow: what waits here has been counted.
         let mut waiting = Vec::new();
-        let execution = self.runtime.execute(&prepared.program, prepared.call);
-        tokio::pin!(execution);
+        let mut late_at = limits.late();
         loop {
-            if let Ok(execution) = tokio::time::timeout(FLUSH, execution.as_mut()).await {
-                add(&mut waiting, log.take());
-                return (execution, waiting);
+            let flush_at = Instant::now() + FLUSH;
+            let (wake_at, late) = match late_at {
+                Some(late_at) if late_at <= flush_at => (late_at, true),
+                _ => (flush_at, false),
+            };
+            tokio::select! {
+                biased;
+                () = over.notified() => {
+                    add(&mut waiting, log.take());
+                    return waiting;
+                }
+                () = tokio::time::sleep_until(wake_at) => {}
             }
             add(&mut waiting, log.take());
+            if late {
+                late_at = None;
+                waiting.push(self.tell_late(chain, step, token, limits).await);
+            }
             if self.append_log(chain, step, token, &waiting).await {
                 waiting.clear();
             }
+        }
+    }
+
+    /// Marks an attempt as late in the store; answers the line that says so in its log,
+    /// whatever the level of the run.
+    async fn tell_late(
+        &self,
+        chain: &Chain,
+        step: Ordinal,
+        token: Token,
+        limits: &Limits,
+    ) -> runtime::Line {
+        let at = self.clock.now();
+        let marked = self.store.mark_late(chain.key(step), token, at).await;
+        if let Err(error) = marked {
+            tracing::warn!(%error, run = %chain.header.reference, "a late step could not be marked");
+        }
+        tracing::warn!(run = %chain.header.reference, step = step.0, limit = ?limits.rules.soft, "a step is late");
+        runtime::Line {
+            at,
+            level: runtime::Level::Warning,
+            message: format!(
+                "the step takes longer than {} s (task_soft_time_limit); after {} s it is ended (task_time_limit)",
+                limits.rules.soft.as_secs_f64(),
+                limits.rules.hard.as_secs_f64()
+            ),
         }
     }
 
@@ -210,7 +363,7 @@ impl Engine {
         chain: &mut Chain,
         step: Ordinal,
         token: Token,
-        cancel: tokio_util::sync::CancellationToken,
+        cancel: CancellationToken,
     ) -> Result<Prepared, Refused> {
         let runnable = chain.runnable.clone();
         let (Some(planned), Some(pack)) =
@@ -254,11 +407,10 @@ impl Engine {
     /// Refuses an attempt too many: after lost workers, or where a second is not allowed.
     fn check_attempt(&self, planned: &PlannedStep, token: Token) -> Result<(), Refused> {
         let lost = token.0 - 1;
-        if lost > 0 && !planned.descriptor.idempotent {
-            return Err(Refused::failed(Problem::permanent(
-                "worker-lost",
-                "the worker was lost while it executed this step, which is declared not idempotent, so it is not executed again: check what it did, then replay the run",
-            )));
+        let rules = self.settings.rules(&planned.policy);
+        // Given back by a process that does not know the policy.
+        if lost > 0 && rules.on_worker_lost == OnWorkerLost::Fail {
+            return Err(Refused::failed(worker_lost()));
         }
         if lost >= self.settings.max_attempts {
             return Err(Refused::failed(Problem::permanent(
@@ -300,7 +452,7 @@ impl Engine {
         token: Token,
         parameters: String,
         handles: Handles,
-        cancel: tokio_util::sync::CancellationToken,
+        cancel: CancellationToken,
     ) -> runtime::Call {
         let header = &chain.header;
         let task = header.reference.task(planned.ordinal).to_string();
@@ -340,7 +492,8 @@ impl Engine {
             masker: chain.masker.clone(),
             secrets: handles.into_runtime(),
             limits: self.limits.clone(),
-            deadline: self.settings.step_timeout,
+            // What is left of it when it begins is set then.
+            deadline: self.settings.rules(&planned.policy).hard,
             cancel,
         }
     }

@@ -64,8 +64,8 @@ pub struct Policy {
 
 impl Policy {
     /// What an application, or an entry of its `steps`, says. What is wrong counts as
-    /// not said: [`check`] has reported it.
-    fn of(map: &Map<String, Value>) -> Self {
+    /// not said: the application's problems name it.
+    pub fn of(map: &Map<String, Value>) -> Self {
         Self {
             soft: map.get(SOFT).and_then(limit),
             hard: map.get(HARD).and_then(limit),
@@ -124,7 +124,9 @@ pub(crate) fn check(map: &Map<String, Value>, path: &str, problems: &mut Vec<Pro
         problems.push(Problem::warning(
             code::TIME_LIMIT,
             format!("{path}/{SOFT}"),
-            format!("`{SOFT}` is not below `{HARD}`, so that nobody is warned before the step is ended"),
+            format!(
+                "`{SOFT}` is not below `{HARD}`, so that nobody is warned before the step is ended"
+            ),
         ));
     }
     match map.get(LOST) {
@@ -224,7 +226,11 @@ mod tests {
             assert_eq!(found.len(), 1, "{wrong}");
             assert_eq!((&*found[0].0, found[0].1), ("/task_time_limit", "PF-A030"));
         }
-        assert!(problems(&json!({SOFT: 5, HARD: 5}))[0].2.contains("not below"));
+        assert!(
+            problems(&json!({SOFT: 5, HARD: 5}))[0]
+                .2
+                .contains("not below")
+        );
         let said = |word: Value| problems(&json!({LOST: word}))[0].2.clone();
         assert!(said(json!("fial")).ends_with("did you mean `fail`?"));
         assert!(said(json!("Retry")).ends_with("did you mean `retry`?"));

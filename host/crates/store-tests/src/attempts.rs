@@ -177,15 +177,9 @@ pub async fn an_ended_lease_gives_the_steps_away(store: Store) {
         given.iter().map(|step| step.key).collect::<Vec<_>>(),
         [key(first, 0)]
     );
-    assert!(
-        reclaim(&store, NOW.plus_micros(10), 10).await
-            .is_empty()
-    );
+    assert!(reclaim(&store, NOW.plus_micros(10), 10).await.is_empty());
     store.release(live).await.unwrap();
-    assert_eq!(
-        reclaim(&store, NOW.plus_micros(10), 10).await.len(),
-        1
-    );
+    assert_eq!(reclaim(&store, NOW.plus_micros(10), 10).await.len(), 1);
     assert_eq!(store.ready(None, 10).await.unwrap().len(), 2);
 }
 

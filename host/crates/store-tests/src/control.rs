@@ -26,7 +26,11 @@ pub async fn a_waiting_step_is_revoked(store: Store) {
         (revoked.token, revoked.worker, revoked.ended),
         (Token(0), None, None)
     );
-    assert!(claim(&store, key(number, 0), worker(&store, NOW).await).await.is_none());
+    assert!(
+        claim(&store, key(number, 0), worker(&store, NOW).await)
+            .await
+            .is_none()
+    );
     assert_eq!(store.ready(None, 10).await.unwrap().len(), 1);
     let again = store.revoke(key(number, 0), plan.clone(), NOW).await;
     assert_eq!(again.unwrap(), None, "twice");
@@ -59,7 +63,11 @@ pub async fn a_running_step_is_revoked(store: Store) {
     let (number, _) = submit(&store, run(&plan)).await;
     let step = key(number, 0);
     let token = claim(&store, step, mine).await.unwrap().token;
-    let revoked = store.revoke(step, plan.clone(), NOW).await.unwrap().unwrap();
+    let revoked = store
+        .revoke(step, plan.clone(), NOW)
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(
         (revoked.token, revoked.worker, revoked.ended),
         (token, Some(mine), Some(RunState::Cancelled))
@@ -100,12 +108,22 @@ pub async fn a_lost_attempt_fails(store: Store) {
     let token = claim(&store, step, dead).await.unwrap().token;
     let lost = store.lost(NOW, 10).await.unwrap();
     assert_eq!(lost.len(), 1);
-    assert_eq!((lost[0].key, lost[0].token, lost[0].worker), (step, token, dead));
     assert_eq!(
-        (lost[0].reference, lost[0].application_revision, lost[0].pins),
+        (lost[0].key, lost[0].token, lost[0].worker),
+        (step, token, dead)
+    );
+    assert_eq!(
+        (
+            lost[0].reference,
+            lost[0].application_revision,
+            lost[0].pins
+        ),
         (new.reference, new.application_revision, new.pins)
     );
-    assert_eq!((lost[0].tenant, lost[0].expires_at), (TenantId::DEFAULT, EXPIRES));
+    assert_eq!(
+        (lost[0].tenant, lost[0].expires_at),
+        (TenantId::DEFAULT, EXPIRES)
+    );
     assert_eq!(states(&store, number).await[0], (0, StepState::Running));
     let mut failed = end(step, token, StepState::Failed, &plan);
     failed.output = None;
@@ -113,16 +131,33 @@ pub async fn a_lost_attempt_fails(store: Store) {
     let reason = failed.error.clone();
     stored(&store, failed).await;
     let attempt = [(step, token)];
-    assert!(store.give_back(dead, &attempt, NOW).await.unwrap().is_empty());
-    assert!(claim(&store, step, worker(&store, EXPIRES).await).await.is_none());
+    assert!(
+        store
+            .give_back(dead, &attempt, NOW)
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    assert!(
+        claim(&store, step, worker(&store, EXPIRES).await)
+            .await
+            .is_none()
+    );
     let late = end(step, token, StepState::Success, &plan);
     assert_eq!(store.complete(late).await.unwrap(), Completed::Fenced);
     assert!(store.lost(NOW, 10).await.unwrap().is_empty());
     assert_eq!(
         states(&store, number).await,
-        [(0, StepState::Failed), (1, StepState::Skipped), (2, StepState::Ready)]
+        [
+            (0, StepState::Failed),
+            (1, StepState::Skipped),
+            (2, StepState::Ready)
+        ]
     );
-    assert_eq!(store.error(number, EXPIRES, Ordinal(0)).await.unwrap(), reason);
+    assert_eq!(
+        store.error(number, EXPIRES, Ordinal(0)).await.unwrap(),
+        reason
+    );
 }
 
 /// A mark is an event of the run, and holds for one attempt.
@@ -135,7 +170,12 @@ pub async fn a_late_attempt_is_marked(store: Store) {
     assert!(!store.mark_late(step, Token(0), late_at).await.unwrap());
     let token = claim(&store, step, dead).await.unwrap().token;
     let before = summary(&store, number).await.seq;
-    assert!(!store.mark_late(step, Token(token.0 + 1), late_at).await.unwrap());
+    assert!(
+        !store
+            .mark_late(step, Token(token.0 + 1), late_at)
+            .await
+            .unwrap()
+    );
     assert!(store.mark_late(step, token, late_at).await.unwrap());
     assert_eq!(summary(&store, number).await.seq, before + 1);
     let changed = store.steps(number, before).await.unwrap();
@@ -206,7 +246,10 @@ pub async fn runs_are_cancelled_in_parts(store: Store) {
         until: later,
         ..scope
     };
-    assert_eq!(store.cancel_all(&everything, NOW, 100).await.unwrap().len(), 3);
+    assert_eq!(
+        store.cancel_all(&everything, NOW, 100).await.unwrap().len(),
+        3
+    );
     assert_eq!(store.unfinished(TenantId::DEFAULT).await.unwrap(), 0);
     assert!(store.ready(None, 10).await.unwrap().is_empty());
 }

@@ -25,9 +25,8 @@ use store_postgres::{Options, PostgresStore};
 use store_tests::{
     Store,
     build::{
-        reclaim,
-        EXPIRES, NOW, chain, claim, end, execute, graph, key, run, save, states, submit, summary,
-        worker,
+        EXPIRES, NOW, chain, claim, end, execute, graph, key, reclaim, run, save, states, submit,
+        summary, worker,
     },
     postgres::Database,
 };

@@ -115,9 +115,7 @@ impl Runs for SqliteStore {
     }
 
     async fn lost(&self, now: Timestamp, limit: usize) -> Result<Vec<LostStep>> {
-        self.writer
-            .call(move |tx| lost::lost(tx, now, limit))
-            .await
+        self.writer.call(move |tx| lost::lost(tx, now, limit)).await
     }
 
     async fn held(&self, worker: WorkerId) -> Result<Vec<(StepKey, Token)>> {

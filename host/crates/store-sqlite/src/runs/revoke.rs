@@ -119,9 +119,6 @@ pub(super) fn mark_late(
     if marked == 0 {
         return Ok(false);
     }
-    tx.execute(
-        "UPDATE run SET seq = seq + 1 WHERE id = ?1",
-        [key.run.0],
-    )?;
+    tx.execute("UPDATE run SET seq = seq + 1 WHERE id = ?1", [key.run.0])?;
     Ok(true)
 }
