@@ -252,6 +252,45 @@ fn a_time_limit_ends_an_endless_loop_and_a_call_that_does_not_return() {
     cluster.stop().unwrap();
 }
 
+/// The step has lines to store, and loops. Its end is recorded as it was.
+#[test]
+fn a_time_limit_holds_while_postgresql_is_away() {
+    const LIMIT: f64 = 5.0;
+    let folder = support::folder();
+    // Longer than PostgreSQL is away: the worker keeps what it executes.
+    let settings = [("worker.lease", "60s"), ("worker.slots", "16")];
+    let mut cluster = Cluster::start(folder.path(), &Size::default(), &settings).unwrap();
+    cluster.api().upload(&TRIAL.build().unwrap()).unwrap();
+    cluster.api().activate(TRIAL.name, TRIAL.grants).unwrap();
+    let mut client = cluster.api().client().unwrap();
+    save_steps(
+        &mut client,
+        "stuck",
+        json!([{"name": "stuck", "file": "Endless", "busy": true, "task_time_limit": LIMIT}]),
+    );
+    let id = start(&mut client, "stuck", &json!({"loglevel": 20}));
+    until("the step", || (running(&cluster) == 1).then_some(()));
+    cluster.postgres.stop().unwrap();
+    thread::sleep(Duration::from_secs(10));
+    cluster.postgres.launch().unwrap();
+    until("the API", || {
+        let answer = client.send("GET", "/readyz", &[], &[]);
+        answer.is_ok_and(|answer| answer.is_success()).then_some(())
+    });
+    let run = ended(&mut client, &id);
+    let stuck = step(&run, "stuck");
+    assert_eq!(stuck["error"]["code"], "timeout", "{run}");
+    assert_eq!(stuck["attempts"], 1, "{run}");
+    let took = cluster
+        .postgres
+        .number("SELECT max(finished_at - started_at) FROM step")
+        .unwrap();
+    let over = took as f64 / 1e6 - LIMIT;
+    println!("ended {over:.3} s after the time limit");
+    assert!((0.0..SOON.as_secs_f64()).contains(&over), "{over}");
+    cluster.stop().unwrap();
+}
+
 #[test]
 fn a_step_of_a_lost_worker_fails_where_it_must_not_be_repeated() {
     let folder = support::folder();

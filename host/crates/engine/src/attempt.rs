@@ -10,6 +10,7 @@ use std::{
 
 use bytes::Bytes;
 use model::{
+    clock::Timestamp,
     flow::Route,
     id::{Ordinal, TenantId, Token},
     mask::Masker,
@@ -168,7 +169,8 @@ impl Engine {
             }
         };
         prepared.call.deadline = limits.left();
-        let (execution, lines) = self.execute(chain, step, token, prepared, &limits).await;
+        let ((execution, ended_at), lines) =
+            self.execute(chain, step, token, prepared, &limits).await;
         if entry.cancel.is_cancelled() {
             self.stop_attempt(chain, step, token, lines).await;
             return None;
@@ -182,7 +184,11 @@ impl Engine {
             }
             Problem::from(failure)
         });
-        Some(self.completion(chain, step, token, result, &lines))
+        let completion = self.completion(chain, step, token, result, &lines);
+        Some(Completion {
+            at: ended_at,
+            ..completion
+        })
     }
 
     /// Prepares an attempt, trying again while something does not answer. `None`: it is
@@ -270,8 +276,8 @@ impl Engine {
         appended.is_ok()
     }
 
-    /// Executes, storing the log of a step that takes long while it goes on. Answers the
-    /// lines that are not stored yet too.
+    /// Executes, storing the log of a step that takes long while it goes on. Answers when it
+    /// ended and the lines that are not stored yet too.
     async fn execute(
         &self,
         chain: &Chain,
@@ -279,13 +285,13 @@ impl Engine {
         token: Token,
         prepared: Prepared,
         limits: &Limits,
-    ) -> (runtime::Execution, Vec<runtime::Line>) {
+    ) -> ((runtime::Execution, Timestamp), Vec<runtime::Line>) {
         let log = prepared.call.log.clone();
         let over = Notify::new();
         let execution = async {
             let execution = self.runtime.execute(&prepared.program, prepared.call).await;
             over.notify_one();
-            execution
+            (execution, self.clock.now())
         };
         // Beside it, not between its parts: a store that does not answer must keep neither
         // a time limit nor a cancellation from it.
