@@ -10,6 +10,7 @@ use engine::{Engine, Parts, Role, RunCache};
 use runtime::Runtime;
 use store::Store;
 use tokio::{net::TcpListener, runtime::Handle};
+use tokio_util::sync::CancellationToken;
 use vault::Vault;
 
 use crate::{backends::Backends, shutdown::Shutdown};
@@ -58,10 +59,11 @@ pub(crate) async fn serve(settings: Settings, role: Role, guests: Handle) -> any
         ),
         None => println!("PowerFlow {} is ready", role.word()),
     }
-    // Requests and steps under way end side by side: a request may wait for a step.
-    let (served, ()) = tokio::join!(
-        listen(listener, &settings, role, engine.clone(), shutdown.clone()),
-        finish(&settings, &engine, &shutdown),
+    let end = End::new(shutdown);
+    let (served, (), ()) = tokio::join!(
+        listen(listener, &settings, role, engine.clone(), &end),
+        finish(&settings, role, &engine, &end),
+        leave(&settings, role, &engine, &end),
     );
     served?;
     backends.close().await;
@@ -94,12 +96,53 @@ async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
     })
 }
 
-/// Waits for the shutdown, then for the steps that execute.
-async fn finish(settings: &Settings, engine: &Engine, shutdown: &Shutdown) {
-    shutdown.drain.cancelled().await;
+/// How far the end has come.
+struct End {
+    ordered: Shutdown,
+    /// No connection is accepted any more.
+    closing: CancellationToken,
+    /// All requests are answered.
+    served: CancellationToken,
+}
+
+impl End {
+    fn new(ordered: Shutdown) -> Self {
+        Self {
+            ordered,
+            closing: CancellationToken::new(),
+            served: CancellationToken::new(),
+        }
+    }
+}
+
+/// Waits for the order to stop, then until load balancers have noticed, where requests are
+/// answered; only then is anything closed.
+async fn leave(settings: &Settings, role: Role, engine: &Engine, end: &End) {
+    end.ordered.drain.cancelled().await;
+    engine.leave();
+    if role.serves() {
+        tokio::select! {
+            () = tokio::time::sleep(settings.server.drain_delay) => {}
+            () = end.ordered.now.cancelled() => {}
+        }
+    }
+    end.closing.cancel();
+}
+
+/// Waits for the end, then for the steps that execute. Where none execute, requests may begin
+/// runs to the last; elsewhere, requests and steps end side by side, since a request may wait
+/// for a step.
+async fn finish(settings: &Settings, role: Role, engine: &Engine, end: &End) {
+    if role.serves() && !role.executes() {
+        end.served.cancelled().await;
+    } else {
+        end.closing.cancelled().await;
+    }
     tokio::select! {
         () = engine.drain(settings.server.drain_timeout) => {}
-        () = shutdown.now.cancelled() => tracing::warn!("stopped without waiting for running steps"),
+        () = end.ordered.now.cancelled() => {
+            tracing::warn!("stopped without waiting for running steps");
+        }
     }
 }
 
@@ -245,15 +288,17 @@ async fn announce_admin(settings: &Settings, engine: &Engine) -> anyhow::Result<
     Ok(())
 }
 
-/// Serves the API, or tells the health, until the shutdown begins, then finishes the requests
+/// Serves the API, or tells the health, until that closes, then finishes the requests
 /// under way.
 async fn listen(
     listener: Option<TcpListener>,
     settings: &Settings,
     role: Role,
     engine: Engine,
-    shutdown: Shutdown,
+    end: &End,
 ) -> anyhow::Result<()> {
+    // However this ends, nothing waits for it then.
+    let _served = end.served.clone().drop_guard();
     let Some(listener) = listener else {
         return Ok(());
     };
@@ -278,17 +323,21 @@ async fn listen(
         api::health_router(state)
     };
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    let drain = shutdown.drain.clone();
+    let closed = end.closing.clone();
     let listener = axum::serve::ListenerExt::tap_io(listener, |stream| {
         // Answers are small: waiting to fill a segment only adds delay.
         let _ = stream.set_nodelay(true);
     });
     let serving = axum::serve(listener, service)
-        .with_graceful_shutdown(async move { drain.cancelled().await });
+        .with_graceful_shutdown(async move { closed.cancelled().await });
+    let too_long = async {
+        end.closing.cancelled().await;
+        tokio::time::sleep(settings.server.drain_timeout).await;
+    };
     tokio::select! {
         ended = serving => ended.context("the listener failed"),
-        () = shutdown.now.cancelled() => Ok(()),
-        () = async { shutdown.drain.cancelled().await; tokio::time::sleep(settings.server.drain_timeout).await } => {
+        () = end.ordered.now.cancelled() => Ok(()),
+        () = too_long => {
             tracing::warn!("requests did not end in time");
             Ok(())
         }

@@ -6,6 +6,9 @@ use crate::place;
 use crate::servers::{Postgres, Redis};
 use crate::service::{Plan, Service};
 
+/// The program of the next version: with a migration more.
+pub const NEXT: &str = "powerflow-next";
+
 /// What a cluster consists of.
 #[derive(Clone, Debug)]
 pub struct Size {

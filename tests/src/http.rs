@@ -17,6 +17,8 @@ const PATIENCE: Duration = Duration::from_mins(2);
 pub struct Client {
     authority: String,
     authorization: Option<String>,
+    /// Whether a connection serves more than one request.
+    keeps: bool,
     connection: Option<BufReader<TcpStream>>,
 }
 
@@ -40,6 +42,7 @@ impl Client {
         Ok(Self {
             authority: authority.trim_end_matches('/').to_owned(),
             authorization: None,
+            keeps: true,
             connection: None,
         })
     }
@@ -51,11 +54,18 @@ impl Client {
         self
     }
 
+    /// The same with a connection for each request.
+    pub fn without_keeping(mut self) -> Self {
+        self.keeps = false;
+        self
+    }
+
     /// A second client of the same server with the same credentials and its own connection.
     pub fn another(&self) -> Self {
         Self {
             authority: self.authority.clone(),
             authorization: self.authorization.clone(),
+            keeps: self.keeps,
             connection: None,
         }
     }
@@ -108,6 +118,9 @@ impl Client {
         if let Some(authorization) = &self.authorization {
             let _ = write!(head, "authorization: {authorization}\r\n");
         }
+        if !self.keeps {
+            head.push_str("connection: close\r\n");
+        }
         for (name, value) in headers {
             let _ = write!(head, "{name}: {value}\r\n");
         }
@@ -124,7 +137,7 @@ impl Client {
         request.extend_from_slice(body);
         connection.get_mut().write_all(&request)?;
         let response = read(&mut connection)?;
-        if response.header("connection") != Some("close") {
+        if self.keeps && response.header("connection") != Some("close") {
             self.connection = Some(connection);
         }
         Ok(response)

@@ -6,6 +6,7 @@
 //! makes costs little beside the service that it loads.
 
 pub mod abuse;
+pub mod balancer;
 pub mod cluster;
 pub mod http;
 pub mod packs;

@@ -14,11 +14,15 @@ use anyhow::Context;
 /// What the answer to is lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lost {
-    /// The commit of a transaction.
+    /// The commit of a transaction that has written several steps: at least one of them
+    /// has a successor that was claimed with it.
     Commit,
     /// The statement that accepts runs and commits by itself.
     Acceptance,
 }
+
+/// What is written for some ten steps, in bytes.
+const SEVERAL: usize = 8 << 10;
 
 #[derive(Default)]
 struct State {
@@ -171,6 +175,8 @@ fn questions(
     server.write_all(&first)?;
     let mut accepting = HashSet::new();
     let mut hot = false;
+    // How much the transaction has written.
+    let mut written = 0;
     loop {
         let mut kind = [0];
         client.read_exact(&mut kind)?;
@@ -179,7 +185,11 @@ fn questions(
         let lost = match kind[0] {
             b'Q' => {
                 hot |= contains(content, b"plan_cache_mode");
-                hot && content.starts_with(b"COMMIT") && state.takes(Lost::Commit)
+                if content.starts_with(b"BEGIN") {
+                    written = 0;
+                }
+                let commit = hot && written >= SEVERAL && content.starts_with(b"COMMIT");
+                commit && state.takes(Lost::Commit)
             }
             b'P' => {
                 if contains(content, b"INSERT INTO run (") {
@@ -188,6 +198,7 @@ fn questions(
                 false
             }
             b'B' => {
+                written += content.len();
                 let portal = text(content).len() + 1;
                 let statement = text(&content[portal.min(content.len())..]);
                 accepting.contains(statement) && state.takes(Lost::Acceptance)

@@ -299,7 +299,17 @@ fn one_step_is_revoked_and_others_go_on() {
         "PF-1004"
     );
 
-    // One that waits in the queue: nobody executes it, and the run ends with it.
+    service.stop().unwrap();
+}
+
+#[test]
+fn a_step_that_waits_in_the_queue_is_revoked_and_its_run_ends() {
+    let folder = support::folder();
+    let plan = Plan::new(folder.path())
+        .unwrap()
+        .with("worker.queues", "default");
+    let service = support::serve_plan(&plan, &[TRIAL]);
+    let mut client = service.client().unwrap();
     save_steps(
         &mut client,
         "waits",
@@ -309,11 +319,12 @@ fn one_step_is_revoked_and_others_go_on() {
         ]),
     );
     let waiting = start(&mut client, "waits", &json!({"queue": "nobody"}));
-    let first = id_of(&task(&mut client, &waiting), "first");
+    let run = task(&mut client, &waiting);
+    let first = step(&run, "first")["task_id"].as_str().unwrap().to_owned();
     let revoked = send(
         &mut client,
         "POST",
-        &format!("{}/revoke", path(&first)),
+        &format!("/api/v1/tasks/{first}/revoke"),
         &json!({}),
     );
     let revoked = revoked.json().unwrap();

@@ -2,6 +2,7 @@
 
 use std::env;
 use std::ffi::OsString;
+use std::fs;
 use std::process::{Command, ExitCode};
 
 use anyhow::Context;
@@ -63,6 +64,24 @@ pub(crate) fn programs() -> anyhow::Result<()> {
         "--package=pfctl",
         "--package=incident-sync-simulators",
     ]))
+}
+
+/// Builds the service once more as its next version would be, for the test that two versions work
+/// side by side, and after it the present one again.
+pub(crate) fn next() -> anyhow::Result<()> {
+    // With a test, since what that depends on decides how the dependencies are built.
+    let build = || {
+        let mut command = cargo();
+        command.args(["build", "--workspace", "--bin=powerflow", "--test=upgrade"]);
+        command
+    };
+    report::run(build().arg("--features=powerflow/next"))?;
+    let programs = place::target().join("debug");
+    fs::copy(
+        programs.join("powerflow"),
+        programs.join(harness::cluster::NEXT),
+    )?;
+    report::run(&mut build())
 }
 
 /// Builds the SyncPacks with the `pfctl` that was built.

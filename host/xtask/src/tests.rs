@@ -55,6 +55,7 @@ pub(crate) fn all(options: &Options) -> (Report, Option<Counted>) {
             eprintln!("The first build takes 10 to 15 minutes on two cores.");
             report::run(build::cargo().args(["build", "--workspace", "--bins", "--tests"]))
         })
+        && report.check("build the next version", build::next)
         && report.check("build SyncPacks", build::packs);
     if built {
         report.check("tests of the workspace", || {

@@ -8,6 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use harness::cluster::{Cluster, Size};
+use harness::http::Client;
 use harness::packs::INCIDENT_SYNC;
 use harness::servers::Postgres;
 use tempfile::TempDir;
@@ -38,6 +39,8 @@ pub(crate) struct Endurance {
     pub(crate) cluster: Cluster,
     pub(crate) incidents: Incidents,
     pub(crate) progress: Progress,
+    /// Whom the submitters ask; the first api where it is absent.
+    pub(crate) entry: Option<Client>,
     runs: usize,
     /// When how many runs had ended.
     line: Mutex<Vec<(Instant, usize)>>,
@@ -64,8 +67,17 @@ impl Endurance {
 
     /// The same in a folder and of a size.
     pub(crate) fn set_in(folder: TempDir, size: &Size, runs: usize) -> Self {
+        Self::start(folder, size, runs, &SETTINGS)
+    }
+
+    /// The same, with more settings.
+    pub(crate) fn set_with(size: &Size, runs: usize, settings: &[(&str, &str)]) -> Self {
+        Self::start(super::folder(), size, runs, &[&SETTINGS, settings].concat())
+    }
+
+    fn start(folder: TempDir, size: &Size, runs: usize, settings: &[(&str, &str)]) -> Self {
         let incidents = Incidents::start(folder.path(), runs, 20_261_122);
-        let cluster = Cluster::start(folder.path(), size, &SETTINGS).unwrap();
+        let cluster = Cluster::start(folder.path(), size, settings).unwrap();
         let api = cluster.api();
         api.upload(&INCIDENT_SYNC.build().unwrap()).unwrap();
         api.activate(INCIDENT_SYNC.name, INCIDENT_SYNC.grants)
@@ -75,6 +87,7 @@ impl Endurance {
             cluster,
             incidents,
             progress: Progress::default(),
+            entry: None,
             runs,
             line: Mutex::default(),
             folder,
@@ -90,7 +103,10 @@ impl Endurance {
     pub(crate) fn endure(&mut self, fault: impl FnOnce(&mut Cluster, &Progress)) -> Seen {
         let begun = Instant::now();
         let watched = self.cluster.postgres.asked();
-        let template = self.cluster.api().client().unwrap();
+        let template = match &self.entry {
+            Some(entry) => entry.another(),
+            None => self.cluster.api().client().unwrap(),
+        };
         let (progress, line, runs) = (&self.progress, &self.line, self.runs);
         let (cluster, events) = (&mut self.cluster, &self.incidents.events);
         let done = AtomicBool::new(false);
@@ -165,7 +181,7 @@ impl Endurance {
 }
 
 /// Tells the watch to end, also when the test has failed.
-struct End<'a>(&'a AtomicBool);
+pub(crate) struct End<'a>(pub(crate) &'a AtomicBool);
 
 impl Drop for End<'_> {
     fn drop(&mut self) {

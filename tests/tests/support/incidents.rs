@@ -96,7 +96,9 @@ pub(crate) struct Progress {
     pub(crate) given_up: AtomicBool,
     /// Answered ids by event.
     pub(crate) ids: Mutex<BTreeMap<usize, String>>,
-    /// Why the service took no runs for a moment, and how often it said so.
+    /// How long a submitter waits after each run.
+    pub(crate) pace: Duration,
+    /// Why the service took no run for a moment, or gave no answer, and how often.
     pub(crate) refusals: Mutex<BTreeMap<String, usize>>,
 }
 
@@ -155,6 +157,7 @@ pub(crate) fn submit(
                         .to_owned();
                     progress.ids.lock().unwrap().insert(index, id);
                     progress.accepted.fetch_add(1, Ordering::Relaxed);
+                    thread::sleep(progress.pace);
                     break;
                 }
                 Ok(response) if !matches!(response.status, 429 | 503) => {
@@ -173,7 +176,11 @@ pub(crate) fn submit(
                     thread::sleep(PAUSE);
                 }
                 // The service is not there: whether it took the run, nobody knows.
-                Err(_) => thread::sleep(PAUSE),
+                Err(error) => {
+                    let why = format!("no answer: {}", error.root_cause());
+                    *progress.refusals.lock().unwrap().entry(why).or_default() += 1;
+                    thread::sleep(PAUSE);
+                }
             }
         }
     }

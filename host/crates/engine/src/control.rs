@@ -105,7 +105,7 @@ impl Engine {
             // Nobody else says so in its log.
             None => {
                 self.say_revoked(&run, key, revoked.token, &caller.name)
-                    .await
+                    .await;
             }
         }
         if let Some(state) = revoked.ended {
@@ -224,19 +224,16 @@ impl Engine {
             }
             None => None,
         };
-        let until = match &query.until {
-            Some(text) => RunId(
-                text.parse()
-                    .map_err(|_| Error::not_found("list position", text.as_str()))?,
-            ),
-            None => {
-                let any = RunFilter::default();
-                let newest = self.store.runs(tenant, &any, None, 1).await?;
-                match newest.items.first() {
-                    Some(newest) => newest.run,
-                    None => return Ok(None),
-                }
-            }
+        let until = if let Some(text) = &query.until {
+            text.parse()
+                .map_err(|_| Error::not_found("list position", text.as_str()))?
+        } else {
+            let any = RunFilter::default();
+            let newest = self.store.runs(tenant, &any, None, 1).await?;
+            let Some(newest) = newest.items.first() else {
+                return Ok(None);
+            };
+            newest.run.0
         };
         Ok(Some(CancelScope {
             tenant,
@@ -245,7 +242,7 @@ impl Engine {
                 .queue
                 .as_deref()
                 .map(|name| queue::canonical(name).to_owned()),
-            until,
+            until: RunId(until),
         }))
     }
 }

@@ -8,7 +8,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicI64, AtomicU32},
+        atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering},
     },
     time::Duration,
 };
@@ -29,6 +29,7 @@ mod about;
 mod account;
 mod applications;
 mod attempt;
+mod attend;
 mod cache;
 mod catalogue;
 mod clock;
@@ -193,6 +194,8 @@ pub struct Inner {
     slots: Arc<Semaphore>,
     /// Steps in execution, so that a drain can wait for them.
     tasks: TaskTracker,
+    /// Others shall send this process nothing more; it still accepts what comes.
+    leaving: AtomicBool,
     /// Nothing more is accepted or started.
     draining: CancellationToken,
     /// Everything stops now; what still runs is left to the next start.
@@ -238,6 +241,7 @@ impl Engine {
                 size: AtomicU32::new(size),
                 slots,
                 tasks: TaskTracker::new(),
+                leaving: AtomicBool::new(false),
                 draining: CancellationToken::new(),
                 stopped: CancellationToken::new(),
                 started_at,
@@ -287,6 +291,12 @@ impl Engine {
         }
     }
 
+    /// Counts as not [ready](Self::ready) from now on and works on: a load balancer turns
+    /// to others before this process refuses anything.
+    pub fn leave(&self) {
+        self.leaving.store(true, Ordering::Relaxed);
+    }
+
     /// Accepts and starts nothing more, waits until the steps that execute have ended
     /// or `at_most` has passed, and gives back the lease. What did not end is executed
     /// again at the next start.
@@ -323,7 +333,7 @@ impl Engine {
     /// [`Error::Draining`], [`Error::LeaseLost`], or what the store answers, which is
     /// [`Error::Unavailable`] when that takes too long.
     pub async fn ready(&self) -> Result<()> {
-        if self.draining.is_cancelled() {
+        if self.leaving.load(Ordering::Relaxed) || self.draining.is_cancelled() {
             return Err(Error::Draining);
         }
         let workers = tokio::time::timeout(READY, self.workers())

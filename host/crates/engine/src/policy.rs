@@ -83,7 +83,7 @@ mod tests {
         let settings = Settings {
             step_soft_timeout: Duration::from_secs(10),
             step_timeout: Duration::from_secs(20),
-            step_timeout_max: Duration::from_secs(60),
+            step_timeout_max: Duration::from_mins(1),
             on_worker_lost: OnWorkerLost::Fail,
             ..Settings::default()
         };
@@ -100,13 +100,15 @@ mod tests {
         assert_eq!(rules(&Policy::default()), (10, 20, "fail"));
         assert_eq!(rules(&seconds(30, 40)), (30, 40, "retry"));
         assert_eq!(rules(&seconds(30, 400)), (30, 60, "retry"));
-        let application = Application::from_value(json!({
+        let Ok(application) = Application::from_value(json!({
             "name": "a", "task_time_limit": 61, "steps": [
                 {"name": "one", "file": "F", "task_time_limit": 60},
                 {"name": "two", "file": "F", "task_time_limit": 1e6},
             ],
-        }));
-        let warned = settings.beyond_maximum(&application.unwrap());
+        })) else {
+            panic!("it is an object");
+        };
+        let warned = settings.beyond_maximum(&application);
         let paths: Vec<_> = warned.iter().map(|one| &*one.path).collect();
         assert_eq!(paths, ["/task_time_limit", "/steps/1/task_time_limit"]);
     }

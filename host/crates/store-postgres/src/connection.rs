@@ -8,7 +8,7 @@ use sqlx::{
 };
 use store::{Error, Result};
 
-use crate::{Options, error::OrRefused};
+use crate::{Options, error::OrRefused, runs::rows::PREPARE};
 
 /// The oldest PostgreSQL whose planner sorts what is sorted already by its first
 /// column ([`crate::runs`]' lists of steps need that).
@@ -128,6 +128,7 @@ fn settings(options: &Options, purpose: Use) -> String {
              SET enable_hashjoin = off;
              SET enable_mergejoin = off;",
         );
+        sql.push_str(PREPARE);
     }
     sql
 }

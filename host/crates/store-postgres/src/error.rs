@@ -62,6 +62,11 @@ pub(crate) fn is_without_partition(error: &sqlx::Error) -> bool {
     database(error).is_some_and(|error| error.code() == "23514" && error.constraint().is_none())
 }
 
+/// Whether a lock was not to be had in time.
+pub(crate) fn is_locked(error: &sqlx::Error) -> bool {
+    state(error) == "55P03"
+}
+
 /// Whether a statement names a table that does not exist.
 pub(crate) fn is_without_table(error: &sqlx::Error) -> bool {
     state(error) == "42P01"

@@ -4,6 +4,8 @@
 //! a database of version N + 1 while both run: unknown migrations that only expand are
 //! accepted, one that does not is refused.
 
+use std::time::Duration;
+
 use sha2::{Digest, Sha256};
 use sqlx::{Connection, Executor, PgConnection, Row};
 use store::{Error, Result};
@@ -12,6 +14,12 @@ use crate::{error, error::OrRefused};
 
 /// `powerflo` in ASCII: the advisory lock that one process at a time migrates under.
 const LOCK: i64 = 0x706f_7765_7266_6c6f;
+
+/// How long a migration waits for a table that others use. Whoever comes after it waits
+/// behind it, so that runs would stand still for as long as, say, a backup takes.
+const LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '500ms'";
+/// How long it lets others pass before it asks again.
+const LET_PASS: Duration = Duration::from_secs(1);
 
 struct Migration {
     number: i64,
@@ -40,6 +48,13 @@ const MIGRATIONS: &[Migration] = &[
         expands: true,
         sql: include_str!("../migrations/0003_control.sql"),
     },
+    #[cfg(feature = "next")]
+    Migration {
+        number: 4,
+        name: "next",
+        expands: true,
+        sql: include_str!("../migrations/next.sql"),
+    },
 ];
 
 /// Brings the database to this binary's version.
@@ -48,12 +63,21 @@ pub(crate) async fn apply(connection: &mut PgConnection) -> Result<()> {
 }
 
 async fn apply_all(connection: &mut PgConnection, migrations: &'static [Migration]) -> Result<()> {
+    while !try_all(connection, migrations).await? {
+        tracing::warn!("a migration waits until others let go of its tables");
+        tokio::time::sleep(LET_PASS).await;
+    }
+    Ok(())
+}
+
+/// Applies what is missing, or nothing; `false` when a table was not to be had.
+async fn try_all(connection: &mut PgConnection, migrations: &'static [Migration]) -> Result<bool> {
     // Nearly every start finds all of them, and needs neither the lock nor the right to
     // change tables.
     let found = applied(&mut *connection).await?;
     refuse_foreign(&found, migrations)?;
     if found.len() >= migrations.len() {
-        return Ok(());
+        return Ok(true);
     }
     let mut transaction = connection.begin().await.or_refused()?;
     sqlx::query("SELECT pg_advisory_xact_lock($1)")
@@ -76,8 +100,15 @@ async fn apply_all(connection: &mut PgConnection, migrations: &'static [Migratio
     // Another process may have held the lock before.
     let found = applied(&mut transaction).await?;
     refuse_foreign(&found, migrations)?;
+    transaction.execute(LOCK_TIMEOUT).await.or_refused()?;
     for migration in migrations.iter().skip(found.len()) {
-        transaction.execute(migration.sql).await.or_refused()?;
+        match transaction.execute(migration.sql).await {
+            Err(error) if error::is_locked(&error) => {
+                transaction.rollback().await.or_refused()?;
+                return Ok(false);
+            }
+            done => done.or_refused()?,
+        };
         sqlx::query(
             "INSERT INTO migration (number, name, expands, checksum) VALUES ($1, $2, $3, $4)",
         )
@@ -90,7 +121,8 @@ async fn apply_all(connection: &mut PgConnection, migrations: &'static [Migratio
         .or_refused()?;
         tracing::info!(number = migration.number, name = migration.name, "migrated");
     }
-    transaction.commit().await.or_refused()
+    transaction.commit().await.or_refused()?;
+    Ok(true)
 }
 
 struct Applied {

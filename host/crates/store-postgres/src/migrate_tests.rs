@@ -86,3 +86,33 @@ async fn a_changed_migration_is_noticed() {
     let changed = apply_to(&database, &[CHANGED]).await;
     assert!(matches!(changed, Err(Error::Corrupt(_))), "{changed:?}");
 }
+
+/// As beside a backup, or a report that somebody reads at leisure.
+#[tokio::test]
+async fn a_migration_that_waits_for_a_table_holds_nobody_up() {
+    const ALTERS: Migration = migration(2, true, "ALTER TABLE first ADD COLUMN y integer");
+    let database = Database::new().await;
+    apply_to(&database, &[FIRST]).await.unwrap();
+    let mut reader = database.connect().await;
+    reader
+        .execute("BEGIN; LOCK TABLE first IN ACCESS SHARE MODE")
+        .await
+        .unwrap();
+    let mut writer = database.connect().await;
+    let mut migrator = database.connect().await;
+    let migrating = apply_all(&mut migrator, &[FIRST, ALTERS]);
+    let working = async {
+        for number in 0..50 {
+            let sql = format!("INSERT INTO first (x) VALUES ({number})");
+            writer.execute(&*sql).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let columns = "SELECT count(*) FROM pg_attribute
+          WHERE attrelid = 'first'::regclass AND attnum > 0";
+        assert_eq!(database.number(columns).await, 1, "the reader was there");
+        reader.execute("COMMIT").await.unwrap();
+    };
+    let (migrated, ()) = tokio::join!(migrating, working);
+    migrated.unwrap();
+    assert_eq!(database.number("SELECT count(y) FROM first").await, 0);
+}

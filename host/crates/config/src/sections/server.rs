@@ -19,6 +19,10 @@ section! {
         /// How long a request may take until it is answered with 503. Longer than
         /// `limits.run_wait`, so that waiting for a run ends by itself.
         request_timeout: Duration = "60s";
+        /// How long a stopping service goes on answering requests while `/readyz` already
+        /// says that it leaves. Set it longer than your load balancer takes to notice, and
+        /// a restart fails no request.
+        drain_delay: Duration = "0s";
         /// How long a stopping service finishes requests and steps that are under way.
         /// What is not finished then is taken up again at the next start.
         drain_timeout: Duration = "30s";

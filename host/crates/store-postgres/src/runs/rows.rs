@@ -1,15 +1,19 @@
 //! The rows of a batch's runs and steps: read once under the runs' locks, changed in
 //! memory item by item, written once.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    fmt::{self, Write},
+};
 
 use bytes::Bytes;
+use futures::TryStreamExt;
 use model::{
     flow::Tally,
     id::{Ordinal, RunId, StepKey, Token, WorkerId},
     state::{RunState, StepState},
 };
-use sqlx::{PgConnection, Row, postgres::PgRow};
+use sqlx::{Either, Executor, PgConnection, Row, postgres::PgRow};
 use store::Result;
 
 use super::{run_state, step_state};
@@ -136,72 +140,99 @@ impl Wanted {
     pub(crate) fn is_empty(&self) -> bool {
         self.runs.is_empty()
     }
+
+    /// Nothing but numbers comes into the text.
+    fn into_sql(mut self) -> String {
+        self.runs.sort_unstable();
+        self.runs.dedup();
+        self.steps.sort_unstable();
+        self.steps.dedup();
+        self.joins.sort_unstable();
+        self.joins.dedup();
+        let mut sql = "BEGIN; EXECUTE lock_runs (".to_owned();
+        array(&mut sql, &self.runs);
+        sql.push_str(if self.joins.is_empty() {
+            "); EXECUTE read_steps ("
+        } else {
+            "); EXECUTE read_steps_and_joins ("
+        });
+        let (runs, steps): (Vec<i64>, Vec<i32>) = self.steps.into_iter().unzip();
+        array(&mut sql, &runs);
+        sql.push_str(", ");
+        array(&mut sql, &steps);
+        if !self.joins.is_empty() {
+            sql.push_str(", ");
+            array(&mut sql, &self.joins);
+        }
+        sql.push(')');
+        sql
+    }
 }
 
-/// Locked in the order of their numbers, so that no two transactions wait for each other.
-const LOCK_RUNS: &str = "
+/// Numbers as PostgreSQL writes an array of them.
+fn array(sql: &mut String, numbers: &[impl fmt::Display]) {
+    sql.push_str("'{");
+    for (index, number) in numbers.iter().enumerate() {
+        if index > 0 {
+            sql.push(',');
+        }
+        // Writing to a string does not fail.
+        let _ = write!(sql, "{number}");
+    }
+    sql.push_str("}'");
+}
+
+/// What a lane's connection prepares: [`Rows::read`] then asks for all of it in one message,
+/// which the extended protocol, as sqlx speaks it, would take a round trip each for.
+///
+/// Runs are locked in the order of their numbers, so that no two transactions wait for each
+/// other. Steps are read by a statement of its own after the locks: it sees what those
+/// committed who held them.
+pub(crate) const PREPARE: &str = "
+  PREPARE lock_runs (bigint[]) AS
   SELECT id, seq, state, remaining, failed, warned, cancelled, started_at, finished_at,
     expires_at
-  FROM run WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE";
+  FROM run WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE;
 
-/// A statement of its own after the locks: it sees what those committed who held them.
-const READ_STEPS: &str = "
+  PREPARE read_steps (bigint[], integer[]) AS
   SELECT run_id, step, state, token, seq, worker, ready_at, started_at, finished_at,
     pending, live, failed
-  FROM unnest($1::bigint[], $2::integer[]) AS wanted (run_id, step)
-  JOIN step USING (run_id, step)";
+  FROM unnest($1, $2) AS wanted (run_id, step)
+  JOIN step USING (run_id, step);
 
-/// The same, and the joins that wait for more signals.
-const READ_STEPS_AND_JOINS: &str = "
+  -- The same, and the joins that wait for more signals.
+  PREPARE read_steps_and_joins (bigint[], integer[], bigint[]) AS
   SELECT run_id, step, state, token, seq, worker, ready_at, started_at, finished_at,
     pending, live, failed
-  FROM unnest($1::bigint[], $2::integer[]) AS wanted (run_id, step)
+  FROM unnest($1, $2) AS wanted (run_id, step)
   JOIN step USING (run_id, step)
   UNION ALL
   SELECT run_id, step, state, token, seq, worker, ready_at, started_at, finished_at,
     pending, live, failed
-  FROM step WHERE run_id = ANY ($3) AND state = 0";
+  FROM step WHERE run_id = ANY ($3) AND state = 0;";
 
 impl Rows {
-    /// Locks the runs and reads what is wanted of them.
-    pub(crate) async fn read(
-        connection: &mut PgConnection,
-        mut wanted: Wanted,
-    ) -> sqlx::Result<Self> {
-        wanted.runs.sort_unstable();
-        wanted.runs.dedup();
-        wanted.steps.sort_unstable();
-        wanted.steps.dedup();
-        wanted.joins.sort_unstable();
-        wanted.joins.dedup();
-        let found = sqlx::query(LOCK_RUNS)
-            .bind(&wanted.runs)
-            .fetch_all(&mut *connection)
-            .await?;
+    /// Begins a transaction, locks the runs and reads what is wanted of them: one round trip.
+    pub(crate) async fn read(connection: &mut PgConnection, wanted: Wanted) -> sqlx::Result<Self> {
+        let sql = wanted.into_sql();
         let mut rows = Self::default();
-        for row in &found {
-            rows.runs.insert(RunId(row.try_get(0)?), run_row(row)?);
-        }
-        if rows.runs.is_empty() {
-            return Ok(rows);
-        }
-        let (runs, steps): (Vec<i64>, Vec<i32>) = wanted.steps.into_iter().unzip();
-        let found = if wanted.joins.is_empty() {
-            sqlx::query(READ_STEPS).bind(runs).bind(steps)
-        } else {
-            sqlx::query(READ_STEPS_AND_JOINS)
-                .bind(runs)
-                .bind(steps)
-                .bind(wanted.joins)
-        }
-        .fetch_all(connection)
-        .await?;
-        for row in &found {
-            let key = StepKey {
-                run: RunId(row.try_get(0)?),
-                step: Ordinal(row.try_get::<i32, _>(1)? as u32),
-            };
-            rows.steps.insert(key, step_row(row)?);
+        // Which of the statements has answered last.
+        let mut answered = 0;
+        let mut found = connection.fetch_many(&*sql);
+        while let Some(one) = found.try_next().await? {
+            match one {
+                Either::Left(_) => answered += 1,
+                Either::Right(row) if answered == 1 => {
+                    rows.runs.insert(RunId(row.try_get(0)?), run_row(&row)?);
+                }
+                Either::Right(row) => {
+                    let key = StepKey {
+                        run: RunId(row.try_get(0)?),
+                        step: Ordinal(row.try_get::<i32, _>(1)? as u32),
+                    };
+                    rows.steps.insert(key, step_row(&row)?);
+                }
+            }
         }
         Ok(rows)
     }

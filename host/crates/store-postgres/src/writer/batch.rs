@@ -6,7 +6,7 @@ use std::{
 };
 
 use model::id::{RunId, Token};
-use sqlx::{Connection, PgConnection};
+use sqlx::{Executor, PgConnection};
 use store::{
     Error, Result,
     runs::{Claim, Completed, NewRun, RunHeader, Submitted},
@@ -52,23 +52,40 @@ pub(super) async fn attempt(
         let submitted = submit::submit(connection, &parts.submits, again).await?;
         return Ok(submitted.into_iter().map(Answer::Submit).collect());
     }
-    let mut transaction = connection.begin().await?;
-    let submitted = submit::submit(&mut transaction, &parts.submits, false).await?;
-    let mut rows = Rows::read(&mut transaction, parts.wanted).await?;
+    let done = transact(connection, parts, items, stage).await;
+    if done
+        .as_ref()
+        .is_err_and(|error| error.as_database_error().is_some())
+    {
+        // What was refused is what counts; a connection that cannot be rolled back either
+        // is found dead before it is used again.
+        let _ = connection.execute("ROLLBACK").await;
+    }
+    done
+}
+
+async fn transact(
+    connection: &mut PgConnection,
+    parts: Parts<'_>,
+    items: &[Item],
+    stage: &mut Stage,
+) -> sqlx::Result<Vec<Answer>> {
+    let mut rows = Rows::read(connection, parts.wanted).await?;
+    let submitted = submit::submit(connection, &parts.submits, false).await?;
     let decided = decide(&mut rows, items);
-    let headers = claim::headers(&mut transaction, days_of_claims(&rows, &decided)).await?;
-    let number = match rows.write(&mut transaction).await? {
-        None if !submitted.is_empty() => Some(submit::transaction(&mut transaction).await?),
+    let headers = claim::headers(connection, days_of_claims(&rows, &decided)).await?;
+    let number = match rows.write(connection).await? {
+        None if !submitted.is_empty() => Some(submit::transaction(connection).await?),
         number => number,
     };
     let answers = answers(decided, submitted, &headers);
     let Some(number) = number else {
         // Nothing was written, but locks are held until the end.
-        transaction.commit().await?;
+        connection.execute("COMMIT").await?;
         return Ok(answers);
     };
     *stage = Stage::Commit(number, answers);
-    transaction.commit().await?;
+    connection.execute("COMMIT").await?;
     match std::mem::take(stage) {
         Stage::Commit(_, answers) => Ok(answers),
         Stage::Before | Stage::Statement => Ok(Vec::new()),
