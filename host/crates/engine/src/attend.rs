@@ -136,38 +136,39 @@ impl Engine {
             }
             add(&mut waiting, log.take());
             if late {
-                late_at = None;
-                waiting.push(self.tell_late(chain, step, token, limits).await);
+                waiting.push(self.late_line(limits));
             }
             if self.append_log(chain, step, token, &waiting).await {
                 waiting.clear();
             }
+            // Whoever sees the mark finds the line.
+            if late {
+                late_at = None;
+                self.mark_late(chain, step, token, limits).await;
+            }
         }
     }
 
-    /// Marks an attempt as late in the store; answers the line that says so in its log,
-    /// whatever the level of the run.
-    async fn tell_late(
-        &self,
-        chain: &Chain,
-        step: Ordinal,
-        token: Token,
-        limits: &Limits,
-    ) -> runtime::Line {
-        let at = self.clock.now();
-        let marked = self.store.mark_late(chain.key(step), token, at).await;
-        if let Err(error) = marked {
-            tracing::warn!(%error, run = %chain.header.reference, "a late step could not be marked");
-        }
-        tracing::warn!(run = %chain.header.reference, step = step.0, limit = ?limits.rules.soft, "a step is late");
+    /// The line that tells in the log of a late attempt that it is, at any level of the run.
+    fn late_line(&self, limits: &Limits) -> runtime::Line {
         runtime::Line {
-            at,
+            at: self.clock.now(),
             level: runtime::Level::Warning,
             message: format!(
                 "the step takes longer than {} s (task_soft_time_limit); after {} s it is ended (task_time_limit)",
                 limits.rules.soft.as_secs_f64(),
                 limits.rules.hard.as_secs_f64()
             ),
+        }
+    }
+
+    /// Marks an attempt as late: an event of its run.
+    async fn mark_late(&self, chain: &Chain, step: Ordinal, token: Token, limits: &Limits) {
+        tracing::warn!(run = %chain.header.reference, step = step.0, limit = ?limits.rules.soft, "a step is late");
+        let at = self.clock.now();
+        let marked = self.store.mark_late(chain.key(step), token, at).await;
+        if let Err(error) = marked {
+            tracing::warn!(%error, run = %chain.header.reference, "a late step could not be marked");
         }
     }
 }

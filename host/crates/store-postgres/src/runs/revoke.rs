@@ -9,11 +9,7 @@ use model::{
 use sqlx::PgConnection;
 use store::{Error, runs::Revoked};
 
-use super::{
-    activate::Event,
-    ordinal,
-    rows::{Rows, Wanted},
-};
+use super::{activate::Event, ordinal, rows::Rows};
 use crate::transaction::Work;
 
 /// Ends the step as cancelled. An attempt that runs is fenced by it.
@@ -26,10 +22,7 @@ pub(super) async fn revoke(
     let Some(step) = ordinal(key.step) else {
         return Ok(None);
     };
-    let mut wanted = Wanted::default();
-    wanted.step(key);
-    wanted.joins(key.run);
-    let mut rows = Rows::read(&mut *connection, wanted).await?;
+    let mut rows = Rows::read_run(&mut *connection, key.run).await?;
     let Some(revoked) = end(&mut rows, key, graph, at)? else {
         return Ok(None);
     };
