@@ -29,8 +29,6 @@ use crate::{
 /// What the names of applications start with that run one step by itself. They are in
 /// no list.
 pub(crate) const STEP_PREFIX: &str = "step:";
-/// How long a cancellation waits for steps to stop and to store their logs.
-const STOPPING: Duration = Duration::from_secs(1);
 
 impl From<&Missing> for Fault {
     fn from(missing: &Missing) -> Self {
@@ -335,39 +333,6 @@ impl Engine {
             None,
         )
         .await
-    }
-
-    /// Stops a run: what waits never starts, what executes is stopped and fenced.
-    ///
-    /// # Errors
-    /// [`Error::RunState`] when it has ended.
-    pub async fn cancel(&self, caller: &Caller, run: RunRef) -> Result<()> {
-        let summary = self.summary(caller.tenant, run).await?;
-        if !self.stop_run(summary.run, run, &caller.name).await? {
-            return Err(Error::RunState(format!("{run} has ended already")));
-        }
-        Ok(())
-    }
-
-    /// Cancels a run in the store and what executes of it here; says whether it had not
-    /// ended.
-    pub(crate) async fn stop_run(&self, id: RunId, run: RunRef, who: &str) -> Result<bool> {
-        let Some(running) = self.store.cancel(id, self.now()).await? else {
-            return Ok(false);
-        };
-        self.running.cancel_run(id, who);
-        if let Some(outbox) = &self.outbox {
-            outbox.cancelled(id, who);
-        }
-        // Whoever is answered finds the whole log, except when a step does not stop.
-        let until = tokio::time::Instant::now() + STOPPING;
-        while running.iter().any(|&(key, _)| self.running.executes(key))
-            && tokio::time::Instant::now() < until
-        {
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
-        self.tell_ended(run);
-        Ok(true)
     }
 
     /// Waits until a run has ended, or `at_most`, and tells how it stands then.

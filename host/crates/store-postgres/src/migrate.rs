@@ -42,9 +42,15 @@ const MIGRATIONS: &[Migration] = &[
         expands: true,
         sql: include_str!("../migrations/0002_processes.sql"),
     },
-    #[cfg(feature = "next")]
     Migration {
         number: 3,
+        name: "control",
+        expands: true,
+        sql: include_str!("../migrations/0003_control.sql"),
+    },
+    #[cfg(feature = "next")]
+    Migration {
+        number: 4,
         name: "next",
         expands: true,
         sql: include_str!("../migrations/next.sql"),

@@ -31,6 +31,12 @@ const MIGRATIONS: &[Migration] = &[
         expands: true,
         sql: include_str!("../migrations/0002_processes.sql"),
     },
+    Migration {
+        number: 3,
+        name: "control",
+        expands: true,
+        sql: include_str!("../migrations/0003_control.sql"),
+    },
 ];
 
 /// Brings the database to this binary's version.

@@ -20,7 +20,7 @@ pub use queue::Queue;
 pub use runtime::Runtime;
 pub use server::Server;
 pub use store::Store;
-pub use worker::Worker;
+pub use worker::{OnWorkerLost, Worker};
 
 use crate::{
     Description, Effective,
