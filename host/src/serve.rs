@@ -253,7 +253,13 @@ fn engine_settings(settings: &Settings, role: Role, exclusive: bool) -> engine::
         slots: settings.worker.slots.get(),
         queues: settings.worker.queues.clone(),
         result_expires: settings.store.result_expires,
+        step_soft_timeout: settings.worker.step_soft_timeout,
         step_timeout: settings.worker.step_timeout,
+        step_timeout_max: settings.worker.step_timeout_max,
+        on_worker_lost: match settings.worker.on_worker_lost {
+            config::sections::OnWorkerLost::Retry => model::policy::OnWorkerLost::Retry,
+            config::sections::OnWorkerLost::Fail => model::policy::OnWorkerLost::Fail,
+        },
         max_attempts: i64::from(settings.worker.max_attempts_lost.get()),
         backlog: u64::from(settings.limits.backlog.get()),
         limits: runtime::Limits {

@@ -361,6 +361,55 @@ fn spans(client: &mut Client, outcome: &str) -> u64 {
 }
 
 #[test]
+fn what_is_stopped_is_told_as_stopped() {
+    let folder = support::folder();
+    let collector = Collector::start();
+    let plan = Plan::new(folder.path())
+        .unwrap()
+        .with("telemetry.otlp_endpoint", &*collector.url);
+    let service = support::serve_plan(&plan, &[TRIAL]);
+    let mut client = service.client().unwrap();
+    let steps = json!([{"name": "endless", "file": "Endless", "busy": true}]);
+    save_steps(&mut client, "endless", steps);
+    // The run is stopped, all runs are, and the only step of one is.
+    let ways: [fn(&Value) -> String; 3] = [
+        |run| format!("tasks/{}", run["task_id"].as_str().unwrap()),
+        |_| "runs?application=endless".to_owned(),
+        |run| {
+            format!(
+                "tasks/{}",
+                step(run, "endless")["task_id"].as_str().unwrap()
+            )
+        },
+    ];
+    for way in ways {
+        let id = support::start(&mut client, "endless", &json!({}));
+        let run = until("the endless step", || {
+            let run = task(&mut client, &id);
+            (step(&run, "endless")["state"] == "running").then_some(run)
+        });
+        let path = format!("/api/v1/{}", way(&run));
+        let answer = client.send("DELETE", &path, &[], &[]).unwrap();
+        assert!(answer.is_success(), "{path}: {answer:?}");
+        let run = ended(&mut client, &id);
+        let trace = run["trace_id"].as_str().unwrap();
+        let spans = until("the run's span", || {
+            let spans = collector.trace(trace);
+            let told = |name| spans.iter().any(|span: &Seen| span.name == name);
+            (told("run endless") && told("step endless")).then_some(spans)
+        });
+        assert_eq!(
+            only(&spans, "run endless").is("powerflow.outcome"),
+            run["state"]
+        );
+        let step = only(&spans, "step endless");
+        assert_eq!(step.is("powerflow.outcome"), "stopped");
+        assert!(step.failed, "{step:?}");
+    }
+    service.stop().unwrap();
+}
+
+#[test]
 fn off_means_off() {
     let folder = support::folder();
     let simulators = simulators(folder.path());

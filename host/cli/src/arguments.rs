@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::command::{application, cache, configuration, run, step, syncpack, worker};
+use crate::command::{application, cache, configuration, run, step, syncpack, task, worker};
 
 const AFTER: &str = "\
 Exit codes:
@@ -78,6 +78,9 @@ pub(crate) enum Command {
     /// Runs: follow, read logs and data, replay, cancel
     #[command(subcommand)]
     Run(run::Command),
+    /// Single steps of runs: stop them
+    #[command(subcommand)]
+    Task(task::Command),
     /// Configuration objects, where systems are and how to log in: upload, show
     #[command(subcommand, visible_alias = "conf")]
     Configuration(configuration::Command),

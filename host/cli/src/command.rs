@@ -6,6 +6,7 @@ pub(crate) mod configuration;
 pub(crate) mod run;
 pub(crate) mod step;
 pub(crate) mod syncpack;
+pub(crate) mod task;
 pub(crate) mod worker;
 
 use clap::CommandFactory as _;
@@ -24,6 +25,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
     match arguments.command {
         Command::Application(command) => application::run(&session, command).await,
         Command::Run(command) => run::run(&session, command).await,
+        Command::Task(command) => task::run(&session, command).await,
         Command::Configuration(command) => configuration::run(&session, command).await,
         Command::Step(command) => step::run(&session, command).await,
         Command::Syncpack(command) => syncpack::run(&session, command).await,

@@ -201,6 +201,16 @@ impl<'a> View<'a> {
     }
 }
 
+/// A step's state, and whether it takes or took longer than it should.
+fn state(step: &Value) -> String {
+    let late = if step["late_at"].is_string() {
+        ", late"
+    } else {
+        ""
+    };
+    format!("{}{late}", text(&step["state"]))
+}
+
 /// A part of a log.
 pub(crate) async fn log_part(
     client: &Client,
@@ -243,7 +253,7 @@ pub(crate) fn summary(run: &Value) -> String {
             let error = text(&step["error"]["message"]);
             vec![
                 text(&step["name"]),
-                text(&step["state"]),
+                state(step),
                 took,
                 text(&step["attempts"]),
                 text(&step["worker"]),
@@ -280,12 +290,17 @@ mod tests {
             "{}",
             summary(&waiting)
         );
-        let run =
+        let mut run =
             json!({"task_id": "isapp-1", "state": "failed", "steps": [step], "waiting": null});
+        run["steps"]
+            .as_array_mut()
+            .unwrap()
+            .push(json!({"name": "slow", "state": "running", "late_at": "2027-01-15T08:00:02Z"}));
         let shown = summary(&run);
         assert!(!shown.contains("waiting"), "{shown}");
+        assert!(shown.contains("slow    running, late"), "{shown}");
         assert!(
-            shown.contains("create  failed  2.50 s  2         7       409"),
+            shown.contains("create  failed         2.50 s  2         7       409"),
             "{shown}"
         );
     }

@@ -82,13 +82,30 @@ pub(crate) enum Command {
         #[command(flatten)]
         manner: Waiting,
     },
-    /// Cancel runs
+    /// Cancel runs: some, or all that have not ended
+    ///
+    /// What waits never starts, what executes is stopped. To stop one step of a run alone,
+    /// see `pfctl task revoke`.
     ///
     /// Example: pfctl run cancel isapp-01890a5d-ac96-774b-bcce-b30200000000
+    ///
+    /// Example: pfctl run cancel --all --application sync --queue acme
     Cancel {
         /// isapp-…
-        #[arg(required = true)]
+        #[arg(required_unless_present = "all")]
         ids: Vec<String>,
+        /// All runs that have not ended, of every user
+        #[arg(long, conflicts_with = "ids")]
+        all: bool,
+        /// With --all: only runs of this application
+        #[arg(long, short, value_name = "NAME", requires = "all")]
+        application: Option<String>,
+        /// With --all: only runs on this queue
+        #[arg(long, requires = "all")]
+        queue: Option<String>,
+        /// Do not ask
+        #[arg(long, short, requires = "all")]
+        yes: bool,
     },
 }
 
@@ -123,7 +140,14 @@ pub(crate) async fn run(session: &Session, command: Command) -> Result<Exit, Fai
             let request = client.request(Method::POST, &["tasks", known(&id)?, "replay"]);
             manner.start(session, &client, request).await
         }
-        Command::Cancel { ids } => cancel(session, &client, &ids).await,
+        Command::Cancel {
+            all: true,
+            application,
+            queue,
+            yes,
+            ..
+        } => cancel_all(session, &client, application, queue, yes).await,
+        Command::Cancel { ids, .. } => cancel(session, &client, &ids).await,
     };
     done.map_err(|failure| match failure.exit {
         Exit::NotFound => failure.next("pfctl run list"),
@@ -132,7 +156,7 @@ pub(crate) async fn run(session: &Session, command: Command) -> Result<Exit, Fai
 }
 
 /// The id, unless no run and no step can have it: then there is nothing of that name.
-fn known(id: &str) -> Result<&str, Failure> {
+pub(super) fn known(id: &str) -> Result<&str, Failure> {
     if id.parse::<AnyRef>().is_ok() {
         return Ok(id);
     }
@@ -302,6 +326,78 @@ async fn cancel(session: &Session, client: &Client, ids: &[String]) -> Result<Ex
     Ok(Exit::Success)
 }
 
+/// Cancels what has not ended; a service that does not finish within one request is asked
+/// again.
+async fn cancel_all(
+    session: &Session,
+    client: &Client,
+    application: Option<String>,
+    queue: Option<String>,
+    yes: bool,
+) -> Result<Exit, Failure> {
+    if !yes {
+        let mut which = "every run that has not ended".to_owned();
+        for (what, name) in [("of application", &application), ("on queue", &queue)] {
+            if let Some(name) = name {
+                which = format!("{which} {what} `{name}`");
+            }
+        }
+        confirm(&format!("Cancel {which}?"))?;
+    }
+    let mut body = json!({"all": application.is_none() && queue.is_none()});
+    for (key, name) in [("application", application), ("queue", queue)] {
+        if let Some(name) = name {
+            body[key] = name.into();
+        }
+    }
+    let mut cancelled = 0;
+    loop {
+        let part = client.post(&["runs", "cancel"], &body).await;
+        let part = part.and_then(|reply| reply.json()).map_err(|mut failure| {
+            if cancelled > 0 {
+                failure
+                    .details
+                    .push(format!("{cancelled} runs were cancelled before"));
+            }
+            failure
+        })?;
+        cancelled += part["cancelled"].as_u64().unwrap_or_default();
+        if part["more"] != true {
+            break;
+        }
+        session
+            .output
+            .remark(&format!("{cancelled} cancelled so far"));
+        body["until"] = part["until"].clone();
+    }
+    let result = json!({"cancelled": cancelled});
+    session.output.result(&result, |_| match cancelled {
+        1 => "1 run cancelled".to_owned(),
+        number => format!("{number} runs cancelled"),
+    });
+    Ok(Exit::Success)
+}
+
+/// Asks before something that cannot be taken back.
+fn confirm(question: &str) -> Result<(), Failure> {
+    use std::io::{BufRead as _, IsTerminal as _, Write as _};
+    let refused =
+        |message: &str| Failure::usage(message).next("say --yes to do it without being asked");
+    let input = std::io::stdin();
+    if !input.is_terminal() {
+        return Err(refused("nobody can be asked: there is no terminal"));
+    }
+    let mut talk = std::io::stderr();
+    // An answer that cannot be asked for or read is none.
+    let _ = write!(talk, "{question} Type yes: ").and_then(|()| talk.flush());
+    let mut answer = String::new();
+    let _ = input.lock().read_line(&mut answer);
+    if answer.trim().eq_ignore_ascii_case("yes") {
+        return Ok(());
+    }
+    Err(refused("nothing was done"))
+}
+
 #[cfg(test)]
 mod tests {
     use clap::Parser as _;
@@ -350,11 +446,17 @@ mod tests {
         let parses = |line: &str| Arguments::try_parse_from(line.split(' ')).is_ok();
         assert!(parses("pfctl run list --state failed,warning -n 1"));
         assert!(parses("pfctl run logs x --level warning"));
+        assert!(parses("pfctl run cancel isapp-1 isapp-2"));
+        assert!(parses("pfctl run cancel --all --queue q -a sync --yes"));
         for wrong in [
             "pfctl run list --state broken",
             "pfctl run list --state failed,broken",
             "pfctl run list --limit 0",
             "pfctl run logs x --level loud",
+            "pfctl run cancel",
+            "pfctl run cancel isapp-1 --all",
+            "pfctl run cancel isapp-1 --queue q",
+            "pfctl run cancel --application sync",
         ] {
             assert!(!parses(wrong), "{wrong}");
         }

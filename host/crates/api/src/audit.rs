@@ -153,14 +153,27 @@ impl Audit {
         }
     }
 
-    /// A run was cancelled.
-    pub(crate) fn cancelled(&self, run: &str) {
+    /// A run, or a step of one, was cancelled.
+    pub(crate) fn cancelled(&self, what: &'static str, id: &str) {
         event!(
             self,
             action = "cancel",
-            what = "run",
-            name = run,
-            "a run was cancelled"
+            what,
+            name = id,
+            "work was cancelled"
+        );
+    }
+
+    /// Many runs were cancelled.
+    pub(crate) fn cancelled_many(&self, application: &str, queue: &str, cancelled: u64) {
+        event!(
+            self,
+            action = "cancel",
+            what = "runs",
+            application,
+            queue,
+            cancelled,
+            "runs were cancelled"
         );
     }
 

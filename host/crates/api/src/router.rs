@@ -62,7 +62,9 @@ fn table(routes: Routes) -> Routes {
         .long(Administrator, routes!(syncpacks::deactivate::deactivate))
         .long(Administrator, routes!(syncpacks::delete::delete))
 
-        .needs(View,    routes!(runs::list::list))
+        .needs(View,          routes!(runs::list::list))
+        .needs(Administrator, routes!(runs::cancel::cancel))
+
         .needs(View,    routes!(tasks::get::get))
         .needs(View,    routes!(tasks::logs::logs))
         .needs(View,    routes!(tasks::data::data))

@@ -36,6 +36,11 @@ fn amounts(settings: &Settings, found: &mut Vec<Finding>) {
         ("store", "result_expires", settings.store.result_expires),
         ("queue", "lease", settings.queue.lease),
         ("worker", "lease", settings.worker.lease),
+        (
+            "worker",
+            "step_soft_timeout",
+            settings.worker.step_soft_timeout,
+        ),
         ("worker", "step_timeout", settings.worker.step_timeout),
         ("http", "connect_timeout", settings.http.connect_timeout),
         (
@@ -86,6 +91,10 @@ fn relations(settings: &Settings, found: &mut Vec<Finding>) {
     if !settings.worker.lease.is_zero() && settings.worker.lease < Duration::from_secs(2) {
         let message = "it must be at least 2s: a worker renews its lease every half second";
         found.push(("worker", "lease", message.to_owned()));
+    }
+    if settings.worker.step_timeout_max < settings.worker.step_timeout {
+        let message = "it must not be shorter than worker.step_timeout";
+        found.push(("worker", "step_timeout_max", message.to_owned()));
     }
     if settings.limits.run_wait >= settings.server.request_timeout {
         let message = "it must be shorter than server.request_timeout, which ends the request";

@@ -80,7 +80,7 @@ fn nothing_has_to_be_set() {
     assert_eq!(settings.store.result_expires, Duration::from_hours(168));
     assert!(settings.store.database_url.is_none());
     assert_eq!(settings.worker.slots.get(), 512);
-    assert_eq!(settings.worker.step_timeout, Duration::from_hours(1));
+    assert_eq!(settings.worker.step_timeout, Duration::from_mins(70));
     assert_eq!(settings.auth.admin, "isadmin");
     assert_eq!(settings.log.format, Format::Text);
     let mut effective = settings.effective().iter();

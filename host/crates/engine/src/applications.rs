@@ -27,7 +27,7 @@ const WHAT: &str = "application";
 
 /// Codes of problems that keep an application from being stored at all. The others,
 /// such as a step whose pack is not active yet, are told and keep it from running.
-const REFUSED: [&str; 9] = [
+const REFUSED: [&str; 11] = [
     model::validate::code::WRONG_TYPE,
     model::validate::code::NAME_MISSING,
     model::validate::code::NAME_LONG,
@@ -37,6 +37,8 @@ const REFUSED: [&str; 9] = [
     model::validate::code::CYCLE,
     model::validate::code::VARIABLE_CYCLE,
     model::validate::code::TOO_MANY,
+    model::validate::code::TIME_LIMIT,
+    model::validate::code::ON_WORKER_LOST,
 ];
 
 /// Codes of warnings that an application can be stored with and cannot run with.
@@ -84,7 +86,8 @@ impl Engine {
         if !named && lacks_name(application.document().get("name")) {
             application.set_name(&name);
         }
-        let problems = validate(&application, &*self.catalogue.active(caller.tenant));
+        let mut problems = validate(&application, &*self.catalogue.active(caller.tenant));
+        problems.extend(self.settings.beyond_maximum(&application));
         let (refused, told): (Vec<_>, Vec<_>) = problems.into_iter().partition(|problem| {
             problem.severity == Severity::Error && REFUSED.contains(&problem.code)
         });
@@ -159,6 +162,7 @@ impl Engine {
             application.set_name(&name);
         }
         let mut problems = validate(&application, &*self.catalogue.active(tenant));
+        problems.extend(self.settings.beyond_maximum(&application));
         let mut faults = Vec::new();
         match self.aligned(tenant, &application).await {
             Ok(aligned) => problems.extend(configured(

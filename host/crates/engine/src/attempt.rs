@@ -12,24 +12,23 @@ use bytes::Bytes;
 use model::{
     flow::Route,
     id::{Ordinal, TenantId, Token},
-    mask::{MASK, Masker},
     plan::{PlannedStep, Scope, SecretHandles},
+    policy::OnWorkerLost,
     state::StepState,
 };
 use serde::Serialize;
 use store::runs::Completion;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     Engine,
+    attend::{Limits, stored_lines},
     catalogue::Pack,
     error::Result,
-    log::Stored,
+    lost::worker_lost,
     problem::{Problem, masked_output},
     worker::Chain,
 };
-
-/// How long a step executes before its log is first stored while it goes on.
-const FLUSH: Duration = Duration::from_secs(1);
 
 /// Hands out handles for the secrets of one execution.
 struct Handles {
@@ -87,9 +86,9 @@ fn tenant_name(tenant: TenantId) -> Cow<'static, str> {
 }
 
 /// What an attempt is called with.
-struct Prepared {
-    call: runtime::Call,
-    program: Arc<runtime::Program>,
+pub(crate) struct Prepared {
+    pub(crate) call: runtime::Call,
+    pub(crate) program: Arc<runtime::Program>,
 }
 
 impl Engine {
@@ -102,35 +101,80 @@ impl Engine {
         token: Token,
     ) -> Option<Completion> {
         let entry = self.running.begin(chain.key(step));
-        let mut pause = Duration::from_millis(50);
-        let prepared = loop {
-            if entry.cancel.is_cancelled() {
-                self.stop_attempt(chain, step, token, Vec::new()).await;
+        let limits = Limits::new(chain, step, &self.settings);
+        let prepared = tokio::select! {
+            biased;
+            prepared = self.prepare_patiently(chain, step, token, &entry.cancel) => prepared,
+            () = tokio::time::sleep_until(limits.end()) => Some(Err(Box::new(limits.exceeded()))),
+        };
+        let mut prepared = match prepared {
+            Some(Ok(prepared)) => prepared,
+            Some(Err(problem)) => {
+                return Some(self.completion(chain, step, token, Err(*problem), &[]));
+            }
+            None => {
+                if entry.cancel.is_cancelled() {
+                    self.stop_attempt(chain, step, token, Vec::new()).await;
+                }
                 return None;
             }
-            match self.prepare(chain, step, token, entry.cancel.clone()).await {
-                Ok(prepared) => break prepared,
-                Err(Refused::Failed(problem)) => {
-                    return Some(self.completion(chain, step, token, Err(*problem), &[]));
-                }
+        };
+        prepared.call.deadline = limits.left();
+        let ((execution, ended_at), lines) =
+            self.execute(chain, step, token, prepared, &limits).await;
+        if entry.cancel.is_cancelled() {
+            self.stop_attempt(chain, step, token, lines).await;
+            return None;
+        }
+        let result = execution.result.map_err(|mut failure| {
+            if failure.code == runtime::code::TIMEOUT && !failure.by_guest {
+                failure.message = format!(
+                    "the step did not finish within {} s (task_time_limit)",
+                    limits.rules.hard.as_secs_f64()
+                );
+            }
+            Problem::from(failure)
+        });
+        let completion = self.completion(chain, step, token, result, &lines);
+        Some(Completion {
+            at: ended_at,
+            ..completion
+        })
+    }
+
+    /// Prepares an attempt, trying again while something does not answer. `None`: it is
+    /// stopped from outside.
+    async fn prepare_patiently(
+        &self,
+        chain: &mut Chain,
+        step: Ordinal,
+        token: Token,
+        cancel: &CancellationToken,
+    ) -> Option<std::result::Result<Prepared, Box<Problem>>> {
+        let mut pause = Duration::from_millis(50);
+        loop {
+            if cancel.is_cancelled() {
+                return None;
+            }
+            let prepared = tokio::select! {
+                biased;
+                prepared = self.prepare(chain, step, token, cancel.clone()) => prepared,
+                () = cancel.cancelled() => return None,
+            };
+            match prepared {
+                Ok(prepared) => return Some(Ok(prepared)),
+                Err(Refused::Failed(problem)) => return Some(Err(problem)),
                 Err(Refused::Later(error)) => {
                     tracing::warn!(%error, run = %chain.header.reference, "a step cannot be prepared yet");
                     tokio::select! {
                         () = tokio::time::sleep(pause) => {}
-                        () = entry.cancel.cancelled() => {}
+                        () = cancel.cancelled() => {}
                         () = self.stopped.cancelled() => return None,
                     }
                     pause = (pause * 2).min(Duration::from_secs(5));
                 }
             }
-        };
-        let (execution, lines) = self.execute(chain, step, token, prepared).await;
-        if entry.cancel.is_cancelled() {
-            self.stop_attempt(chain, step, token, lines).await;
-            return None;
         }
-        let result = execution.result.map_err(Problem::from);
-        Some(self.completion(chain, step, token, result, &lines))
     }
 
     /// Stores what a stopped attempt had logged, and why it was stopped. Its step has
@@ -142,8 +186,12 @@ impl Engine {
         token: Token,
         mut lines: Vec<runtime::Line>,
     ) {
+        let revoked_by = self.running.revoked_by(chain.key(step));
         let message = match self.running.cancelled_by(chain.header.run) {
             Some(who) => format!("the step was stopped: {who} cancelled the run"),
+            None if let Some(who) = revoked_by => {
+                format!("the step was stopped: {who} revoked it")
+            }
             None if self.stopped.is_cancelled() => {
                 "the step was stopped: the service shuts down".to_owned()
             }
@@ -157,60 +205,12 @@ impl Engine {
         self.append_log(chain, step, token, &lines).await;
     }
 
-    /// Stores log lines of an attempt that has not completed; says whether they are.
-    async fn append_log(
-        &self,
-        chain: &Chain,
-        step: Ordinal,
-        token: Token,
-        lines: &[runtime::Line],
-    ) -> bool {
-        let Some(stored) = stored_lines(lines, &chain.masker) else {
-            return true;
-        };
-        let expires_at = chain.header.expires_at;
-        let appended = self
-            .store
-            .append_log(chain.key(step), token, expires_at, stored)
-            .await;
-        if let Err(error) = &appended {
-            tracing::warn!(%error, run = %chain.header.reference, "log lines of a running step could not be stored");
-        }
-        appended.is_ok()
-    }
-
-    /// Executes, storing the log of a step that takes long while it goes on. Answers the
-    /// lines that are not stored yet too.
-    async fn execute(
-        &self,
-        chain: &Chain,
-        step: Ordinal,
-        token: Token,
-        prepared: Prepared,
-    ) -> (runtime::Execution, Vec<runtime::Line>) {
-        let log = prepared.call.log.clone();
-        // As many as the limits of the log allow: what waits here has been counted.
-        let mut waiting = Vec::new();
-        let execution = self.runtime.execute(&prepared.program, prepared.call);
-        tokio::pin!(execution);
-        loop {
-            if let Ok(execution) = tokio::time::timeout(FLUSH, execution.as_mut()).await {
-                add(&mut waiting, log.take());
-                return (execution, waiting);
-            }
-            add(&mut waiting, log.take());
-            if self.append_log(chain, step, token, &waiting).await {
-                waiting.clear();
-            }
-        }
-    }
-
     async fn prepare(
         &self,
         chain: &mut Chain,
         step: Ordinal,
         token: Token,
-        cancel: tokio_util::sync::CancellationToken,
+        cancel: CancellationToken,
     ) -> Result<Prepared, Refused> {
         let runnable = chain.runnable.clone();
         let (Some(planned), Some(pack)) =
@@ -254,11 +254,10 @@ impl Engine {
     /// Refuses an attempt too many: after lost workers, or where a second is not allowed.
     fn check_attempt(&self, planned: &PlannedStep, token: Token) -> Result<(), Refused> {
         let lost = token.0 - 1;
-        if lost > 0 && !planned.descriptor.idempotent {
-            return Err(Refused::failed(Problem::permanent(
-                "worker-lost",
-                "the worker was lost while it executed this step, which is declared not idempotent, so it is not executed again: check what it did, then replay the run",
-            )));
+        let rules = self.settings.rules(&planned.policy);
+        // Given back by a process that does not know the policy.
+        if lost > 0 && rules.on_worker_lost == OnWorkerLost::Fail {
+            return Err(Refused::failed(worker_lost()));
         }
         if lost >= self.settings.max_attempts {
             return Err(Refused::failed(Problem::permanent(
@@ -300,7 +299,7 @@ impl Engine {
         token: Token,
         parameters: String,
         handles: Handles,
-        cancel: tokio_util::sync::CancellationToken,
+        cancel: CancellationToken,
     ) -> runtime::Call {
         let header = &chain.header;
         let task = header.reference.task(planned.ordinal).to_string();
@@ -341,7 +340,8 @@ impl Engine {
             secrets: handles.into_runtime(),
             limits: self.limits.clone(),
             trace: chain.attempt_span(planned.ordinal, token),
-            deadline: self.settings.step_timeout,
+            // What is left of it when it begins is set then.
+            deadline: self.settings.rules(&planned.policy).hard,
             cancel,
         }
     }
@@ -420,44 +420,6 @@ impl From<crate::Error> for Refused {
     }
 }
 
-/// A text with `********` for each handle of a secret: a handle is of no use outside its attempt,
-/// and whoever reads one in a log must not think that it is the secret.
-pub(crate) fn without_handles(text: Cow<'_, str>) -> Cow<'_, str> {
-    if !text.contains(runtime::HANDLE_PREFIX) {
-        return text;
-    }
-    let mut parts = text.split(runtime::HANDLE_PREFIX);
-    let mut shown = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        shown.push_str(MASK);
-        shown.push_str(part.trim_start_matches(|letter: char| letter.is_ascii_alphanumeric()));
-    }
-    Cow::Owned(shown)
-}
-
-fn add(waiting: &mut Vec<runtime::Line>, more: Vec<runtime::Line>) {
-    if waiting.is_empty() {
-        *waiting = more;
-    } else {
-        waiting.extend(more);
-    }
-}
-
-fn stored_lines(lines: &[runtime::Line], masker: &Masker) -> Option<Bytes> {
-    if lines.is_empty() {
-        return None;
-    }
-    let lines: Vec<Stored<'_>> = lines
-        .iter()
-        .map(|line| Stored {
-            time: line.at,
-            level: line.level as u8,
-            message: without_handles(masker.mask(&line.message)),
-        })
-        .collect();
-    serde_json::to_vec(&lines).ok().map(Bytes::from)
-}
-
 impl Chain {
     /// The data of the connected earlier steps by step name: a JSON object, put together
     /// without reading what the steps made.
@@ -488,6 +450,7 @@ impl Chain {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::log::without_handles;
 
     #[test]
     fn a_log_line_holds_no_handle() {

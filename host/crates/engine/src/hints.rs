@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use model::id::{RunId, RunRef};
+use model::id::{Ordinal, RunId, RunRef, StepKey};
 use parking_lot::Mutex;
 use queue::hints::{Hint, Hints, Receiver};
 use tokio::sync::Notify;
@@ -15,6 +15,9 @@ use crate::Engine;
 const ENDED: &str = "ended";
 /// A run that was cancelled: its number, 8 bytes, little-endian, and by whom.
 const CANCELLED: &str = "cancelled";
+/// A step that was revoked: its run's number as above, its place in the plan, 4 bytes, and
+/// by whom.
+const REVOKED: &str = "revoked";
 /// Documents or active packs were changed, or a process shall work otherwise.
 const CHANGED: &str = "changed";
 /// How many ends one message tells at most.
@@ -50,6 +53,12 @@ impl Outbox {
         self.hints.publish(CANCELLED, &message);
     }
 
+    pub(crate) fn revoked(&self, key: StepKey, who: &str) {
+        let (run, step) = (key.run.0.to_le_bytes(), key.step.0.to_le_bytes());
+        let message = [&run[..], &step[..], who.as_bytes()].concat();
+        self.hints.publish(REVOKED, &message);
+    }
+
     pub(crate) fn changed(&self) {
         self.hints.publish(CHANGED, b"");
     }
@@ -83,6 +92,7 @@ impl Engine {
         let Some(outbox) = &self.outbox else { return };
         let mut ended = outbox.hints.subscribe(ENDED);
         let mut cancelled = outbox.hints.subscribe(CANCELLED);
+        let mut revoked = outbox.hints.subscribe(REVOKED);
         let mut changed = outbox.hints.subscribe(CHANGED);
         loop {
             tokio::select! {
@@ -103,6 +113,18 @@ impl Engine {
                     {
                         let who = String::from_utf8_lossy(who);
                         self.running.cancel_run(RunId(i64::from_le_bytes(*run)), &who);
+                    }
+                }
+                Some(hint) = next(&mut revoked) => {
+                    if let Hint::Message(message) = hint
+                        && let Some((run, rest)) = message.split_first_chunk::<8>()
+                        && let Some((step, who)) = rest.split_first_chunk::<4>()
+                    {
+                        let key = StepKey {
+                            run: RunId(i64::from_le_bytes(*run)),
+                            step: Ordinal(u32::from_le_bytes(*step)),
+                        };
+                        self.running.cancel_step(key, &String::from_utf8_lossy(who));
                     }
                 }
                 Some(_) = next(&mut changed) => self.renew_now.notify_one(),

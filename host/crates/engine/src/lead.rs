@@ -110,12 +110,7 @@ impl Engine {
     async fn do_duties(&self, duties: &mut Duties, health: &watch::Receiver<Health>) -> Result<()> {
         let health = *health.borrow();
         duties.away |= !health.available;
-        let steps = self.store.reclaim(self.clock.now(), PAGE).await?;
-        if !steps.is_empty() {
-            tracing::info!(steps = steps.len(), "took back what lost workers held");
-            metrics::get().steps_reclaimed.inc_by(steps.len() as u64);
-            self.enqueue(steps).await?;
-        }
+        self.take_back(PAGE).await?;
         self.refill(duties, health).await?;
         if due(&mut duties.checked, CHECK) {
             self.find_lost(duties).await?;

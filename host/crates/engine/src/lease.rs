@@ -142,6 +142,9 @@ impl Engine {
         for run in renewed.cancelled {
             self.running.cancel_run(run, "a user");
         }
+        for step in renewed.revoked {
+            self.running.cancel_step(step, "a user");
+        }
         if self.settings.role.executes() {
             self.resize(&renewed.queues, renewed.slots);
         }

@@ -16,6 +16,7 @@ use std::{
 use model::{
     clock::{Clock, Timestamp},
     id::TenantId,
+    policy::OnWorkerLost,
 };
 use queue::Queue;
 use runtime::Runtime;
@@ -29,20 +30,25 @@ mod about;
 mod account;
 mod applications;
 mod attempt;
+mod attend;
 mod cache;
 mod catalogue;
 mod clock;
 mod commit;
 mod configurations;
+mod control;
 mod definitions;
 mod error;
 mod grants;
 mod hints;
+mod idempotency;
 mod inputs;
 mod lead;
 mod lease;
 mod log;
+mod lost;
 mod packs;
+mod policy;
 mod prepared;
 mod problem;
 mod reconcile;
@@ -62,6 +68,7 @@ pub use about::About;
 pub use cache::RunCache;
 pub use clock::SharedClock;
 pub use error::{Error, Fault, Result};
+pub use policy::Rules;
 pub use role::Role;
 pub use served::{Served, ServedQueue, Waiting};
 pub use view::*;
@@ -106,8 +113,15 @@ pub struct Settings {
     pub queues: Vec<String>,
     /// How long a run that has ended is kept.
     pub result_expires: Duration,
-    /// How long a step may take.
+    /// How long an attempt of a step may take until it counts as late, where no document
+    /// says so.
+    pub step_soft_timeout: Duration,
+    /// How long an attempt of a step may take until it is ended, where no document says so.
     pub step_timeout: Duration,
+    /// The longest that a document can ask for.
+    pub step_timeout_max: Duration,
+    /// What becomes of a step whose worker is lost, where no document says so.
+    pub on_worker_lost: OnWorkerLost,
     /// After how many attempts whose worker was lost a step fails.
     pub max_attempts: i64,
     /// How many accepted runs may wait for their end; more are refused.
@@ -132,7 +146,10 @@ impl Default for Settings {
             slots: 512,
             queues: Vec::new(),
             result_expires: Duration::from_hours(7 * 24),
-            step_timeout: Duration::from_hours(1),
+            step_soft_timeout: Duration::from_hours(1),
+            step_timeout: Duration::from_mins(70),
+            step_timeout_max: Duration::from_hours(24),
+            on_worker_lost: OnWorkerLost::Retry,
             max_attempts: 5,
             backlog: 1_000_000,
             log_limits: runtime::LogLimits::default(),

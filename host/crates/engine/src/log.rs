@@ -6,6 +6,7 @@ use model::{
     clock::Timestamp,
     id::{AnyRef, Ordinal, TenantId},
     log::Level,
+    mask::MASK,
     state::StepState,
 };
 use serde::{Deserialize, Serialize};
@@ -13,10 +14,24 @@ use store::runs::{RunSummary, StepSummary};
 
 use crate::{
     Engine,
-    attempt::without_handles,
     error::{Error, Result},
     view::{LogLine, LogPage},
 };
+
+/// A text with `********` for each handle of a secret: a handle is of no use outside its attempt,
+/// and whoever reads one in a log must not think that it is the secret.
+pub(crate) fn without_handles(text: Cow<'_, str>) -> Cow<'_, str> {
+    if !text.contains(runtime::HANDLE_PREFIX) {
+        return text;
+    }
+    let mut parts = text.split(runtime::HANDLE_PREFIX);
+    let mut shown = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        shown.push_str(MASK);
+        shown.push_str(part.trim_start_matches(|letter: char| letter.is_ascii_alphanumeric()));
+    }
+    Cow::Owned(shown)
+}
 
 /// A stored line.
 #[derive(Serialize, Deserialize)]

@@ -15,11 +15,10 @@ impl Engine {
     pub(crate) async fn reconcile(&self) -> Result<()> {
         let mut taken_back = 0;
         loop {
-            let steps = self.store.reclaim(self.clock.now(), PAGE).await?;
-            if steps.is_empty() {
-                break;
+            match self.take_back(PAGE).await? {
+                0 => break,
+                steps => taken_back += steps,
             }
-            taken_back += steps.len();
         }
         let queued = self.enqueue_ready().await?;
         if taken_back + queued > 0 {

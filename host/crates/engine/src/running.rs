@@ -29,6 +29,8 @@ pub(crate) struct Running {
     /// Runs that were cancelled a moment ago, and by whom: a step of theirs may be claimed
     /// and not have begun.
     cancelled: Mutex<HashMap<RunId, (Instant, Arc<str>)>>,
+    /// The same of single steps.
+    revoked: Mutex<HashMap<StepKey, (Instant, Arc<str>)>>,
     /// Whether there is one, so that a step's begin needs no lock while there is none.
     any_cancelled: AtomicBool,
     shards: [Mutex<HashMap<StepKey, CancellationToken>>; SHARDS],
@@ -79,7 +81,9 @@ impl Running {
     /// A step begins.
     pub(crate) fn begin(&self, key: StepKey) -> Entry<'_> {
         let cancel = CancellationToken::new();
-        if self.any_cancelled.load(Ordering::SeqCst) && self.cancelled.lock().contains_key(&key.run)
+        if self.any_cancelled.load(Ordering::SeqCst)
+            && (self.cancelled.lock().contains_key(&key.run)
+                || self.revoked.lock().contains_key(&key))
         {
             cancel.cancel();
         }
@@ -94,19 +98,28 @@ impl Running {
     /// Stops the steps of this run that execute here, and lets none that is claimed begin.
     /// `who` is told to those that have.
     pub(crate) fn cancel_run(&self, run: RunId, who: &str) {
-        let now = Instant::now();
-        {
-            let mut cancelled = self.cancelled.lock();
-            cancelled.retain(|_, (since, _)| now.duration_since(*since) < REMEMBERED);
-            // Who cancelled it may be known already.
-            cancelled.entry(run).or_insert_with(|| (now, who.into()));
-            self.any_cancelled.store(true, Ordering::SeqCst);
-        }
+        remember(&self.cancelled, run, who);
+        self.any_cancelled.store(true, Ordering::SeqCst);
         for (key, cancel) in &*self.shard(run).lock() {
             if key.run == run {
                 cancel.cancel();
             }
         }
+    }
+
+    /// Stops a step if it executes here, and does not let it begin. `who` is told to it.
+    pub(crate) fn cancel_step(&self, key: StepKey, who: &str) {
+        remember(&self.revoked, key, who);
+        self.any_cancelled.store(true, Ordering::SeqCst);
+        if let Some(cancel) = self.shard(key.run).lock().get(&key) {
+            cancel.cancel();
+        }
+    }
+
+    /// Who revoked the step a moment ago, if somebody did.
+    pub(crate) fn revoked_by(&self, key: StepKey) -> Option<Arc<str>> {
+        let revoked = self.revoked.lock();
+        revoked.get(&key).map(|(_, who)| who.clone())
     }
 
     /// Who cancelled the run a moment ago, if somebody did.
@@ -133,6 +146,19 @@ impl Running {
     pub(crate) fn len(&self) -> usize {
         self.shards.iter().map(|shard| shard.lock().len()).sum()
     }
+}
+
+/// Notes who stopped something; forgets what was stopped long ago.
+fn remember<K: std::hash::Hash + Eq>(
+    stopped: &Mutex<HashMap<K, (Instant, Arc<str>)>>,
+    what: K,
+    who: &str,
+) {
+    let now = Instant::now();
+    let mut stopped = stopped.lock();
+    stopped.retain(|_, (since, _)| now.duration_since(*since) < REMEMBERED);
+    // Who it was may be known already.
+    stopped.entry(what).or_insert_with(|| (now, who.into()));
 }
 
 impl Drop for Entry<'_> {

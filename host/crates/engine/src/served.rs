@@ -57,17 +57,17 @@ impl Served {
         let mut by_all = 0;
         let mut named: BTreeMap<&str, u32> = BTreeMap::new();
         for worker in workers.into_iter().filter(|worker| worker.slots > 0) {
-            let mut names: Vec<&str> = worker
+            let mut listed: Vec<&str> = worker
                 .queues
                 .iter()
                 .map(|name| queue::canonical(name))
                 .collect();
-            names.sort_unstable();
-            names.dedup();
-            if names.is_empty() {
+            listed.sort_unstable();
+            listed.dedup();
+            if listed.is_empty() {
                 by_all += 1;
             }
-            for name in names {
+            for name in listed {
                 *named.entry(name).or_default() += 1;
             }
         }

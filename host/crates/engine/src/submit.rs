@@ -15,7 +15,7 @@ use model::{
     validate::pointer,
 };
 use serde_json::{Map, Value};
-use store::runs::{Idempotency, NewRun, Priority, Submitted};
+use store::runs::{NewRun, Priority, Submitted};
 use trace::Context;
 
 use crate::{
@@ -30,10 +30,6 @@ use crate::{
 /// What the names of applications start with that run one step by itself. They are in
 /// no list.
 pub(crate) const STEP_PREFIX: &str = "step:";
-/// How long a cancellation waits for steps to stop and to store their logs.
-const STOPPING: Duration = Duration::from_secs(1);
-/// The longest idempotency key, in characters.
-const MAX_KEY: usize = 255;
 
 /// Where a run comes from.
 struct Origin<'a> {
@@ -138,7 +134,7 @@ impl Engine {
         key: Option<String>,
     ) -> Result<Started> {
         let tenant = origin.tenant;
-        self.check_room()?;
+        self.has_room()?;
         let configured = self
             .align(tenant, &runnable, request.configuration.as_deref())
             .await?;
@@ -216,8 +212,8 @@ impl Engine {
         }
     }
 
-    /// Whether any run is accepted now.
-    fn check_room(&self) -> Result<()> {
+    /// Whether one more run can be accepted now.
+    fn has_room(&self) -> Result<()> {
         if self.draining.is_cancelled() {
             return Err(Error::Draining);
         }
@@ -380,40 +376,6 @@ impl Engine {
         .await
     }
 
-    /// Stops a run: what waits never starts, what executes is stopped and fenced.
-    ///
-    /// # Errors
-    /// [`Error::RunState`] when it has ended.
-    pub async fn cancel(&self, caller: &Caller, run: RunRef) -> Result<()> {
-        let summary = self.summary(caller.tenant, run).await?;
-        if !self.stop_run(summary.run, run, &caller.name).await? {
-            return Err(Error::RunState(format!("{run} has ended already")));
-        }
-        self.trace_cancelled(&summary);
-        Ok(())
-    }
-
-    /// Cancels a run in the store and what executes of it here; says whether it had not
-    /// ended.
-    pub(crate) async fn stop_run(&self, id: RunId, run: RunRef, who: &str) -> Result<bool> {
-        let Some(running) = self.store.cancel(id, self.now()).await? else {
-            return Ok(false);
-        };
-        self.running.cancel_run(id, who);
-        if let Some(outbox) = &self.outbox {
-            outbox.cancelled(id, who);
-        }
-        // Whoever is answered finds the whole log, except when a step does not stop.
-        let until = tokio::time::Instant::now() + STOPPING;
-        while running.iter().any(|&(key, _)| self.running.executes(key))
-            && tokio::time::Instant::now() < until
-        {
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
-        self.tell_ended(run);
-        Ok(true)
-    }
-
     /// Waits until a run has ended, or `at_most`, and tells how it stands then.
     pub async fn wait(
         &self,
@@ -512,60 +474,4 @@ fn queue_of(runnable: &Runnable, request: &Request) -> Result<Arc<str>> {
         });
     }
     Ok(name.into())
-}
-
-impl Engine {
-    /// The key with a digest of the request.
-    fn idempotency(
-        &self,
-        key: String,
-        runnable: &Runnable,
-        request: &Request,
-        queue: &str,
-        input: &Input,
-        stored: &str,
-    ) -> Result<Idempotency> {
-        if input.secret.is_empty() {
-            return digest(key, runnable, request, queue, stored, blake3::Hasher::new());
-        }
-        // Each sealing differs, so the plain values count; under a key, so that nobody can
-        // find out a short one from the digest in the store.
-        let hasher = blake3::Hasher::new_keyed(&self.vault.derive("idempotency"));
-        let plain = input.parameters.to_json();
-        digest(key, runnable, request, queue, &plain, hasher)
-    }
-}
-
-fn digest(
-    key: String,
-    runnable: &Runnable,
-    request: &Request,
-    queue: &str,
-    input: &str,
-    mut hasher: blake3::Hasher,
-) -> Result<Idempotency> {
-    if key.is_empty() || key.chars().count() > MAX_KEY {
-        return Err(Error::CannotRun {
-            application: runnable.name.to_string(),
-            faults: vec![Fault {
-                code: "PF-R012".to_owned(),
-                at: "Idempotency-Key".to_owned(),
-                message: format!("an idempotency key has 1 to {MAX_KEY} characters"),
-            }],
-        });
-    }
-    for part in [
-        &*runnable.name,
-        request.configuration.as_deref().unwrap_or(""),
-        queue,
-        input,
-    ] {
-        hasher
-            .update(&(part.len() as u64).to_le_bytes())
-            .update(part.as_bytes());
-    }
-    hasher.update(&[request.level.code()]);
-    let mut digest = [0; 16];
-    digest.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
-    Ok(Idempotency { key, digest })
 }

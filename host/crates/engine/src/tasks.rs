@@ -93,6 +93,7 @@ impl Engine {
     pub(crate) async fn detail(&self, run: RunSummary) -> Result<RunDetail> {
         let application = self.application_of(&run).await?;
         let rows = self.store.steps(run.run, 0).await?;
+        let packs = self.catalogue.active(run.tenant);
         let mut steps: Vec<StepDetail> = application
             .steps()
             .enumerate()
@@ -107,6 +108,8 @@ impl Engine {
                 ready_at: None,
                 started_at: None,
                 finished_at: None,
+                late_at: None,
+                rules: self.settings.rules_of(&application, step, &packs),
                 error: None,
             })
             .collect();
@@ -119,6 +122,7 @@ impl Engine {
                 step.ready_at = row.ready_at;
                 step.started_at = row.started_at;
                 step.finished_at = row.finished_at;
+                step.late_at = row.late_at;
                 step.error = error;
             }
         }

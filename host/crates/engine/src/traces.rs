@@ -5,11 +5,11 @@
 
 use model::{
     clock::Timestamp,
-    id::{Ordinal, RunRef, Token},
+    id::{Ordinal, RunRef, TenantId, Token},
     state::{RunState, StepState},
 };
 use serde::Deserialize;
-use store::runs::{Claimed, Completed, Completion, RunHeader, RunSummary};
+use store::runs::{Claimed, Completed, Completion, RunHeader};
 use trace::{Context, Kind, Span, SpanId};
 
 use crate::{Engine, error::Error, worker::Chain};
@@ -174,16 +174,23 @@ impl Engine {
         });
     }
 
-    /// This process has cancelled a run.
-    pub(crate) fn trace_cancelled(&self, run: &RunSummary) {
+    /// This process has ended a run of which it knows the name alone.
+    pub(crate) async fn trace_stopped(&self, tenant: TenantId, reference: RunRef) {
+        if !self.tracer.is_on() {
+            return;
+        }
+        // A run that cannot be read loses its span, and nothing else.
+        let Ok(run) = self.summary(tenant, reference).await else {
+            return;
+        };
         self.trace_ended(&Ended {
-            reference: run.reference,
+            reference,
             trace: run.trace.as_ref(),
             application: Some(&run.application_name),
             queue: &run.queue,
             created_at: run.created_at,
-            state: RunState::Cancelled,
-            at: self.now(),
+            state: run.state,
+            at: run.finished_at.unwrap_or_else(|| self.now()),
         });
     }
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use store::{definitions::Definition, packs::PackVersion, runs::RunSummary};
 
-use crate::{error::Fault, served::Waiting};
+use crate::{error::Fault, policy::Rules, served::Waiting};
 
 /// Who acts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -130,6 +130,10 @@ pub struct StepDetail {
     pub started_at: Option<Timestamp>,
     /// When it ended.
     pub finished_at: Option<Timestamp>,
+    /// When its newest attempt had taken longer than it should.
+    pub late_at: Option<Timestamp>,
+    /// How long an attempt may take, and what becomes of it when its worker is lost.
+    pub rules: Rules,
     /// Why it failed, or its warning: `{kind, code, message, detail}`.
     pub error: Option<Value>,
 }
@@ -207,4 +211,24 @@ pub struct RunsQuery {
     pub after: Option<String>,
     /// At most so many, 1 to 200.
     pub limit: usize,
+}
+
+/// Which runs are cancelled together: all that have not ended, unless narrowed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CancelQuery {
+    /// Runs of this application.
+    pub application: Option<String>,
+    /// Runs on this queue.
+    pub queue: Option<String>,
+    /// The `until` of the answer before: goes on with what it left.
+    pub until: Option<String>,
+}
+
+/// What became of runs that were to be cancelled together.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CancelledRuns {
+    /// How many were cancelled by this call.
+    pub cancelled: u64,
+    /// There may be more: give this to the next call. `None`: all have ended.
+    pub until: Option<String>,
 }

@@ -8,13 +8,12 @@ use std::{
 
 use bytes::Bytes;
 use model::{
-    application::Application,
     descriptor::StepDescriptor,
     flow::{Graph, Route},
     id::{Ordinal, RunId, StepKey, Token},
     mask::Masker,
     parameters::RunParameters,
-    plan::{Outputs, Plan},
+    plan::Outputs,
     state::{RunState, StepState},
     validate::{Lookup, Registry},
 };
@@ -51,7 +50,7 @@ pub(crate) struct Chain {
 }
 
 /// Knows every step and nothing about it: enough to read the edges of an application.
-struct AnyStep;
+pub(crate) struct AnyStep;
 
 impl Registry for AnyStep {
     fn step(&self, syncpack: Option<&str>, file: &str) -> Lookup {
@@ -255,7 +254,7 @@ impl Engine {
                 tracing::error!(%error, run = %header.reference, "a run cannot be loaded; the next start takes it up again");
             }
             Err((header, error)) => {
-                let graph = self.graph_alone(&header).await;
+                let graph = self.graph_of(header.application_revision).await;
                 let attempt = (delivery.key.step, claimed.token);
                 self.give_up(&header, attempt, graph, &error).await;
             }
@@ -347,14 +346,6 @@ impl Engine {
             }),
             Err(error) => Err((header, error)),
         }
-    }
-
-    /// The edges of a run's plan, where what else it is pinned to may be gone.
-    async fn graph_alone(&self, header: &RunHeader) -> Option<Arc<Graph>> {
-        let revision = self.store.revision(header.application_revision).await;
-        let application = Application::parse(&revision.ok()??.document).ok()?;
-        let plan = Plan::compile(&application, &AnyStep).ok()?;
-        Some(plan.graph)
     }
 
     /// A claimed step that can neither be executed nor left to somebody else: it fails

@@ -7,8 +7,19 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
+use crate::policy;
+
 /// Keys of a step entry that are not parameters.
-pub const STEP_KEYS: [&str; 5] = ["name", "file", "syncpack", "output_to", "data_from"];
+pub const STEP_KEYS: [&str; 8] = [
+    "name",
+    "file",
+    "syncpack",
+    "output_to",
+    "data_from",
+    policy::SOFT,
+    policy::HARD,
+    policy::LOST,
+];
 
 /// An application's document.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -11,6 +11,7 @@ use crate::{
     flow::Graph,
     id::Ordinal,
     plan::{Plan, PlannedStep, PlannedVariable},
+    policy::Policy,
     reference::{Issue, Names, Target, Template},
     suggest::Hints,
     validate::{Lookup, MAX_NAME, MAX_STEPS, Problem, Registry, code},
@@ -55,6 +56,7 @@ pub(crate) fn compile(
     let edges = Edges::of(application, &names, &mut problems);
     let variables = Variables::of(application, &names, &mut problems);
     let mut compiler = Compiler {
+        application,
         registry,
         names: &names,
         variables: &variables,
@@ -284,6 +286,7 @@ pub(crate) struct Read {
 }
 
 struct Compiler<'a> {
+    application: &'a Application,
     registry: &'a dyn Registry,
     names: &'a StepNames<'a>,
     variables: &'a Variables<'a>,
@@ -337,6 +340,7 @@ impl Compiler<'_> {
                 syncpack,
                 file: file.to_owned(),
                 kind: descriptor.kind,
+                policy: Policy::of_step(self.application, step, descriptor.idempotent),
                 descriptor,
                 parameters,
                 data_from: Vec::new(),

@@ -631,7 +631,7 @@ fn a_circle_hides_no_other_fault() {
             "/steps/3/y",
             "did you mean `four`?",
         ),
-        (code::UNKNOWN_STEP, "/steps/4/file", "no step `NoSuch`"),
+        (code::UNKNOWN_STEP, "/steps/4/file", "has a step `NoSuch`"),
         (
             code::NOT_BEFORE,
             "/steps/2/n",

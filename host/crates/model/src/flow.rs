@@ -195,6 +195,7 @@ pub fn advance<J: Joins>(
     Ok(advance)
 }
 
+/// A step that failed, or was stopped before its end, lets nothing behind it run.
 const fn own_signal(state: StepState) -> Signal {
     match state {
         StepState::Success | StepState::Warning => Signal::Live,

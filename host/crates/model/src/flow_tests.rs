@@ -112,14 +112,28 @@ fn the_last_end_is_the_runs() {
     assert_eq!(tally.end(StepState::Success, 0), Err(Miscount::TooMany));
 }
 
+fn end_state() -> impl Strategy<Value = StepState> {
+    prop_oneof![
+        4 => Just(StepState::Success),
+        1 => Just(StepState::Warning),
+        1 => Just(StepState::Failed),
+        1 => Just(StepState::Cancelled),
+    ]
+}
+
+fn goes_on(state: StepState) -> bool {
+    matches!(state, StepState::Success | StepState::Warning)
+}
+
 proptest! {
-    /// Whatever the graph, the order of ends and the failures: every step ends
-    /// exactly once, and runs if and only if nothing that it depends on failed.
+    /// Whatever the graph, the order of ends, the failures and the steps that are
+    /// stopped: every step ends exactly once, and runs if and only if nothing that it
+    /// depends on failed or was stopped; the last end is the run's, and says the worst.
     #[test]
     fn every_step_ends_once(
         size in 1usize..24,
         raw in proptest::collection::vec((0u32..24, 0u32..24), 0..80),
-        fails in proptest::collection::vec(any::<bool>(), 24),
+        ends in proptest::collection::vec(end_state(), 24),
         picks in proptest::collection::vec(any::<usize>(), 24),
     ) {
         let pairs: BTreeSet<(u32, u32)> = raw.into_iter()
@@ -129,17 +143,22 @@ proptest! {
         let mut must_run = vec![true; size];
         for b in 0..size {
             must_run[b] = pairs.iter().filter(|(_, to)| *to as usize == b)
-                .all(|(from, _)| must_run[*from as usize] && !fails[*from as usize]);
+                .all(|(from, _)| must_run[*from as usize] && goes_on(ends[*from as usize]));
         }
         let mut rows = Rows::default();
         let mut ready: Vec<Ordinal> = graph.roots().collect();
         let (mut ran, mut skipped) = (BTreeSet::new(), BTreeSet::new());
+        let mut tally = Tally { remaining: size as u32, ..Tally::default() };
+        let mut ended = None;
         for pick in picks.iter().cycle() {
             if ready.is_empty() { break; }
             let at = ready.swap_remove(pick % ready.len());
             prop_assert!(ran.insert(at.0), "step {} ran twice", at.0);
-            let state = if fails[at.index()] { StepState::Failed } else { StepState::Success };
+            prop_assert_eq!(ended, None, "the run had ended");
+            let state = ends[at.index()];
             let next = step(&graph, &mut rows, at.0, state);
+            prop_assert!(goes_on(state) || next.ready.is_empty(), "{:?} made ready", state);
+            ended = tally.end(state, next.skipped.len()).unwrap();
             for one in next.skipped { prop_assert!(skipped.insert(one.0)); }
             ready.extend(next.ready);
         }
@@ -147,5 +166,16 @@ proptest! {
         for (at, must) in must_run.iter().enumerate() {
             prop_assert_eq!(ran.contains(&(at as u32)), *must);
         }
+        let any = |state| ran.iter().any(|at| ends[*at as usize] == state);
+        let expected = if any(StepState::Cancelled) {
+            RunState::Cancelled
+        } else if any(StepState::Failed) {
+            RunState::Failed
+        } else if any(StepState::Warning) {
+            RunState::Warning
+        } else {
+            RunState::Success
+        };
+        prop_assert_eq!(ended, Some(expected));
     }
 }

@@ -26,6 +26,7 @@ pub mod log;
 pub mod mask;
 pub mod parameters;
 pub mod plan;
+pub mod policy;
 pub mod reference;
 pub mod run_request;
 pub mod state;

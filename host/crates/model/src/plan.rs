@@ -18,6 +18,7 @@ use crate::{
     flow,
     id::Ordinal,
     parameters::RunParameters,
+    policy::Policy,
     reference::Template,
     run_request::RESERVED,
     suggest::Hints,
@@ -83,6 +84,8 @@ pub struct PlannedStep {
     pub file: String,
     /// How it takes part in a run.
     pub kind: StepKind,
+    /// How long an attempt may take, and what becomes of it when its worker is lost.
+    pub policy: Policy,
     /// What the pack says about it.
     pub descriptor: Arc<StepDescriptor>,
     /// Its parameters: the declared ones in the descriptor's order, then, if it

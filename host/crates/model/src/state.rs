@@ -49,7 +49,7 @@ states! {
         Warning = 3 "warning",
         /// At least one step failed.
         Failed = 4 "failed",
-        /// Stopped by a person or a program before its end.
+        /// Stopped, or one of its steps was, by a person or a program before its end.
         Cancelled = 5 "cancelled",
     }
 }
@@ -73,7 +73,7 @@ states! {
         Failed = 6 "failed",
         /// Not executed: a step that it depends on failed or was not executed.
         Skipped = 7 "skipped",
-        /// Not executed to its end: its run was stopped.
+        /// Not executed to its end: it was stopped, or its run was.
         Cancelled = 8 "cancelled",
     }
 }

@@ -109,6 +109,10 @@ pub mod code {
     pub const TOO_DEEP: &str = "PF-A024";
     /// A key that means nothing: kept, and probably a slip (warning).
     pub const STRAY_KEY: &str = "PF-A026";
+    /// A time limit is none, or has no effect (warning).
+    pub const TIME_LIMIT: &str = "PF-A030";
+    /// What becomes of a step whose worker is lost is none of the words.
+    pub const ON_WORKER_LOST: &str = "PF-A031";
 }
 
 /// The most steps that an application may have.

@@ -44,13 +44,19 @@ const MIGRATIONS: &[Migration] = &[
     },
     Migration {
         number: 3,
+        name: "control",
+        expands: true,
+        sql: include_str!("../migrations/0003_control.sql"),
+    },
+    Migration {
+        number: 4,
         name: "traces",
         expands: true,
-        sql: include_str!("../migrations/0003_traces.sql"),
+        sql: include_str!("../migrations/0004_traces.sql"),
     },
     #[cfg(feature = "next")]
     Migration {
-        number: 4,
+        number: 5,
         name: "next",
         expands: true,
         sql: include_str!("../migrations/next.sql"),

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use model::{
     clock::Timestamp,
-    id::{RunId, WorkerId},
+    id::{Ordinal, RunId, StepKey, WorkerId},
 };
 use sqlx::{Row, postgres::PgRow};
 use store::{
@@ -146,10 +146,15 @@ const RENEW: &str = "
   ), told AS (
     DELETE FROM cancelled_claim WHERE worker = $1 AND EXISTS (SELECT FROM renewed)
     RETURNING run_id
+  ), revoked AS (
+    DELETE FROM revoked_claim WHERE worker = $1 AND EXISTS (SELECT FROM renewed)
+    RETURNING run_id, step
   )
   SELECT queues, slots, (SELECT value FROM generation),
     ARRAY (SELECT run_id FROM told),
-    (extract(epoch FROM clock_timestamp()) * 1000000)::bigint
+    (extract(epoch FROM clock_timestamp()) * 1000000)::bigint,
+    ARRAY (SELECT run_id FROM revoked ORDER BY run_id, step),
+    ARRAY (SELECT step FROM revoked ORDER BY run_id, step)
   FROM renewed";
 
 fn renewed(row: &PgRow) -> sqlx::Result<Renewed> {
@@ -160,6 +165,15 @@ fn renewed(row: &PgRow) -> sqlx::Result<Renewed> {
             .try_get::<Vec<i64>, _>(3)?
             .into_iter()
             .map(RunId)
+            .collect(),
+        revoked: row
+            .try_get::<Vec<i64>, _>(5)?
+            .into_iter()
+            .zip(row.try_get::<Vec<i32>, _>(6)?)
+            .map(|(run, step)| StepKey {
+                run: RunId(run),
+                step: Ordinal(step as u32),
+            })
             .collect(),
         queues: queues(row, 0)?,
         slots: row.try_get::<i64, _>(1)? as u32,

@@ -33,9 +33,15 @@ const MIGRATIONS: &[Migration] = &[
     },
     Migration {
         number: 3,
+        name: "control",
+        expands: true,
+        sql: include_str!("../migrations/0003_control.sql"),
+    },
+    Migration {
+        number: 4,
         name: "traces",
         expands: true,
-        sql: include_str!("../migrations/0003_traces.sql"),
+        sql: include_str!("../migrations/0004_traces.sql"),
     },
 ];
 

@@ -12,7 +12,11 @@ use store::{
     workers::{Renewed, Worker, Workers},
 };
 
-use crate::{SqliteStore, error::OrRefused, transaction::Tx};
+use crate::{
+    SqliteStore,
+    error::OrRefused,
+    transaction::{Tx, unpack},
+};
 
 #[async_trait]
 impl Workers for SqliteStore {
@@ -141,10 +145,16 @@ fn renew(
         [id.0],
         |row| row.get(0).map(RunId),
     )?;
+    let revoked = tx.all(
+        "DELETE FROM revoked_claim WHERE worker = ?1 RETURNING step_id",
+        [id.0],
+        |row| row.get(0).map(unpack),
+    )?;
     Ok(Some(Renewed {
         now: None,
         generation,
         cancelled,
+        revoked,
         queues,
         slots,
     }))

@@ -11,8 +11,8 @@ use store::runs::Completed;
 use crate::{
     Store,
     build::{
-        EXPIRES, NOW, chain, claim, end, execute, graph, key, run, states, stored, submit, summary,
-        trace, worker,
+        EXPIRES, NOW, chain, claim, end, execute, graph, key, reclaim, run, states, stored, submit,
+        summary, trace, worker,
     },
 };
 
@@ -136,7 +136,7 @@ pub async fn a_late_completion_changes_nothing(store: Store) {
     let (number, _) = submit(&store, run(&plan)).await;
     let step = key(number, 0);
     let old = claim(&store, step, lazy).await.unwrap().token;
-    let reclaimed = store.reclaim(NOW.plus_micros(20), 10).await.unwrap();
+    let reclaimed = reclaim(&store, NOW.plus_micros(20), 10).await;
     assert_eq!(reclaimed.len(), 1);
     let late = || store.complete(end(step, old, StepState::Failed, &plan));
     assert_eq!(
@@ -174,24 +174,15 @@ pub async fn an_ended_lease_gives_the_steps_away(store: Store) {
     let (second, _) = submit(&store, run(&plan)).await;
     claim(&store, key(first, 0), dead).await.unwrap();
     claim(&store, key(second, 0), live).await.unwrap();
-    assert!(store.reclaim(NOW, 10).await.unwrap().is_empty());
-    let given = store.reclaim(NOW.plus_micros(10), 10).await.unwrap();
+    assert!(reclaim(&store, NOW, 10).await.is_empty());
+    let given = reclaim(&store, NOW.plus_micros(10), 10).await;
     assert_eq!(
         given.iter().map(|step| step.key).collect::<Vec<_>>(),
         [key(first, 0)]
     );
-    assert!(
-        store
-            .reclaim(NOW.plus_micros(10), 10)
-            .await
-            .unwrap()
-            .is_empty()
-    );
+    assert!(reclaim(&store, NOW.plus_micros(10), 10).await.is_empty());
     store.release(live).await.unwrap();
-    assert_eq!(
-        store.reclaim(NOW.plus_micros(10), 10).await.unwrap().len(),
-        1
-    );
+    assert_eq!(reclaim(&store, NOW.plus_micros(10), 10).await.len(), 1);
     assert_eq!(store.ready(None, 10).await.unwrap().len(), 2);
 }
 
@@ -205,7 +196,7 @@ pub async fn reclaimed_steps_come_in_parts(store: Store) {
     }
     let mut parts = Vec::new();
     loop {
-        let part = store.reclaim(NOW, 2).await.unwrap().len();
+        let part = reclaim(&store, NOW, 2).await.len();
         if part == 0 {
             break;
         }
@@ -217,10 +208,10 @@ pub async fn reclaimed_steps_come_in_parts(store: Store) {
 /// A worker that claims although it was given up long ago does not hold the step for ever.
 pub async fn a_forgotten_worker_is_still_reclaimed(store: Store) {
     let gone = worker(&store, NOW).await;
-    assert!(store.reclaim(NOW, 10).await.unwrap().is_empty());
+    assert!(reclaim(&store, NOW, 10).await.is_empty());
     let (number, _) = submit(&store, run(&chain(1))).await;
     claim(&store, key(number, 0), gone).await.unwrap();
-    assert_eq!(store.reclaim(NOW, 10).await.unwrap().len(), 1);
+    assert_eq!(reclaim(&store, NOW, 10).await.len(), 1);
 }
 
 /// Waiting steps end, running ones are fenced and told.

@@ -17,7 +17,8 @@ use store::{
     definitions::{Kind, Save},
     packs::Import,
     runs::{
-        Claim, Claimed, Completed, Completion, NewRun, Priority, RunFilter, RunSummary, Submitted,
+        Claim, Claimed, Completed, Completion, NewRun, Priority, ReadyStep, RunFilter, RunSummary,
+        Submitted,
     },
     workers::Worker,
 };
@@ -114,6 +115,16 @@ pub async fn claim(store: &Store, key: StepKey, worker: WorkerId) -> Option<Clai
         at: NOW,
     };
     store.claim(claim).await.unwrap()
+}
+
+/// Gives back what lost workers held, as it is done where each step may be executed again.
+pub async fn reclaim(store: &Store, now: Timestamp, limit: usize) -> Vec<ReadyStep> {
+    let mut given = Vec::new();
+    for lost in store.lost(now, limit).await.unwrap() {
+        let attempt = [(lost.key, lost.token)];
+        given.extend(store.give_back(lost.worker, &attempt, now).await.unwrap());
+    }
+    given
 }
 
 /// The end of an attempt.

@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 pub mod attempts;
 pub mod build;
+pub mod control;
 pub mod joins;
 pub mod lists;
 pub mod postgres;
@@ -55,6 +56,13 @@ macro_rules! contract {
             log_lines_come_in_chunks,
             a_cancelled_attempt_keeps_its_log,
             outputs_come_in_the_order_asked_for,
+        );
+        $crate::contract!(@ $open, control:
+            a_waiting_step_is_revoked,
+            a_running_step_is_revoked,
+            a_lost_attempt_fails,
+            a_late_attempt_is_marked,
+            runs_are_cancelled_in_parts,
         );
         $crate::contract!(@ $open, joins:
             a_join_is_ready_once_however_its_inputs_race,

@@ -16,7 +16,7 @@ use store::runs::Completed;
 
 use crate::{
     Store,
-    build::{NOW, claim, end, graph, key, run, states, submit, summary, worker},
+    build::{NOW, claim, end, graph, key, reclaim, run, states, submit, summary, worker},
 };
 
 #[derive(Clone, Debug)]
@@ -25,7 +25,12 @@ enum Call {
     /// Ends a step: with its newest token, or the one before.
     End(u32, StepState, bool),
     Cancel,
+    /// Stops one step.
+    Revoke(u32),
+    /// Gives back what lost workers hold.
     Reclaim,
+    /// Ends as failed what lost workers hold.
+    FailLost,
 }
 
 #[derive(Clone, Copy)]
@@ -151,6 +156,29 @@ impl Model {
         Some(running)
     }
 
+    fn revoke(&mut self, step: u32) -> Option<(Token, Option<RunState>)> {
+        let row = self.steps.get_mut(&step)?;
+        let token = Token(row.token);
+        if !matches!(row.state, StepState::Ready | StepState::Running) {
+            return None;
+        }
+        // What follows from it is what follows from an attempt that ends as cancelled.
+        row.state = StepState::Running;
+        match self.end(step, token, StepState::Cancelled) {
+            Completed::Stored { ready, ended, .. } => {
+                assert!(ready.is_empty(), "what is stopped makes nothing ready");
+                Some((token, ended))
+            }
+            Completed::Fenced => None,
+        }
+    }
+
+    fn running(&self) -> Vec<(u32, Token)> {
+        let running = |step: &&Step| step.state == StepState::Running;
+        let steps = self.steps.iter().filter(|(_, step)| running(step));
+        steps.map(|(n, step)| (*n, Token(step.token))).collect()
+    }
+
     fn reclaim(&mut self) -> Vec<u32> {
         let mut given = Vec::new();
         for (ordinal, step) in &mut self.steps {
@@ -179,7 +207,9 @@ fn calls() -> impl Strategy<Value = (Vec<(u32, u32)>, Vec<Call>)> {
         10 => (0..6_u32, state, prop::bool::weighted(0.9))
             .prop_map(|(step, state, newest)| Call::End(step, state, newest)),
         1 => Just(Call::Cancel),
+        2 => (0..6_u32).prop_map(Call::Revoke),
         1 => Just(Call::Reclaim),
+        1 => Just(Call::FailLost),
     ];
     (edges, prop::collection::vec(call, 1..60))
 }
@@ -227,9 +257,27 @@ async fn play(store: &Store, number: RunId, model: &mut Model, call: &Call, plac
             let told = told.map(|steps| steps.iter().map(|(key, _)| key.step.0).collect());
             assert_eq!(told, model.cancel(), "{place}");
         }
+        Call::Revoke(step) => {
+            let plan = model.graph.clone();
+            let answer = store.revoke(key(number, step), plan, NOW).await.unwrap();
+            let answer = answer.map(|one| (one.token, one.ended));
+            assert_eq!(answer, model.revoke(step), "{place}");
+        }
+        Call::FailLost => {
+            worker(store, NOW).await;
+            let lost = store.lost(NOW, 100).await.unwrap();
+            let found: Vec<_> = lost.iter().map(|one| (one.key.step.0, one.token)).collect();
+            assert_eq!(found, model.running(), "{place}");
+            for one in lost {
+                let failed = end(one.key, one.token, StepState::Failed, &model.graph);
+                let answer = store.complete(failed).await.unwrap();
+                let expected = model.end(one.key.step.0, one.token, StepState::Failed);
+                assert_eq!(answer, expected, "{place}");
+            }
+        }
         Call::Reclaim => {
             worker(store, NOW).await;
-            let given = store.reclaim(NOW, 100).await.unwrap();
+            let given = reclaim(store, NOW, 100).await;
             let given: Vec<_> = given.iter().map(|step| step.key.step.0).collect();
             assert_eq!(given, model.reclaim(), "{place}");
         }

@@ -25,8 +25,8 @@ use store_postgres::{Options, PostgresStore};
 use store_tests::{
     Store,
     build::{
-        EXPIRES, NOW, chain, claim, end, execute, graph, key, run, save, states, submit, summary,
-        worker,
+        EXPIRES, NOW, chain, claim, end, execute, graph, key, reclaim, run, save, states, submit,
+        summary, worker,
     },
     postgres::Database,
 };
@@ -112,7 +112,7 @@ async fn a_zombie_commits_nothing() {
     let lazy = worker(&zombie, NOW.plus_micros(10)).await;
     let (number, _) = submit(&zombie, run(&plan)).await;
     let old = claim(&zombie, key(number, 0), lazy).await.unwrap().token;
-    let given = leader.reclaim(NOW.plus_micros(20), 10).await.unwrap();
+    let given = reclaim(&leader, NOW.plus_micros(20), 10).await;
     assert_eq!(given.len(), 1);
     assert!(
         zombie
@@ -155,10 +155,10 @@ async fn a_worker_that_another_process_forgot_is_still_reclaimed() {
     let (first, second) = (open(&database).await, open(&database).await);
     let gone = worker(&first, NOW).await;
     for _ in 0..3 {
-        assert!(second.reclaim(NOW, 10).await.unwrap().is_empty());
+        assert!(reclaim(&second, NOW, 10).await.is_empty());
         let (number, _) = submit(&first, run(&chain(1))).await;
         claim(&first, key(number, 0), gone).await.unwrap();
-        assert_eq!(second.reclaim(NOW, 10).await.unwrap().len(), 1);
+        assert_eq!(reclaim(&second, NOW, 10).await.len(), 1);
         first.cancel(number, NOW).await.unwrap();
     }
 }

@@ -208,6 +208,62 @@ pub struct ReadyStep {
     pub priority: Priority,
 }
 
+/// An attempt whose worker is lost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LostStep {
+    /// The step.
+    pub key: StepKey,
+    /// The attempt.
+    pub token: Token,
+    /// Who executed it.
+    pub worker: WorkerId,
+    /// The run's name outside.
+    pub reference: RunRef,
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// The revision of the application that the run is pinned to.
+    pub application_revision: i64,
+    /// The set of pack versions that it is pinned to.
+    pub pins: i64,
+    /// Its payload partition.
+    pub expires_at: Timestamp,
+}
+
+/// Which runs are cancelled together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CancelScope {
+    /// Runs of this tenant.
+    pub tenant: TenantId,
+    /// Runs of this application's definition.
+    pub application: Option<i64>,
+    /// Runs on this queue.
+    pub queue: Option<String>,
+    /// Runs that were accepted no later than this one.
+    pub until: RunId,
+}
+
+/// A run that was cancelled together with others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CancelledRun {
+    /// Its number.
+    pub run: RunId,
+    /// Its name outside.
+    pub reference: RunRef,
+    /// Its steps that were running, with their workers.
+    pub running: Vec<(StepKey, WorkerId)>,
+}
+
+/// A step that was revoked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Revoked {
+    /// Its newest attempt; 0 when there was none.
+    pub token: Token,
+    /// Who was executing it.
+    pub worker: Option<WorkerId>,
+    /// The state in which the run ended, if this was its last step.
+    pub ended: Option<RunState>,
+}
+
 /// The hot path of runs. Calls that wait at the same time share a commit.
 #[async_trait]
 pub trait Runs: Send + Sync + 'static {
@@ -247,16 +303,42 @@ pub trait Runs: Send + Sync + 'static {
     /// when there is no such run or it has ended.
     async fn cancel(&self, run: RunId, at: Timestamp) -> Result<Option<Vec<(StepKey, WorkerId)>>>;
 
-    /// Makes steps ready again that are claimed by workers whose lease has ended.
-    /// Answers up to `limit` of them for the queue; call again until it is empty.
-    async fn reclaim(&self, now: Timestamp, limit: usize) -> Result<Vec<ReadyStep>>;
+    /// Cancels runs of that scope that have not ended, the oldest first, at most `limit`
+    /// in one commit, each as [`Runs::cancel`] does. Answers those that it cancelled; call
+    /// again until there are none.
+    async fn cancel_all(
+        &self,
+        scope: &CancelScope,
+        at: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<CancelledRun>>;
+
+    /// Ends one step that is ready, running or waiting as cancelled; what follows from it
+    /// follows as after a failure. An attempt that runs is fenced. `None` when there is no
+    /// such step or it is in another state.
+    async fn revoke(
+        &self,
+        key: StepKey,
+        graph: Arc<Graph>,
+        at: Timestamp,
+    ) -> Result<Option<Revoked>>;
+
+    /// Notes that a running attempt takes longer than it should: an event of its run. Says
+    /// whether it still runs.
+    async fn mark_late(&self, key: StepKey, token: Token, at: Timestamp) -> Result<bool>;
+
+    /// Attempts that are recorded for workers whose lease has ended, in the order of
+    /// acceptance, at most `limit`. Each is to be given back ([`Runs::give_back`]) or
+    /// ended ([`Runs::complete`]): both do nothing once somebody else has done either.
+    /// Workers that hold nothing are forgotten when there is none.
+    async fn lost(&self, now: Timestamp, limit: usize) -> Result<Vec<LostStep>>;
 
     /// The steps that are recorded as executed by that worker, with their attempts'
     /// tokens: what it compares with what it executes.
     async fn held(&self, worker: WorkerId) -> Result<Vec<(StepKey, Token)>>;
 
     /// Makes those of these attempts ready again that are still recorded for that
-    /// worker, which knows nothing of them. Answers them for the queue.
+    /// worker, which is lost or knows nothing of them. Answers them for the queue.
     async fn give_back(
         &self,
         worker: WorkerId,
@@ -348,6 +430,8 @@ pub struct StepSummary {
     pub started_at: Option<Timestamp>,
     /// When it ended.
     pub finished_at: Option<Timestamp>,
+    /// When its newest attempt was marked as late.
+    pub late_at: Option<Timestamp>,
 }
 
 /// What a list of runs is narrowed to.

@@ -6,7 +6,7 @@
 use async_trait::async_trait;
 use model::{
     clock::Timestamp,
-    id::{RunId, WorkerId},
+    id::{RunId, StepKey, WorkerId},
 };
 
 use crate::Result;
@@ -45,6 +45,8 @@ pub struct Renewed {
     /// Runs that were cancelled while this process had claimed steps of theirs; each is
     /// told once.
     pub cancelled: Vec<RunId>,
+    /// Steps that were revoked while this process executed them; each is told once.
+    pub revoked: Vec<StepKey>,
     /// The queues that it shall listen on; empty: all.
     pub queues: Vec<String>,
     /// How many steps it shall execute at a time.

@@ -210,6 +210,20 @@ pub(crate) struct Step {
     /// When it ended.
     #[schema(format = DateTime, example = "2027-01-15T08:00:00.9Z")]
     finished_at: Option<String>,
+    /// When its newest attempt had taken longer than `task_soft_time_limit`; `null` when it
+    /// has not.
+    #[schema(format = DateTime, example = json!(null))]
+    late_at: Option<String>,
+    /// After so many seconds an attempt counts as late.
+    #[schema(example = 3600.0)]
+    task_soft_time_limit: f64,
+    /// After so many seconds an attempt is ended.
+    #[schema(example = 4200.0)]
+    task_time_limit: f64,
+    /// What becomes of it when its worker is lost: `retry` (another executes it again) or
+    /// `fail`.
+    #[schema(example = "retry")]
+    on_worker_lost: &'static str,
     /// Why it failed, or its warning: `{kind, code, message, detail}`.
     #[schema(value_type = Option<Object>, example = json!(null))]
     error: Option<Value>,
@@ -320,6 +334,10 @@ impl Step {
             ready_at: maybe_time(step.ready_at),
             started_at: maybe_time(step.started_at),
             finished_at: maybe_time(step.finished_at),
+            late_at: maybe_time(step.late_at),
+            task_soft_time_limit: step.rules.soft.as_secs_f64(),
+            task_time_limit: step.rules.hard.as_secs_f64(),
+            on_worker_lost: step.rules.on_worker_lost.word(),
             error: step.error,
         }
     }

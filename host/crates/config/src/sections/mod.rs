@@ -22,7 +22,7 @@ pub use runtime::Runtime;
 pub use server::Server;
 pub use store::Store;
 pub use telemetry::Telemetry;
-pub use worker::Worker;
+pub use worker::{OnWorkerLost, Worker};
 
 use crate::{
     Description, Effective,

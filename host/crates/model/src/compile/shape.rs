@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     application::{Application, kind_of, truth},
+    policy,
     validate::{MAX_FRIENDLY_NAME, MAX_NAME, Problem, code},
 };
 
@@ -22,6 +23,7 @@ pub(super) fn check(application: &Application, problems: &mut Vec<Problem>) -> u
     texts_of(document, &texts, "", problems);
     truth_of(document, "generate_report", "", problems);
     names(application, problems);
+    policy::check(document, "", problems);
     for (index, value) in list(document, "app_variables", "", problems)
         .iter()
         .enumerate()
@@ -60,6 +62,7 @@ pub(super) fn check(application: &Application, problems: &mut Vec<Problem>) -> u
             continue;
         };
         texts_of(entry, &["name", "file", "syncpack"], &path, problems);
+        policy::check(entry, &path, problems);
         for key in ["output_to", "data_from"] {
             for (at, name) in list(entry, key, &path, problems).iter().enumerate() {
                 if !name.is_string() {

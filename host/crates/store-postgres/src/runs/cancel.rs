@@ -1,14 +1,28 @@
-//! A run is stopped.
+//! Runs are stopped.
+
+use std::collections::BTreeMap;
 
 use model::{
     clock::Timestamp,
-    id::{RunId, StepKey, WorkerId},
+    id::{RunId, RunRef, StepKey, WorkerId},
     state::{RunState, StepState},
 };
-use sqlx::{PgConnection, Row};
+use sqlx::{PgConnection, Row, postgres::PgRow};
+use store::runs::{CancelScope, CancelledRun};
 
-use super::{key, run_state};
-use crate::transaction::Work;
+use super::{key, sql_limit};
+use crate::{transaction::Work, uuid::Name};
+
+const LOCK_ONE: &str =
+    "SELECT id, uuid FROM run WHERE id = $1 AND finished_at IS NULL FOR NO KEY UPDATE";
+
+/// In the order of their numbers, as everybody does who changes runs. A run that ends while
+/// this waits for its lock does not count for the limit.
+const LOCK_ALL: &str = "
+  SELECT id, uuid FROM run
+  WHERE finished_at IS NULL AND id <= $1 AND tenant_id = $2
+    AND ($3::bigint IS NULL OR application_id = $3) AND ($4::text IS NULL OR queue = $4)
+  ORDER BY id LIMIT $5 FOR NO KEY UPDATE";
 
 /// Ends the run and all of its steps at once. Attempts that run are fenced by it:
 /// their steps do not run any more.
@@ -17,57 +31,110 @@ pub(super) async fn cancel(
     run: RunId,
     at: Timestamp,
 ) -> Work<Option<Vec<(StepKey, WorkerId)>>> {
-    let found = sqlx::query("SELECT state FROM run WHERE id = $1 FOR NO KEY UPDATE")
+    let found = sqlx::query(LOCK_ONE)
         .bind(run.0)
-        .fetch_optional(&mut *connection)
+        .try_map(|row: PgRow| locked(&row))
+        .fetch_all(&mut *connection)
         .await?;
-    match found {
-        Some(row) if !run_state(&row, 0)?.is_final() => {}
-        _ => return Ok(None),
+    let mut cancelled = end(connection, found, at).await?;
+    Ok(cancelled.pop().map(|run| run.running))
+}
+
+/// The same for the oldest runs of a scope.
+pub(super) async fn cancel_all(
+    connection: &mut PgConnection,
+    scope: &CancelScope,
+    at: Timestamp,
+    limit: usize,
+) -> Work<Vec<CancelledRun>> {
+    let found = sqlx::query(LOCK_ALL)
+        .bind(scope.until.0)
+        .bind(scope.tenant.0)
+        .bind(scope.application)
+        .bind(&scope.queue)
+        .bind(sql_limit(limit))
+        .try_map(|row: PgRow| locked(&row))
+        .fetch_all(&mut *connection)
+        .await?;
+    end(connection, found, at).await
+}
+
+fn locked(row: &PgRow) -> sqlx::Result<(RunId, RunRef)> {
+    Ok((RunId(row.try_get(0)?), row.try_get::<Name, _>(1)?.0))
+}
+
+/// Ends runs that have not ended and are locked.
+async fn end(
+    connection: &mut PgConnection,
+    runs: Vec<(RunId, RunRef)>,
+    at: Timestamp,
+) -> Work<Vec<CancelledRun>> {
+    if runs.is_empty() {
+        return Ok(Vec::new());
     }
-    let running = sqlx::query(
-        "SELECT run_id, step, worker FROM step WHERE run_id = $1 AND state = $2 ORDER BY step",
-    )
-    .bind(run.0)
-    .bind(i16::from(StepState::Running.code()))
-    .fetch_all(&mut *connection)
-    .await?
-    .iter()
-    .map(|row| Ok((key(row, 0)?, WorkerId(row.try_get(2)?))))
-    .collect::<sqlx::Result<_>>()?;
-    sqlx::query(
-        "INSERT INTO cancelled_claim (worker, run_id)
-         SELECT DISTINCT worker, run_id FROM step WHERE run_id = $1 AND state = $2
-         ON CONFLICT DO NOTHING",
-    )
-    .bind(run.0)
-    .bind(i16::from(StepState::Running.code()))
-    .execute(&mut *connection)
-    .await?;
+    let numbers: Vec<i64> = runs.iter().map(|(run, _)| run.0).collect();
+    let mut running = tell(connection, &numbers).await?;
     // Pending, ready, running and waiting are the states below success.
     sqlx::query(
-        "UPDATE step SET state = $2, finished_at = $3,
-           seq = (SELECT seq + 1 FROM run WHERE id = $1)
-         WHERE run_id = $1 AND state < $4",
+        "UPDATE step SET state = $2, finished_at = $3, seq = run.seq + 1
+         FROM run WHERE run.id = step.run_id AND step.run_id = ANY ($1) AND step.state < $4",
     )
-    .bind(run.0)
+    .bind(&numbers)
     .bind(i16::from(StepState::Cancelled.code()))
     .bind(at.0)
     .bind(i16::from(StepState::Success.code()))
     .execute(&mut *connection)
     .await?;
-    sqlx::query("DELETE FROM timer WHERE run_id = $1")
-        .bind(run.0)
+    sqlx::query("DELETE FROM timer WHERE run_id = ANY ($1)")
+        .bind(&numbers)
         .execute(&mut *connection)
         .await?;
     sqlx::query(
         "UPDATE run SET state = $2, seq = seq + 1, remaining = 0, cancelled = 1, finished_at = $3
-         WHERE id = $1",
+         WHERE id = ANY ($1)",
     )
-    .bind(run.0)
+    .bind(&numbers)
     .bind(i16::from(RunState::Cancelled.code()))
     .bind(at.0)
     .execute(connection)
     .await?;
-    Ok(Some(running))
+    let cancelled = runs.into_iter().map(|(run, reference)| CancelledRun {
+        run,
+        reference,
+        running: running.remove(&run).unwrap_or_default(),
+    });
+    Ok(cancelled.collect())
+}
+
+/// The steps of these runs that execute, with their workers, which learn of it when they
+/// renew their leases.
+async fn tell(
+    connection: &mut PgConnection,
+    runs: &[i64],
+) -> Work<BTreeMap<RunId, Vec<(StepKey, WorkerId)>>> {
+    let found: Vec<(StepKey, WorkerId)> = sqlx::query(
+        "SELECT run_id, step, worker FROM step WHERE run_id = ANY ($1) AND state = $2
+         ORDER BY run_id, step",
+    )
+    .bind(runs)
+    .bind(i16::from(StepState::Running.code()))
+    .try_map(|row: PgRow| Ok((key(&row, 0)?, WorkerId(row.try_get(2)?))))
+    .fetch_all(&mut *connection)
+    .await?;
+    if !found.is_empty() {
+        sqlx::query(
+            "INSERT INTO cancelled_claim (worker, run_id)
+             SELECT DISTINCT worker, run_id FROM step WHERE run_id = ANY ($1) AND state = $2
+             ON CONFLICT DO NOTHING",
+        )
+        .bind(runs)
+        .bind(i16::from(StepState::Running.code()))
+        .execute(connection)
+        .await?;
+    }
+    let mut running: BTreeMap<RunId, Vec<_>> = BTreeMap::new();
+    for (key, worker) in found {
+        running.entry(key.run).or_default().push((key, worker));
+    }
+    Ok(running)
 }

@@ -24,7 +24,8 @@ const INPUT: i32 = -1;
 
 pub(super) async fn steps(pool: &PgPool, run: RunId, after_seq: i64) -> Result<Vec<StepSummary>> {
     let rows = sqlx::query(
-        "SELECT step, state, token, worker, seq, ready_at, started_at, finished_at
+        "SELECT step, state, token, worker, seq, ready_at, started_at, finished_at,
+           CASE WHEN late_at >= started_at THEN late_at END
          FROM step WHERE run_id = $1 AND seq > $2 ORDER BY step",
     )
     .bind(run.0)
@@ -48,6 +49,7 @@ fn summary(row: &PgRow) -> sqlx::Result<StepSummary> {
         ready_at: maybe_time(row, 5)?,
         started_at: maybe_time(row, 6)?,
         finished_at: maybe_time(row, 7)?,
+        late_at: maybe_time(row, 8)?,
     })
 }
 

@@ -3,10 +3,13 @@
 //! Whoever changes a run's row or its steps holds the lock on the run's row until the
 //! commit, and locks several in the order of their numbers.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use model::{
     clock::Timestamp,
+    flow::Graph,
     id::{Ordinal, RunId, RunRef, StepKey, TenantId, Token, WorkerId},
     state::{RunState, StepState},
     trace::Context,
@@ -15,8 +18,9 @@ use sqlx::{Row, postgres::PgRow};
 use store::{
     Page, Result,
     runs::{
-        Claim, Claimed, Completed, Completion, History, LogChunk, NewRun, Priority, ReadyStep,
-        RunFilter, RunSummary, Runs, StepSummary, Submitted,
+        CancelScope, CancelledRun, Claim, Claimed, Completed, Completion, History, LogChunk,
+        LostStep, NewRun, Priority, ReadyStep, Revoked, RunFilter, RunSummary, Runs, StepSummary,
+        Submitted,
     },
 };
 
@@ -31,9 +35,10 @@ mod held;
 mod history;
 mod list;
 mod log;
+mod lost;
 mod pins;
 mod ready;
-mod reclaim;
+mod revoke;
 pub(crate) mod rows;
 pub(crate) mod submit;
 mod write;
@@ -90,8 +95,30 @@ impl Runs for PostgresStore {
         transact!(self.pool, connection => cancel::cancel(connection, run, at).await)
     }
 
-    async fn reclaim(&self, now: Timestamp, limit: usize) -> Result<Vec<ReadyStep>> {
-        reclaim::reclaim(&self.pool, now, limit).await
+    async fn cancel_all(
+        &self,
+        scope: &CancelScope,
+        at: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<CancelledRun>> {
+        transact!(self.pool, connection => cancel::cancel_all(connection, scope, at, limit).await)
+    }
+
+    async fn revoke(
+        &self,
+        key: StepKey,
+        graph: Arc<Graph>,
+        at: Timestamp,
+    ) -> Result<Option<Revoked>> {
+        transact!(self.pool, connection => revoke::revoke(connection, key, &graph, at).await)
+    }
+
+    async fn mark_late(&self, key: StepKey, token: Token, at: Timestamp) -> Result<bool> {
+        transact!(self.pool, connection => revoke::mark_late(connection, key, token, at).await)
+    }
+
+    async fn lost(&self, now: Timestamp, limit: usize) -> Result<Vec<LostStep>> {
+        lost::lost(&self.pool, now, limit).await
     }
 
     async fn held(&self, worker: WorkerId) -> Result<Vec<(StepKey, Token)>> {

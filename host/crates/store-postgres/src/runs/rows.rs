@@ -237,6 +237,35 @@ impl Rows {
         Ok(rows)
     }
 
+    /// Locks a run and reads it with all of its steps, inside a transaction of any
+    /// connection: the second statement sees what those committed who held the lock.
+    pub(crate) async fn read_run(connection: &mut PgConnection, run: RunId) -> sqlx::Result<Self> {
+        let mut rows = Self::default();
+        let found = sqlx::query(
+            "SELECT id, seq, state, remaining, failed, warned, cancelled, started_at,
+               finished_at, expires_at
+             FROM run WHERE id = $1 FOR NO KEY UPDATE",
+        )
+        .bind(run.0)
+        .fetch_optional(&mut *connection)
+        .await?;
+        let Some(found) = found else { return Ok(rows) };
+        rows.runs.insert(run, run_row(&found)?);
+        let steps = sqlx::query(
+            "SELECT run_id, step, state, token, seq, worker, ready_at, started_at, finished_at,
+               pending, live, failed
+             FROM step WHERE run_id = $1",
+        )
+        .bind(run.0)
+        .fetch_all(connection)
+        .await?;
+        for row in &steps {
+            let step = Ordinal(row.try_get::<i32, _>(1)? as u32);
+            rows.steps.insert(StepKey { run, step }, step_row(row)?);
+        }
+        Ok(rows)
+    }
+
     /// The run's row, if there is one.
     pub(crate) fn run(&self, run: RunId) -> Option<&RunRow> {
         self.runs.get(&run)

@@ -6,9 +6,12 @@ use model::{
     state::{RunState, StepState},
 };
 use rusqlite::params;
-use store::Result;
+use store::{
+    Result,
+    runs::{CancelScope, CancelledRun},
+};
 
-use super::run_state;
+use super::{reference, run_state, sql_limit};
 use crate::transaction::{Tx, step_range, unpack};
 
 /// Ends the run and all of its steps at once. Attempts that run are fenced by it:
@@ -57,4 +60,39 @@ pub(super) fn cancel(
         params![run.0, RunState::Cancelled.code(), seq, at.0],
     )?;
     Ok(Some(running))
+}
+
+/// Ends the oldest runs of a scope. Which they are is read here too: the writer is the only
+/// one that writes.
+pub(super) fn cancel_all(
+    tx: &mut Tx<'_>,
+    scope: &CancelScope,
+    at: Timestamp,
+    limit: usize,
+) -> Result<Vec<CancelledRun>> {
+    let runs = tx.all(
+        "SELECT id, uuid FROM run INDEXED BY run_unfinished
+         WHERE finished_at IS NULL AND id <= ?1 AND +tenant_id = ?2
+           AND (?3 IS NULL OR application_id = ?3) AND (?4 IS NULL OR queue = ?4)
+         ORDER BY id LIMIT ?5",
+        params![
+            scope.until.0,
+            scope.tenant.0,
+            scope.application,
+            scope.queue,
+            sql_limit(limit)
+        ],
+        |row| Ok((RunId(row.get(0)?), reference(row, 1)?)),
+    )?;
+    let mut cancelled = Vec::with_capacity(runs.len());
+    for (run, reference) in runs {
+        if let Some(running) = cancel(tx, run, at)? {
+            cancelled.push(CancelledRun {
+                run,
+                reference,
+                running,
+            });
+        }
+    }
+    Ok(cancelled)
 }

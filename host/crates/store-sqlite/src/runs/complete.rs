@@ -1,8 +1,9 @@
 //! An attempt of a step ends.
 
 use model::{
+    clock::Timestamp,
     flow::{Tally, advance},
-    id::Ordinal,
+    id::{Ordinal, RunId},
     state::{RunState, StepState},
 };
 use rusqlite::params;
@@ -42,7 +43,8 @@ pub(super) fn complete(tx: &mut Tx<'_>, end: &Completion) -> Result<Completed> {
         .tally
         .end(end.state, next.skipped.len())
         .map_err(|error| Error::miscounted(end.key.run, error))?;
-    update_run(event.tx, end, &counts, ended)?;
+    let counted = (counts.seq, &counts.tally);
+    update_run(event.tx, end.key.run, end.at, counted, ended)?;
     Ok(Completed::Stored {
         claimed,
         ready: next.ready,
@@ -97,20 +99,20 @@ fn store_result(tx: &mut Tx<'_>, end: &Completion, seq: i64) -> Result<()> {
     .map(drop)
 }
 
-fn update_run(
+/// Writes what a run counts after one of its steps has ended, and its end.
+pub(super) fn update_run(
     tx: &mut Tx<'_>,
-    end: &Completion,
-    counts: &Counts,
+    run: RunId,
+    at: Timestamp,
+    (seq, tally): (i64, &Tally),
     ended: Option<RunState>,
 ) -> Result<()> {
-    let Counts { seq, tally } = counts;
-    let run = end.key.run.0;
     let changed = match ended {
         None => tx.execute(
             "UPDATE run SET seq = ?2, remaining = ?3, failed = ?4, warned = ?5, cancelled = ?6
              WHERE id = ?1",
             params![
-                run,
+                run.0,
                 seq,
                 tally.remaining,
                 tally.failed,
@@ -123,13 +125,13 @@ fn update_run(
                state = ?6, finished_at = ?7
              WHERE id = ?1",
             params![
-                run,
+                run.0,
                 seq,
                 tally.failed,
                 tally.warned,
                 tally.cancelled,
                 state.code(),
-                end.at.0
+                at.0
             ],
         ),
     };

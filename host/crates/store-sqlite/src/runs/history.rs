@@ -23,7 +23,8 @@ pub(super) fn steps(
     let (first, last) = step_range(run);
     connection
         .prepare_cached(
-            "SELECT id, state, token, worker, seq, ready_at, started_at, finished_at
+            "SELECT id, state, token, worker, seq, ready_at, started_at, finished_at,
+               CASE WHEN late_at >= started_at THEN late_at END
              FROM step WHERE id BETWEEN ?1 AND ?2 AND seq > ?3 ORDER BY id",
         )
         .and_then(|mut statement| {
@@ -38,6 +39,7 @@ pub(super) fn steps(
                         ready_at: maybe_time(row, 5)?,
                         started_at: maybe_time(row, 6)?,
                         finished_at: maybe_time(row, 7)?,
+                        late_at: maybe_time(row, 8)?,
                     })
                 })?
                 .collect()

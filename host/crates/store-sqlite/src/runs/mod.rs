@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use model::{
     clock::Timestamp,
+    flow::Graph,
     id::{Ordinal, RunId, RunRef, StepKey, TenantId, Token, WorkerId},
     state::{RunState, StepState},
     trace::Context,
@@ -14,8 +15,9 @@ use rusqlite::{Row, types::Type};
 use store::{
     Page, Result,
     runs::{
-        Claim, Claimed, Completed, Completion, History, LogChunk, NewRun, Priority, ReadyStep,
-        RunFilter, RunSummary, Runs, StepSummary, Submitted,
+        CancelScope, CancelledRun, Claim, Claimed, Completed, Completion, History, LogChunk,
+        LostStep, NewRun, Priority, ReadyStep, Revoked, RunFilter, RunSummary, Runs, StepSummary,
+        Submitted,
     },
 };
 
@@ -30,9 +32,10 @@ mod held;
 mod history;
 mod list;
 mod log;
+mod lost;
 mod pins;
 mod ready;
-mod reclaim;
+mod revoke;
 mod submit;
 
 #[async_trait]
@@ -83,10 +86,37 @@ impl Runs for SqliteStore {
             .await
     }
 
-    async fn reclaim(&self, now: Timestamp, limit: usize) -> Result<Vec<ReadyStep>> {
+    async fn cancel_all(
+        &self,
+        scope: &CancelScope,
+        at: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<CancelledRun>> {
+        let scope = scope.clone();
         self.writer
-            .call(move |tx| reclaim::reclaim(tx, now, limit))
+            .call(move |tx| cancel::cancel_all(tx, &scope, at, limit))
             .await
+    }
+
+    async fn revoke(
+        &self,
+        key: StepKey,
+        graph: Arc<Graph>,
+        at: Timestamp,
+    ) -> Result<Option<Revoked>> {
+        self.writer
+            .call(move |tx| revoke::revoke(tx, key, &graph, at))
+            .await
+    }
+
+    async fn mark_late(&self, key: StepKey, token: Token, at: Timestamp) -> Result<bool> {
+        self.writer
+            .call(move |tx| revoke::mark_late(tx, key, token, at))
+            .await
+    }
+
+    async fn lost(&self, now: Timestamp, limit: usize) -> Result<Vec<LostStep>> {
+        self.writer.call(move |tx| lost::lost(tx, now, limit)).await
     }
 
     async fn held(&self, worker: WorkerId) -> Result<Vec<(StepKey, Token)>> {

@@ -1,0 +1,251 @@
+//! Stopping: a run, one step of a run, all runs of a scope. What is stopped is committed
+//! first; the workers that execute it learn of it by a hint, and when they renew their
+//! leases in any case.
+
+use std::{sync::Arc, time::Duration};
+
+use model::{
+    flow::Graph,
+    id::{RunId, RunRef, StepKey, TaskRef, TenantId},
+    log::Level,
+    plan::Plan,
+    state::{RunState, StepState},
+};
+use store::runs::{CancelScope, RunFilter, RunSummary};
+
+use crate::{
+    Engine,
+    error::{Error, Result},
+    log::Stored,
+    view::{Caller, CancelQuery, CancelledRuns},
+    worker::AnyStep,
+};
+
+/// How long whoever stops something waits for steps to stop and to store their logs.
+const STOPPING: Duration = Duration::from_secs(1);
+/// How many runs are cancelled in one commit.
+const PART: usize = 200;
+/// How long one request cancels runs before it says that there may be more.
+const AT_MOST: Duration = Duration::from_secs(10);
+
+impl Engine {
+    /// Stops a run: what waits never starts, what executes is stopped and fenced. One that
+    /// was cancelled before stays so.
+    ///
+    /// # Errors
+    /// [`Error::RunState`] when it has ended otherwise.
+    pub async fn cancel(&self, caller: &Caller, run: RunRef) -> Result<()> {
+        let summary = self.summary(caller.tenant, run).await?;
+        if self.stop_run(summary.run, run, &caller.name).await? {
+            self.trace_stopped(caller.tenant, run).await;
+            return Ok(());
+        }
+        match self.summary(caller.tenant, run).await?.state {
+            RunState::Cancelled => Ok(()),
+            state => Err(Error::RunState(format!(
+                "{run} has ended already, as {}",
+                state.word()
+            ))),
+        }
+    }
+
+    /// Cancels a run in the store and what executes of it here; says whether it had not
+    /// ended.
+    pub(crate) async fn stop_run(&self, id: RunId, run: RunRef, who: &str) -> Result<bool> {
+        let Some(running) = self.store.cancel(id, self.now()).await? else {
+            return Ok(false);
+        };
+        self.running.cancel_run(id, who);
+        if let Some(outbox) = &self.outbox {
+            outbox.cancelled(id, who);
+        }
+        self.wait_stopped(running.iter().map(|&(key, _)| key)).await;
+        self.tell_ended(run);
+        Ok(true)
+    }
+
+    /// Whoever is answered finds the whole log, except when a step does not stop.
+    async fn wait_stopped(&self, steps: impl Iterator<Item = StepKey> + Clone) {
+        let until = tokio::time::Instant::now() + STOPPING;
+        while steps.clone().any(|key| self.running.executes(key))
+            && tokio::time::Instant::now() < until
+        {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+
+    /// Stops one step of a run that waits in the queue or executes: it ends as cancelled,
+    /// and what depends on it is skipped, as after a failure. One that was cancelled before
+    /// stays so.
+    ///
+    /// # Errors
+    /// [`Error::RunState`] when nothing has reached it yet, or it has ended otherwise.
+    pub async fn revoke(&self, caller: &Caller, task: TaskRef) -> Result<()> {
+        let missing = || Error::not_found("task", task.to_string());
+        let (reference, step) = task.split().ok_or_else(missing)?;
+        let run = self.summary(caller.tenant, reference).await?;
+        if step.0 >= run.steps {
+            return Err(missing());
+        }
+        let graph = self
+            .graph_of(run.application_revision)
+            .await
+            .ok_or_else(|| Error::Internal(format!("the plan of {reference} cannot be read")))?;
+        let key = StepKey { run: run.run, step };
+        let Some(revoked) = self.store.revoke(key, graph, self.now()).await? else {
+            return self.already_stopped(&run, key, task).await;
+        };
+        self.running.cancel_step(key, &caller.name);
+        match revoked.worker {
+            Some(_) => {
+                if let Some(outbox) = &self.outbox {
+                    outbox.revoked(key, &caller.name);
+                }
+                self.wait_stopped(std::iter::once(key)).await;
+            }
+            // Nobody else says so in its log.
+            None => {
+                self.say_revoked(&run, key, revoked.token, &caller.name)
+                    .await;
+            }
+        }
+        if let Some(state) = revoked.ended {
+            metrics::get().run_ended(state.word());
+            self.trace_stopped(caller.tenant, reference).await;
+            self.tell_ended(reference);
+        }
+        Ok(())
+    }
+
+    /// Whether a step that cannot be revoked was revoked before.
+    async fn already_stopped(&self, run: &RunSummary, key: StepKey, task: TaskRef) -> Result<()> {
+        let steps = self.store.steps(run.run, 0).await?;
+        let state = steps
+            .iter()
+            .find(|one| one.step == key.step)
+            .map_or(StepState::Pending, |one| one.state);
+        let message = match state {
+            StepState::Cancelled => return Ok(()),
+            state if state.is_final() || run.state.is_final() => {
+                format!("{task} has ended already, as {}", state.word())
+            }
+            _ => format!(
+                "{task} is {}: a step can be revoked from the moment that it waits in the queue; the whole run can be cancelled at any time",
+                state.word()
+            ),
+        };
+        Err(Error::RunState(message))
+    }
+
+    async fn say_revoked(
+        &self,
+        run: &RunSummary,
+        key: StepKey,
+        token: model::id::Token,
+        who: &str,
+    ) {
+        let line = [Stored {
+            time: self.now(),
+            level: Level::Warning.code(),
+            message: format!("{who} revoked the step before it was executed").into(),
+        }];
+        let Ok(lines) = serde_json::to_vec(&line) else {
+            return;
+        };
+        let stored = self
+            .store
+            .append_log(key, token, run.expires_at, lines.into())
+            .await;
+        if let Err(error) = stored {
+            tracing::warn!(%error, run = %run.reference, "who revoked a step could not be logged");
+        }
+    }
+
+    /// The edges of a revision's plan, where what else a run is pinned to may be gone.
+    pub(crate) async fn graph_of(&self, revision: i64) -> Option<Arc<Graph>> {
+        let stored = self.store.revision(revision).await;
+        let application = model::application::Application::parse(&stored.ok()??.document).ok()?;
+        let plan = Plan::compile(&application, &AnyStep).ok()?;
+        Some(plan.graph)
+    }
+
+    /// Cancels the runs of a scope that have not ended, the oldest first, in commits of
+    /// bounded size. What one call does not finish the next does, with the first one's
+    /// `until`: runs that are accepted meanwhile are not touched.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when there is no such application, or the position is none of
+    /// ours; what the store answers, if nothing was cancelled before.
+    pub async fn cancel_all(&self, caller: &Caller, query: &CancelQuery) -> Result<CancelledRuns> {
+        let Some(scope) = self.scope(caller.tenant, query).await? else {
+            return Ok(CancelledRuns::default());
+        };
+        let began = tokio::time::Instant::now();
+        let (mut cancelled, mut executing) = (0, Vec::new());
+        let more = loop {
+            let part = match self.store.cancel_all(&scope, self.now(), PART).await {
+                Ok(part) => part,
+                Err(error) if cancelled > 0 && error.is_retryable() => {
+                    tracing::warn!(%error, cancelled, "not all runs could be cancelled yet");
+                    break true;
+                }
+                Err(error) => return Err(error.into()),
+            };
+            if part.is_empty() {
+                break false;
+            }
+            cancelled += part.len() as u64;
+            for run in part {
+                if !run.running.is_empty() {
+                    self.running.cancel_run(run.run, &caller.name);
+                    if let Some(outbox) = &self.outbox {
+                        outbox.cancelled(run.run, &caller.name);
+                    }
+                }
+                executing.extend(run.running.into_iter().map(|(key, _)| key));
+                self.trace_stopped(caller.tenant, run.reference).await;
+                self.tell_ended(run.reference);
+            }
+            if began.elapsed() >= AT_MOST {
+                break true;
+            }
+        };
+        self.wait_stopped(executing.into_iter()).await;
+        tracing::info!(cancelled, by = %caller.name, application = query.application, queue = query.queue, "cancelled runs");
+        Ok(CancelledRuns {
+            cancelled,
+            until: more.then(|| scope.until.0.to_string()),
+        })
+    }
+
+    /// Which runs are meant; `None`: there is none at all.
+    async fn scope(&self, tenant: TenantId, query: &CancelQuery) -> Result<Option<CancelScope>> {
+        let application = match &query.application {
+            Some(name) => {
+                let kind = store::definitions::Kind::Application;
+                Some(self.find(tenant, kind, name).await?.id)
+            }
+            None => None,
+        };
+        let until = if let Some(text) = &query.until {
+            text.parse()
+                .map_err(|_| Error::not_found("list position", text.as_str()))?
+        } else {
+            let any = RunFilter::default();
+            let newest = self.store.runs(tenant, &any, None, 1).await?;
+            let Some(newest) = newest.items.first() else {
+                return Ok(None);
+            };
+            newest.run.0
+        };
+        Ok(Some(CancelScope {
+            tenant,
+            application,
+            queue: query
+                .queue
+                .as_deref()
+                .map(|name| queue::canonical(name).to_owned()),
+            until: RunId(until),
+        }))
+    }
+}

@@ -1,0 +1,126 @@
+//! What becomes of steps whose workers are lost: each is given back to be executed again,
+//! or fails, as its policy says. Either is one commit that is fenced by the attempt, so
+//! that a worker which ends the attempt after all, or another process that does the same,
+//! changes nothing.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use futures::StreamExt as _;
+use model::{
+    flow::{Graph, Route},
+    id::{StepKey, Token, WorkerId},
+    mask::Masker,
+    policy::OnWorkerLost,
+    state::StepState,
+};
+use store::runs::{Completed, Completion, LostStep};
+
+use crate::{
+    Engine,
+    error::{Error, Result},
+    problem::Problem,
+};
+
+/// How many failures are stored at the same time: they share commits.
+const TOGETHER: usize = 64;
+
+/// Why a step fails that is not executed again.
+pub(crate) fn worker_lost() -> Problem {
+    Problem::permanent(
+        "worker-lost",
+        "the worker was lost while it executed this step, which may or may not have had its effect outside; it is not executed again (on_worker_lost: fail): check what it did, then replay the run",
+    )
+}
+
+impl Engine {
+    /// Decides on attempts of lost workers, at most `limit`, and answers how many there were.
+    pub(crate) async fn take_back(&self, limit: usize) -> Result<usize> {
+        let now = self.clock.now();
+        let lost = self.store.lost(now, limit).await?;
+        if lost.is_empty() {
+            return Ok(0);
+        }
+        let count = lost.len();
+        let mut again: BTreeMap<WorkerId, Vec<(StepKey, Token)>> = BTreeMap::new();
+        let mut failing = Vec::new();
+        for step in lost {
+            match self.fails_when_lost(&step).await? {
+                Some(graph) => failing.push((step, graph)),
+                None => again
+                    .entry(step.worker)
+                    .or_default()
+                    .push((step.key, step.token)),
+            }
+        }
+        for (worker, attempts) in again {
+            let ready = self.store.give_back(worker, &attempts, now).await?;
+            if !ready.is_empty() {
+                tracing::info!(steps = ready.len(), "took back what a lost worker held");
+                metrics::get().steps_reclaimed.inc_by(ready.len() as u64);
+            }
+            // At its start, a single process queues them with all others.
+            if !self.settings.exclusive {
+                self.enqueue(ready).await?;
+            }
+        }
+        let failed: Vec<Result<()>> = futures::stream::iter(failing)
+            .map(|(step, graph)| self.fail_lost(step, graph))
+            .buffer_unordered(TOGETHER)
+            .collect()
+            .await;
+        failed.into_iter().collect::<Result<()>>()?;
+        Ok(count)
+    }
+
+    /// The edges of the run's plan if the step fails now; `None` if it is executed again.
+    async fn fails_when_lost(&self, lost: &LostStep) -> Result<Option<Arc<Graph>>> {
+        let runnable = self
+            .runnable_pinned(lost.tenant, lost.application_revision, lost.pins)
+            .await;
+        match runnable {
+            Ok(runnable) => Ok(runnable
+                .plan
+                .step(lost.key.step)
+                .map(|planned| self.settings.rules(&planned.policy))
+                .filter(|rules| rules.on_worker_lost == OnWorkerLost::Fail)
+                .map(|_| runnable.plan.graph.clone())),
+            Err(error) if error.is_retryable() => Err(error),
+            Err(error) => {
+                // Whoever claims it finds the same, and ends it without executing it.
+                tracing::warn!(%error, run = %lost.reference, "the plan of a lost step cannot be read");
+                Ok(None)
+            }
+        }
+    }
+
+    /// Ends a lost attempt as failed.
+    async fn fail_lost(&self, lost: LostStep, graph: Arc<Graph>) -> Result<()> {
+        let completed = self
+            .store
+            .complete(Completion {
+                key: lost.key,
+                token: lost.token,
+                state: StepState::Failed,
+                output: None,
+                // It repeats no values.
+                error: Some(worker_lost().to_json(&Masker::none())),
+                log: None,
+                at: self.clock.now(),
+                graph,
+                route: Route::All,
+                claim: None,
+                expires_at: lost.expires_at,
+            })
+            .await
+            .map_err(Error::from)?;
+        if let Completed::Stored { ended, .. } = completed {
+            tracing::warn!(run = %lost.reference, step = lost.key.step.0, worker = lost.worker.0, "a step failed because its worker was lost");
+            if let Some(state) = ended {
+                metrics::get().run_ended(state.word());
+                self.trace_stopped(lost.tenant, lost.reference).await;
+                self.tell_ended(lost.reference);
+            }
+        }
+        Ok(())
+    }
+}
