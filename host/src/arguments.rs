@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum, error::ErrorKind};
 
 const AFTER: &str = "\
 Example:
@@ -87,6 +87,21 @@ impl Sources {
             None => usual.exists().then(|| usual.to_owned()),
         }
     }
+}
+
+/// Says what is wrong with the command line, or shows the help that was asked for, and ends.
+/// To a command that there is not, it lists those that there are.
+pub(crate) fn exit(error: &clap::Error) -> ! {
+    // Whoever has closed the terminal reads nothing.
+    let _ = error.print();
+    if error.kind() == ErrorKind::InvalidSubcommand {
+        eprintln!("\nCommands:");
+        for command in Arguments::command().get_subcommands() {
+            let about = command.get_about().map(ToString::to_string);
+            eprintln!("  {:10} {}", command.get_name(), about.unwrap_or_default());
+        }
+    }
+    std::process::exit(error.exit_code())
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {

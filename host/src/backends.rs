@@ -50,11 +50,7 @@ impl Backends {
                 Self::cluster(settings, database.expose(), redis.expose()).await
             }
             (None, None) if role == Role::All => Self::embedded(settings),
-            (None, None) => bail!(
-                "a {} shares its store and queue with other processes: set store.database_url (DATABASE_URL) and queue.redis_url (REDIS_URL), or run everything in one process with `powerflow serve`",
-                role.word()
-            ),
-            // Refused with the settings.
+            // Refused before: the one with the settings, none with the role.
             _ => bail!("store.database_url and queue.redis_url belong together"),
         }
     }

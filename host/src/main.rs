@@ -23,7 +23,7 @@ use crate::arguments::{Arguments, Command, ConfigCommand, Form, Sources};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = Arguments::try_parse().unwrap_or_else(|error| arguments::exit(&error));
     match run(arguments) {
         Ok(code) => code,
         Err(error) => {
@@ -64,6 +64,13 @@ fn serve(sources: &Sources, role: Role) -> anyhow::Result<ExitCode> {
     let Some(settings) = load(sources) else {
         return Ok(ExitCode::from(2));
     };
+    if role != Role::All && settings.store.database_url.is_none() {
+        eprintln!(
+            "powerflow: `powerflow {}` shares its store and queue with other processes: set store.database_url (DATABASE_URL) and queue.redis_url (REDIS_URL), or run everything in one process with `powerflow serve`",
+            role.word()
+        );
+        return Ok(ExitCode::from(2));
+    }
     telemetry::start(&settings.log)?;
     // Steps execute on threads of their own, so that what they do cannot starve the API.
     let mut guests = tokio::runtime::Builder::new_multi_thread();

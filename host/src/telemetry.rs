@@ -11,7 +11,7 @@ use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberI
 
 /// Starts logging. Once in a process.
 pub(crate) fn start(settings: &Log) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&settings.level)
+    let filter = EnvFilter::try_new(with_audit(&settings.level))
         .with_context(|| format!("log.level `{}` is not understood", settings.level))?;
     let registry = tracing_subscriber::registry().with(filter);
     let started = match settings.format {
@@ -29,4 +29,25 @@ pub(crate) fn start(settings: &Log) -> anyhow::Result<()> {
             .try_init(),
     };
     started.context("the log was started before")
+}
+
+/// The filter, with the audit trail unless the filter itself speaks of it: whoever wants only
+/// warnings would miss it without knowing.
+fn with_audit(level: &str) -> String {
+    if level.contains("audit") {
+        level.to_owned()
+    } else {
+        format!("{level},audit=info")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_audit_trail_is_written_unless_the_filter_says_otherwise() {
+        assert_eq!(with_audit("warn"), "warn,audit=info");
+        assert_eq!(with_audit("debug,audit=off"), "debug,audit=off");
+    }
 }

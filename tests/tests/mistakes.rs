@@ -50,6 +50,14 @@ const OF_PFCTL: &[Mistake<'_>] = &[
         &["`nothing` is no id", "next: pfctl run list"],
     ),
     (
+        "run show isapp-123",
+        3,
+        &[
+            "`isapp-123` is no id: a run's is isapp- and a UUID",
+            "next: pfctl run list",
+        ],
+    ),
+    (
         "run cancel isapp-01890a5d-ac96-774b-bcce-b30200000000",
         3,
         &["there is no run"],
@@ -133,6 +141,19 @@ const OF_PFCTL: &[Mistake<'_>] = &[
 /// In the folder of the test, with a service on its data directory.
 const OF_POWERFLOW: &[Mistake<'_>] = &[
     ("serv", 2, &["similar subcommand exists: 'serve'"]),
+    (
+        "bogus",
+        2,
+        &[
+            "unrecognized subcommand",
+            "Commands:",
+            "  serve",
+            "  worker",
+        ],
+    ),
+    ("api", 2, &["store.database_url (DATABASE_URL)"]),
+    ("worker", 2, &["store.database_url (DATABASE_URL)"]),
+    ("scheduler", 2, &["store.database_url (DATABASE_URL)"]),
     ("serve --set listen=1", 2, &["section.setting=value"]),
     (
         "serve --set server.lisen=127.0.0.1:0",
@@ -172,6 +193,11 @@ const OF_POWERFLOW: &[Mistake<'_>] = &[
         "serve --set auth.admin_password_file=empty",
         1,
         &["empty is empty"],
+    ),
+    (
+        "serve --set auth.admin_password_file=short",
+        1,
+        &["the password in short has fewer than 12 characters"],
     ),
 ];
 
@@ -228,6 +254,7 @@ fn what_powerflow_says_about_mistakes() {
     let at = |name: &str| folder.path().join(name).display().to_string();
     fs::write(at("file"), "x").unwrap();
     fs::write(at("empty"), "").unwrap();
+    fs::write(at("short"), "elevenchars\n").unwrap();
     fs::write(at("broken.toml"), "[server]\nlisten = \"127.0.0.1:1\n").unwrap();
     fs::write(
         at("typos.toml"),
@@ -253,6 +280,7 @@ fn powerflow(folder: &Path, line: &str) -> Output {
             command.env_remove(name);
         }
     }
+    command.env_remove("DATABASE_URL").env_remove("REDIS_URL");
     command.args(line.split(' ')).current_dir(folder);
     for (setting, value) in [
         ("server.listen=", "server.listen=127.0.0.1:0"),

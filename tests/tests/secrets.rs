@@ -123,6 +123,11 @@ fn a_secret_reaches_only_the_system_that_it_is_for() {
     scan(folder.path(), &mut seen);
     service.stop().unwrap();
     scan(folder.path(), &mut seen);
+    let log = fs::read_to_string(folder.path().join("service.log")).unwrap();
+    assert!(
+        log.contains("DEBUG") && !log.contains("pf-secret:"),
+        "{log}"
+    );
     assert!(seen > 10, "{seen} files");
 }
 

@@ -153,7 +153,11 @@ impl Collection {
                 Err(failure) => return Err(client.suggest(failure, self.path, name).await),
             };
             let Some(folder) = folder else {
-                output::line(&reply.text());
+                // Byte by byte; only two documents are kept on lines of their own.
+                output::exact(&reply.body);
+                if export.names.len() > 1 && !reply.body.ends_with(b"\n") {
+                    output::line("");
+                }
                 continue;
             };
             let path = folder.join(format!("{}.json", name.replace(['/', '\\'], "_")));
@@ -312,10 +316,10 @@ fn next(name: &str, file: &Path, checked: &Value) -> String {
 
 /// What became of an upload, in a line.
 fn said(saved: &Value) -> String {
-    let what = if saved["created"] == true {
-        "created"
-    } else {
-        "saved"
+    let what = match (&saved["created"], &saved["changed"]) {
+        (Value::Bool(true), _) => "created",
+        (_, Value::Bool(false)) => "unchanged",
+        _ => "saved",
     };
     format!(
         "{what} {} revision {}",

@@ -94,13 +94,15 @@ impl Failure {
         {
             let part = |key: &str| fault[key].as_str().unwrap_or_default();
             let (code, at, message) = (part("code"), part("at"), part("message"));
-            failure
-                .details
-                .push(match (at, failure.message.ends_with(message)) {
-                    ("", true) => code.to_owned(),
-                    ("", false) => format!("{code}: {message}"),
-                    _ => format!("{code} {at}: {message}"),
-                });
+            // What the headline says already is not said again.
+            let said = !message.is_empty() && failure.message.ends_with(message);
+            let place = [code, at].join(" ");
+            let place = place.trim();
+            if !said {
+                failure.details.push(format!("{place}: {message}"));
+            } else if place != failure.code && !failure.message.starts_with(&format!("`{at}`: ")) {
+                failure.details.push(place.to_owned());
+            }
         }
         let next = match text("code") {
             "PF-0401" => "set PFCTL_USER and PFCTL_PASSWORD (or PFCTL_PASSWORD_FILE) and try again",
@@ -170,6 +172,24 @@ mod tests {
         assert_eq!(
             Failure::of_answer(422, body).text(),
             "error[PF-2001]: no SyncPack: too short\n  PF-SYNCPACK-NOT-WASM"
+        );
+    }
+
+    #[test]
+    fn a_headline_is_not_repeated() {
+        let of = |detail: &str, at: &str| {
+            let body = json!({"code": "PF-0400", "detail": detail,
+                "errors": [{"code": "PF-0400", "at": at, "message": "too long"}]});
+            Failure::of_answer(400, body.to_string().as_bytes()).text()
+        };
+        assert_eq!(
+            of("`wait`: too long", "wait"),
+            "error[PF-0400]: `wait`: too long"
+        );
+        assert_eq!(of("too long", ""), "error[PF-0400]: too long");
+        assert_eq!(
+            of("one fault: too long", "/wait"),
+            "error[PF-0400]: one fault: too long\n  PF-0400 /wait"
         );
     }
 

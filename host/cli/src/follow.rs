@@ -1,7 +1,6 @@
 //! Following a run: its steps as they change state, its log as it is written.
 
 use std::{
-    collections::HashMap,
     fmt::Write as _,
     time::{Duration, Instant},
 };
@@ -15,10 +14,13 @@ use crate::{
     output::{self, duration, facts, table, text, time},
     progress,
     session::Session,
+    stream::Stream,
 };
 
 const SHORTEST: Duration = Duration::from_millis(150);
 const LONGEST: Duration = Duration::from_secs(2);
+/// How long a run may stand still without a word.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// How a run is followed.
 #[derive(Clone, Copy)]
@@ -27,23 +29,36 @@ pub(crate) struct Manner {
     pub(crate) live: bool,
     /// Give up after so long; the run goes on.
     pub(crate) at_most: Option<Duration>,
+    /// Print at the end what the run's only step made.
+    pub(crate) result: bool,
 }
 
-/// Waits for the run's end, prints it and answers with its exit code.
+/// Waits for the run's end, prints it, with the warnings that its start was answered with,
+/// and answers with its exit code.
 pub(crate) async fn to_the_end(
     session: &Session,
     client: &Client,
     id: &str,
     manner: Manner,
+    warnings: Vec<Value>,
 ) -> Result<Exit, Failure> {
     let started = Instant::now();
     let mut view = View::new(session, manner.live);
     let mut pause = SHORTEST;
-    let run = loop {
+    let mut run = loop {
+        // The log first: then the run as it is read says how each step of it ended.
+        let mut lines = view.news(client, id).await?;
         let run = client.get(&["tasks", id]).await?.json()?;
-        let news = view.show(client, id, &run).await?;
         let late = manner.at_most.is_some_and(|most| started.elapsed() >= most);
-        if run["ended"] == true || late {
+        let ended = run["ended"] == true;
+        if ended {
+            lines.extend(view.news(client, id).await?);
+        }
+        let news = view.show(&lines, &run);
+        if started.elapsed() >= PATIENCE {
+            view.say_why(&run);
+        }
+        if ended || late {
             break run;
         }
         pause = if news {
@@ -59,14 +74,34 @@ pub(crate) async fn to_the_end(
         tokio::time::sleep(pause).await;
     };
     view.end();
-    Ok(ended(session, &run))
+    run["warnings"] = warnings.into();
+    ended(session, client, run, manner.result).await
 }
 
-/// Prints a run that has been waited for and answers with its exit code.
-pub(crate) fn ended(session: &Session, run: &Value) -> Exit {
-    session.output.result(run, summary);
+/// Prints a run that has been waited for and answers with its exit code. `result`: of a run of a
+/// single step, with what that step made.
+pub(crate) async fn ended(
+    session: &Session,
+    client: &Client,
+    mut run: Value,
+    result: bool,
+) -> Result<Exit, Failure> {
     let id = text(&run["task_id"]);
-    match run["state"].as_str() {
+    if result && run["ended"] == true {
+        let data = client.get(&["tasks", &id, "data"]).await?.json()?;
+        let outputs = data["outputs"].as_object();
+        let made = outputs.and_then(|outputs| outputs.values().next().cloned());
+        run["result"] = made.unwrap_or_default();
+    }
+    session.output.result(&run, |run| {
+        let mut shown = summary(run);
+        if !run["result"].is_null() {
+            let data = serde_json::to_string_pretty(&run["result"]).unwrap_or_default();
+            let _ = write!(shown, "\n{data}");
+        }
+        shown
+    });
+    Ok(match run["state"].as_str() {
         Some("success" | "warning") => Exit::Success,
         Some("failed" | "cancelled") => {
             session.output.remark(&format!("next: pfctl run logs {id}"));
@@ -78,15 +113,17 @@ pub(crate) fn ended(session: &Session, run: &Value) -> Exit {
                 .remark(&format!("it goes on; next: pfctl run logs {id} --follow"));
             Exit::TimedOut
         }
-    }
+    })
 }
 
 /// What is shown while a run goes on.
 struct View<'a> {
     session: &'a Session,
     live: bool,
-    states: HashMap<String, String>,
+    stream: Stream,
     after: Option<String>,
+    /// It was said why the run does not go on.
+    said_why: bool,
     bar: ProgressBar,
 }
 
@@ -95,44 +132,56 @@ impl<'a> View<'a> {
         Self {
             session,
             live,
-            states: HashMap::new(),
+            stream: Stream::default(),
             after: None,
+            said_why: false,
             bar: progress::things(session.output.json, 1, "steps"),
         }
     }
 
-    /// Shows what is new; says whether there was anything.
-    async fn show(&mut self, client: &Client, id: &str, run: &Value) -> Result<bool, Failure> {
+    /// The lines of the log that have not been read yet, if they are shown.
+    async fn news(&mut self, client: &Client, id: &str) -> Result<Vec<Value>, Failure> {
+        let mut lines = Vec::new();
+        // It comes in parts; those that are there now are read at once.
+        while self.live {
+            let mut part = log_part(client, id, self.after.as_deref(), None)
+                .await?
+                .json()?;
+            self.after = part["next"].as_str().map(str::to_owned);
+            match part["items"].take() {
+                Value::Array(items) if !items.is_empty() => lines.extend(items),
+                _ => break,
+            }
+        }
+        Ok(lines)
+    }
+
+    /// Shows what is new; says whether there was anything, or will soon be.
+    fn show(&mut self, lines: &[Value], run: &Value) -> bool {
         self.bar
             .set_length(run["steps_total"].as_u64().unwrap_or(1));
         self.bar
             .set_position(run["steps_ended"].as_u64().unwrap_or(0));
         if !self.live {
-            return Ok(false);
+            return false;
         }
-        let mut news = false;
-        for step in run["steps"].as_array().into_iter().flatten() {
-            let (name, state) = (text(&step["name"]), text(&step["state"]));
-            let known = self.states.insert(text(&step["task_id"]), state.clone());
-            if known.as_deref().unwrap_or("pending") != state {
-                news = true;
-                self.say(&change(&name, &state, step));
-            }
+        let now = Instant::now();
+        self.stream.take(lines, run, now);
+        let told = self.stream.tell(run, now);
+        for line in &told {
+            self.say(line);
         }
-        // The log comes in parts; those that are there now are read at once.
-        loop {
-            let part = log_part(client, id, self.after.as_deref(), None)
-                .await?
-                .json()?;
-            let lines = part["items"].as_array().map_or(&[][..], Vec::as_slice);
-            for line in lines {
-                self.say(&log_line(line));
-            }
-            self.after = part["next"].as_str().map(str::to_owned);
-            if lines.is_empty() {
-                return Ok(news);
-            }
-            news = true;
+        !told.is_empty() || self.stream.holds()
+    }
+
+    /// Says once why the run does not go on, if it does not.
+    fn say_why(&mut self, run: &Value) {
+        let why = run["waiting"]["message"].as_str();
+        if let Some(why) =
+            why.filter(|_| !self.said_why && (self.live || !self.session.output.json))
+        {
+            self.said_why = true;
+            self.bar.suspend(|| eprintln!("waiting: {why}"));
         }
     }
 
@@ -150,29 +199,6 @@ impl<'a> View<'a> {
     fn end(&self) {
         self.bar.finish_and_clear();
     }
-}
-
-fn change(name: &str, state: &str, step: &Value) -> String {
-    let mut line = format!("{:20}  {:7}  {name}: {state}", time(&newest(step)), "STEP");
-    let took = duration(&step["started_at"], &step["finished_at"]);
-    if !took.is_empty() {
-        let _ = write!(line, " in {took}");
-    }
-    if step["attempts"].as_i64().unwrap_or(1) > 1 {
-        let _ = write!(line, ", attempt {}", step["attempts"]);
-    }
-    if let Some(message) = step["error"]["message"].as_str() {
-        let _ = write!(line, ": {message}");
-    }
-    line
-}
-
-fn newest(step: &Value) -> Value {
-    ["finished_at", "started_at", "ready_at"]
-        .into_iter()
-        .map(|key| step[key].clone())
-        .find(Value::is_string)
-        .unwrap_or_default()
 }
 
 /// A step's state, and whether it takes or took longer than it should.
@@ -198,17 +224,6 @@ pub(crate) async fn log_part(
     client.get_with(&["tasks", id, "logs"], &query).await
 }
 
-/// A line of a log as people read it.
-pub(crate) fn log_line(line: &Value) -> String {
-    format!(
-        "{:20}  {:7}  {}: {}",
-        time(&line["time"]),
-        text(&line["level"]),
-        text(&line["step"]),
-        text(&line["message"])
-    )
-}
-
 /// A run with its steps as people read it.
 pub(crate) fn summary(run: &Value) -> String {
     let took = duration(&run["started_at"], &run["finished_at"]);
@@ -225,6 +240,7 @@ pub(crate) fn summary(run: &Value) -> String {
         ("configuration", text(&run["configuration"])),
         ("queue", text(&run["queue"])),
         ("state", text(&run["state"])),
+        ("waiting", text(&run["waiting"]["message"])),
         ("started by", text(&run["trigger"])),
         ("accepted", time(&run["created_at"])),
         ("took", took),
@@ -267,16 +283,21 @@ mod tests {
         let step = json!({"name": "create", "state": "failed", "attempts": 2, "worker": 7,
             "started_at": "2027-01-15T08:00:00Z", "finished_at": "2027-01-15T08:00:02.5Z",
             "error": {"message": "409"}});
-        assert_eq!(
-            change("create", "failed", &step),
-            "2027-01-15 08:00:02Z  STEP     create: failed in 2.50 s, attempt 2: 409"
+        let waiting = json!({"task_id": "isapp-1", "state": "queued", "steps": [],
+            "waiting": {"message": "no worker listens on queue `acme`"}});
+        assert!(
+            summary(&waiting).contains("waiting        no worker listens on queue `acme`"),
+            "{}",
+            summary(&waiting)
         );
-        let mut run = json!({"task_id": "isapp-1", "state": "failed", "steps": [step]});
+        let mut run =
+            json!({"task_id": "isapp-1", "state": "failed", "steps": [step], "waiting": null});
         run["steps"]
             .as_array_mut()
             .unwrap()
             .push(json!({"name": "slow", "state": "running", "late_at": "2027-01-15T08:00:02Z"}));
         let shown = summary(&run);
+        assert!(!shown.contains("waiting"), "{shown}");
         assert!(shown.contains("slow    running, late"), "{shown}");
         assert!(
             shown.contains("create  failed         2.50 s  2         7       409"),

@@ -25,6 +25,7 @@ mod params;
 mod profile;
 mod progress;
 mod session;
+mod stream;
 
 use std::process::ExitCode;
 

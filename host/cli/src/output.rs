@@ -27,6 +27,13 @@ impl Output {
         }
     }
 
+    /// A result in words; programs that asked for JSON get theirs as one document.
+    pub(crate) fn say(self, text: &str) {
+        if !self.json {
+            line(text);
+        }
+    }
+
     /// A remark for a person; programs that asked for JSON do not see it.
     pub(crate) fn remark(self, text: &str) {
         if !self.json {
@@ -38,6 +45,16 @@ impl Output {
 /// A line on stdout. A reader that has gone away, such as `head`, ends us quietly.
 pub(crate) fn line(text: &str) {
     if let Err(error) = writeln!(io::stdout(), "{text}")
+        && error.kind() == io::ErrorKind::BrokenPipe
+    {
+        std::process::exit(0);
+    }
+}
+
+/// Bytes on stdout as they are.
+pub(crate) fn exact(bytes: &[u8]) {
+    let mut stdout = io::stdout();
+    if let Err(error) = stdout.write_all(bytes).and_then(|()| stdout.flush())
         && error.kind() == io::ErrorKind::BrokenPipe
     {
         std::process::exit(0);
@@ -128,12 +145,28 @@ pub(crate) fn text(value: &Value) -> String {
     }
 }
 
+/// A document as people keep it in files.
+pub(crate) fn pretty(value: &Value) -> String {
+    let mut text = serde_json::to_string_pretty(value).unwrap_or_default();
+    text.push('\n');
+    text
+}
+
 /// A time of an answer, to the second.
 pub(crate) fn time(value: &Value) -> String {
     let text = value.as_str().unwrap_or_default();
     text.get(..19).map_or_else(
         || text.to_owned(),
         |time| format!("{}Z", time.replace('T', " ")),
+    )
+}
+
+/// A time of an answer, to the millisecond.
+pub(crate) fn instant(value: &Value) -> String {
+    let parsed: Option<jiff::Timestamp> = value.as_str().and_then(|text| text.parse().ok());
+    parsed.map_or_else(
+        || text(value),
+        |time| time.strftime("%Y-%m-%d %H:%M:%S.%3fZ").to_string(),
     )
 }
 
@@ -214,6 +247,8 @@ mod tests {
         let from = json!("2027-01-15T08:00:00.5Z");
         assert_eq!(time(&from), "2027-01-15 08:00:00Z");
         assert_eq!(time(&json!(null)), "");
+        assert_eq!(instant(&from), "2027-01-15 08:00:00.500Z");
+        assert_eq!(instant(&json!(null)), "");
         assert_eq!(duration(&from, &json!("2027-01-15T08:00:01.75Z")), "1.25 s");
         assert_eq!(duration(&from, &json!(null)), "");
         for (value, text) in [

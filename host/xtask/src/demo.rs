@@ -132,6 +132,9 @@ Try next, in another terminal:
   pfctl run list
   pfctl application run {APPLICATION} --params \"$PARAMS\" --follow{more}
 
+host/docs/getting-started.md has the lines to write an event of your own, and to start the simulators
+and a service by hand.
+
 Ctrl-C stops the service and the simulators.",
         password = service.password(),
         servicenow = stage.simulators.servicenow_url(),

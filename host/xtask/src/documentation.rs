@@ -186,9 +186,10 @@ impl Drop for Shell {
         // Only what a page that failed has left; a page that did not has ended it itself.
         let _ = Command::new("bash")
             .args(["--noprofile", "--norc", "-c"])
-            .arg("source \"$STATE\" && [ -n \"${SERVICE:-}\" ] && kill \"$SERVICE\"")
+            .arg("source \"$STATE\" && [ -n \"${SERVICE:-}${SIMULATORS:-}\" ] && kill ${SERVICE:-} ${SIMULATORS:-}")
             .env("STATE", self.state())
             .env_remove("SERVICE")
+            .env_remove("SIMULATORS")
             .stderr(Stdio::null())
             .status();
     }

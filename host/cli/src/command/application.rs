@@ -15,7 +15,7 @@ use crate::{
     failure::{Exit, Failure},
     file,
     follow::{self, Manner},
-    output::text,
+    output::{pretty, text},
     params::Params,
     session::Session,
 };
@@ -118,7 +118,7 @@ pub(crate) struct Waiting {
     /// Wait for its end, or at most so many seconds
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, require_equals = true, value_parser = seconds)]
     wait: Option<Option<Duration>>,
-    /// Wait for its end and show steps and log lines as they come
+    /// Wait for its end and show the states of its steps (STEP) and its log lines as they come
     #[arg(long, short)]
     follow: bool,
 }
@@ -149,6 +149,7 @@ impl Waiting {
         waits.then_some(Manner {
             live: self.follow,
             at_most: self.wait.flatten(),
+            result: false,
         })
     }
 
@@ -159,12 +160,33 @@ impl Waiting {
         client: &Client,
         request: reqwest::RequestBuilder,
     ) -> Result<Exit, Failure> {
-        let manner = self.manner();
+        self.go_on(session, client, request, false).await
+    }
+
+    /// The same for a single step, whose data is shown at the end.
+    pub(crate) async fn start_step(
+        self,
+        session: &Session,
+        client: &Client,
+        request: reqwest::RequestBuilder,
+    ) -> Result<Exit, Failure> {
+        self.go_on(session, client, request, true).await
+    }
+
+    async fn go_on(
+        self,
+        session: &Session,
+        client: &Client,
+        request: reqwest::RequestBuilder,
+        result: bool,
+    ) -> Result<Exit, Failure> {
+        let manner = self.manner().map(|manner| Manner { result, ..manner });
         // A plain wait is the service's to do, as long as it does it.
         let request = match manner {
             Some(Manner {
                 live: false,
                 at_most,
+                ..
             }) => {
                 let seconds = at_most.map_or(30.0, |most| most.as_secs_f64().min(30.0));
                 request.query(&[("wait", seconds)])
@@ -174,6 +196,11 @@ impl Waiting {
         let sent = std::time::Instant::now();
         let run = client.send(request).await?.json()?;
         let id = text(&run["task_id"]);
+        let warnings = run["warnings"].as_array().cloned().unwrap_or_default();
+        for warning in &warnings {
+            let warning = format!("warning: {}", text(&warning["message"]));
+            session.output.remark(&warning);
+        }
         let Some(mut manner) = manner else {
             session.output.result(&run, |_| id.clone());
             session
@@ -182,12 +209,16 @@ impl Waiting {
             return Ok(Exit::Success);
         };
         if run["ended"] == true {
-            return Ok(follow::ended(session, &run));
+            return follow::ended(session, client, run, manner.result).await;
+        }
+        if manner.live {
+            // Whoever stops watching must be able to come back to it.
+            session.output.remark(&format!("run {id}"));
         }
         manner.at_most = manner
             .at_most
             .map(|most| most.saturating_sub(sent.elapsed()));
-        follow::to_the_end(session, client, &id, manner).await
+        follow::to_the_end(session, client, &id, manner, warnings).await
     }
 }
 
@@ -262,7 +293,7 @@ async fn copy(
         .request(Method::POST, &["applications"])
         .header(header::IF_NONE_MATCH, "*");
     let saved = client
-        .send(with_text(request, document.to_string()))
+        .send(with_text(request, pretty(&document)))
         .await?
         .json()?;
     session

@@ -11,9 +11,10 @@ use super::application::{LogLevel, Waiting};
 use crate::{
     client::Client,
     failure::{Exit, Failure},
-    follow::{log_line, log_part, summary},
+    follow::{log_part, summary},
     output::{self, duration, table, text, time},
     session::Session,
+    stream::log_line,
 };
 
 const POLL: Duration = Duration::from_millis(500);
@@ -49,6 +50,10 @@ pub(crate) enum Command {
         id: String,
     },
     /// Print the log of a run or of a step
+    ///
+    /// A line has a time, a level, the step and a text. Levels: DEBUG, INFO, WARNING, ERROR, and
+    /// FLOW, with which the predecessor's logs tell when a step started (`start NAME`) and stopped
+    /// (`stop NAME|SECONDS`); FLOW lines are written whatever level the run keeps.
     ///
     /// Example: pfctl run logs isapp-01890a5d-ac96-774b-bcce-b30200000000 --follow
     Logs {
@@ -155,8 +160,9 @@ pub(super) fn known(id: &str) -> Result<&str, Failure> {
     if id.parse::<AnyRef>().is_ok() {
         return Ok(id);
     }
-    let message =
-        format!("`{id}` is no id: the id of a run begins with isapp-, that of a step with istask-");
+    let message = format!(
+        "`{id}` is no id: a run's is isapp- and a UUID, as isapp-01890a5d-ac96-774b-bcce-b30200000000, a step's istask- and a UUID; `pfctl application run` prints that of the run, `pfctl run list` shows those that there are, and `pfctl run show ID --json` those of a run's steps"
+    );
     Err(Failure::new(Exit::NotFound, "PF-0404", message).next("pfctl run list"))
 }
 
@@ -255,12 +261,56 @@ async fn logs(
 }
 
 async fn data(session: &Session, client: &Client, id: &str) -> Result<Exit, Failure> {
-    let data = client.get(&["tasks", id, "data"]).await?.json()?;
+    let mut data = client.get(&["tasks", id, "data"]).await?.json()?;
+    if session.output.json {
+        session.output.result(&data, |_| String::new());
+        return Ok(Exit::Success);
+    }
+    let lacks = |data: &Value| {
+        let outputs = data["outputs"].as_object();
+        outputs.is_some_and(|outputs| outputs.values().any(Value::is_null))
+    };
+    let mut absent = Vec::new();
+    if lacks(&data) {
+        let task = client.get(&["tasks", id]).await?.json()?;
+        // Ended in the meantime, they may have something now.
+        data = client.get(&["tasks", id, "data"]).await?.json()?;
+        absent = without_data(&mut data, &task);
+    }
     // JSON in both forms: that is what it is.
     session.output.result(&data, |data| {
         serde_json::to_string_pretty(data).unwrap_or_default()
     });
+    for line in absent {
+        session.output.remark(&line);
+    }
     Ok(Exit::Success)
+}
+
+/// Takes the steps without data out of it; says of each why it has none.
+fn without_data(data: &mut Value, task: &Value) -> Vec<String> {
+    let steps = match task["steps"].as_array() {
+        Some(steps) => &steps[..],
+        None => std::slice::from_ref(task),
+    };
+    let mut absent = Vec::new();
+    let Some(outputs) = data["outputs"].as_object_mut() else {
+        return absent;
+    };
+    outputs.retain(|name, output| {
+        let step = steps.iter().find(|step| step["name"] == **name);
+        let state = step.map_or_else(String::new, |step| text(&step["state"]));
+        let why = match &*state {
+            "success" | "warning" => return true,
+            "failed" | "skipped" | "cancelled" => format!("it ended as {state}"),
+            _ => format!("it has not finished, it is {state}"),
+        };
+        if output.is_null() {
+            absent.push(format!("the step `{name}` has no data: {why}"));
+        }
+        !output.is_null()
+    });
+    absent
 }
 
 async fn cancel(session: &Session, client: &Client, ids: &[String]) -> Result<Exit, Failure> {
@@ -367,6 +417,28 @@ mod tests {
         ] {
             assert_eq!(known(wrong).unwrap_err().exit, Exit::NotFound, "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_step_without_data_is_told_and_not_null() {
+        let mut data = json!({"outputs": {"a": {"x": 1}, "b": null, "c": null, "d": null}});
+        let run = json!({"steps": [{"name": "a", "state": "success"}, {"name": "b", "state": "success"},
+            {"name": "c", "state": "running"}, {"name": "d", "state": "failed"}]});
+        assert_eq!(
+            without_data(&mut data, &run),
+            [
+                "the step `c` has no data: it has not finished, it is running",
+                "the step `d` has no data: it ended as failed"
+            ]
+        );
+        // A step may hand on `null`.
+        assert_eq!(data, json!({"outputs": {"a": {"x": 1}, "b": null}}));
+        let mut data = json!({"outputs": {"c": null}});
+        let step = json!({"name": "c", "state": "pending", "run": {}});
+        assert_eq!(
+            without_data(&mut data, &step),
+            ["the step `c` has no data: it has not finished, it is pending"]
+        );
     }
 
     #[test]

@@ -41,6 +41,9 @@ pub(crate) enum Command {
     },
     /// Run a single step
     ///
+    /// Prints the run's id at once, or with --wait or --follow the run at its end and what the
+    /// step made.
+    ///
     /// Example: pfctl step run CreateOrUpdateIncident --param sn_url=https://dev1.example.com --wait
     Run {
         /// Its name
@@ -84,7 +87,7 @@ pub(crate) async fn run(session: &Session, command: Command) -> Result<Exit, Fai
                 body["syncpack"] = syncpack.into();
             }
             let request = client.request(Method::POST, &["steps", "run"]).json(&body);
-            match manner.start(session, &client, request).await {
+            match manner.start_step(session, &client, request).await {
                 Err(failure) => Err(client.suggest(failure, "steps", &name).await),
                 done => done,
             }

@@ -33,15 +33,17 @@ pub(crate) enum Command {
         /// Its name
         name: String,
     },
-    /// Upload a SyncPack
+    /// Upload SyncPacks
     ///
-    /// The service checks and stores it; nothing in it is executed before it is activated.
+    /// The service checks and stores them; nothing in them is executed before it is activated.
+    /// A file that is refused does not keep the others back.
     ///
-    /// Example: pfctl syncpack upload servicenow_example-1.0.0.wasm
+    /// Example: pfctl syncpack upload packs/*.wasm
     Upload {
-        /// The .wasm file that `pfctl syncpack build` made
-        file: PathBuf,
-        /// Activate it right away, with these grants
+        /// The .wasm files that `pfctl syncpack build` made
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        /// Activate each right away, with these grants
         #[arg(long)]
         activate: bool,
         #[command(flatten)]
@@ -141,10 +143,10 @@ pub(crate) async fn run(session: &Session, command: Command) -> Result<Exit, Fai
         } => remote::list(session, installed, activated).await,
         Command::Show { name } => remote::show(session, &name).await,
         Command::Upload {
-            file,
+            files,
             activate,
             grants,
-        } => remote::upload(session, &file, activate.then_some(&grants)).await,
+        } => remote::upload_all(session, &files, activate.then_some(&grants)).await,
         Command::Install { name, version } => remote::install(session, &name, version).await,
         Command::Activate {
             name,

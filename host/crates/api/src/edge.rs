@@ -20,7 +20,7 @@ use axum::{
 use futures::FutureExt as _;
 use tracing::Instrument as _;
 
-use crate::{body::Draining, code, problem::Problem, state::Shared};
+use crate::{address, audit::RequestId, body::Draining, code, problem::Problem, state::Shared};
 
 /// The header that carries the request's id, in both directions.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -43,6 +43,8 @@ pub(crate) async fn pass(State(api): State<Shared>, request: Request, next: Next
         user = tracing::field::Empty,
     );
     let started = Instant::now();
+    let mut request = request;
+    request.extensions_mut().insert(RequestId((&*id).into()));
     let response = async {
         // A client that waits for "100 Continue" is better told no at once.
         let request = if request.headers().contains_key(header::EXPECT) {
@@ -162,7 +164,9 @@ fn request_id(headers: &HeaderMap) -> String {
 /// The answer at an address that no route has.
 pub(crate) async fn no_route(uri: Uri) -> Problem {
     let path = uri.path();
-    let hint = if path.starts_with("/api/v1") {
+    let hint = if let Some(meant) = address::meant(path) {
+        format!("did you mean {meant}? All are listed at /docs/api")
+    } else if path.starts_with("/api/v1") {
         "the addresses are listed at /docs/api".to_owned()
     } else {
         format!(
@@ -173,6 +177,15 @@ pub(crate) async fn no_route(uri: Uri) -> Problem {
         StatusCode::NOT_FOUND,
         code::NO_ROUTE,
         format!("there is no such address; {hint}"),
+    )
+}
+
+/// The same in a process that tells its health only.
+pub(crate) async fn only_health() -> Problem {
+    Problem::new(
+        StatusCode::NOT_FOUND,
+        code::NO_ROUTE,
+        "there is no such address; this process serves /healthz, /readyz and /metrics, and no API",
     )
 }
 

@@ -3,14 +3,18 @@
 use std::{fmt::Display, sync::Arc};
 
 use axum::{
-    extract::{FromRequest, FromRequestParts, Path, Query, Request},
+    extract::{FromRequest, FromRequestParts, Path, Request},
     http::{HeaderMap, StatusCode, header, request::Parts},
 };
 use engine::Caller;
 use model::id::AnyRef;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
-use crate::{auth::credentials::Identity, body, code, problem::Problem, state::Shared};
+use utoipa::IntoParams;
+
+use crate::{
+    auth::credentials::Identity, body, code, problem::Problem, query, state::Shared, words,
+};
 
 /// Who calls.
 pub(crate) struct Who(pub(crate) Caller);
@@ -56,24 +60,13 @@ impl FromRequestParts<Shared> for Task {
     }
 }
 
-/// The query's parameters. One that the endpoint does not know is refused.
+/// The query's parameters. One that the endpoint does not document is refused.
 pub(crate) struct Args<T>(pub(crate) T);
 
-impl<T: DeserializeOwned + Send> FromRequestParts<Shared> for Args<T> {
+impl<T: DeserializeOwned + IntoParams + Send> FromRequestParts<Shared> for Args<T> {
     type Rejection = Problem;
-    async fn from_request_parts(parts: &mut Parts, api: &Shared) -> Result<Self, Problem> {
-        match Query::<T>::from_request_parts(parts, api).await {
-            Ok(Query(args)) => Ok(Self(args)),
-            Err(rejection) => {
-                let text = rejection.body_text();
-                let text = text
-                    .strip_prefix("Failed to deserialize query string: ")
-                    .unwrap_or(&text);
-                Err(Problem::unreadable(format!(
-                    "the query cannot be read: {text}"
-                )))
-            }
-        }
+    async fn from_request_parts(parts: &mut Parts, _: &Shared) -> Result<Self, Problem> {
+        query::read(&parts.uri).map(Self)
     }
 }
 
@@ -169,23 +162,16 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
 }
 
 fn broken(at: &str, error: &serde_json::Error) -> Problem {
-    let message = without_place(error);
     if error.is_data() {
-        return Problem::unreadable_at(at, message);
+        let refused = words::of(at, error);
+        return Problem::unreadable_at(refused.at, refused.message);
     }
+    let message = words::without_place(error);
     Problem::unreadable(format!(
         "the body is no JSON: line {}, column {}: {message}",
         error.line(),
         error.column()
     ))
-}
-
-fn without_place(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    match text.rfind(" at line ") {
-        Some(end) => text[..end].to_owned(),
-        None => text,
-    }
 }
 
 fn pointer(path: &serde_path_to_error::Path) -> String {
@@ -222,7 +208,7 @@ mod tests {
     fn a_refusal_names_the_place() {
         let text = refusal::<HashMap<String, Vec<u8>>>("{\"a\": [1, \"x\"]}");
         assert!(
-            text.contains("\"at\":\"/a/1\"") && text.contains("invalid type"),
+            text.contains("\"at\":\"/a/1\"") && text.contains("a whole number"),
             "{text}"
         );
         let text = refusal::<HashMap<String, u8>>("{\"a\": 1,\n  \"b\" 2}");

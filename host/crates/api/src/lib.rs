@@ -13,6 +13,8 @@
     )
 )]
 
+mod address;
+mod audit;
 mod auth;
 mod body;
 mod code;
@@ -26,10 +28,12 @@ mod openapi_tests;
 mod paging;
 mod permission;
 mod problem;
+mod query;
 mod refusal;
 mod router;
 mod state;
 mod view;
+mod words;
 
 pub use auth::{
     bootstrap::{Bootstrap, Error as BootstrapError, ensure_admin},

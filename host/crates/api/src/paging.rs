@@ -5,6 +5,8 @@ use axum::{
     http::{HeaderValue, Uri, header},
     response::{IntoResponse as _, Response},
 };
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use engine::Error;
 use serde::Serialize;
 use url::form_urlencoded;
 use utoipa::ToSchema;
@@ -21,8 +23,8 @@ pub(crate) const MAX: usize = 200;
 pub(crate) struct Listing<T> {
     /// The entries.
     pub(crate) items: Vec<T>,
-    /// The `after` of the next part; `null` at the end. The `Link` header has the
-    /// whole address.
+    /// The `after` of the next part, which means something to this list only; `null` at
+    /// the end. The `Link` header has the whole address.
     #[schema(example = json!(null))]
     pub(crate) next: Option<String>,
 }
@@ -51,8 +53,49 @@ pub(crate) fn within(asked: Option<usize>, default: usize, max: usize) -> Result
     }
 }
 
-/// The answer with a part of the list that was asked for at `uri`.
+/// How much of a digest a cursor carries: enough to tell ours from any other text.
+const CHECK: usize = 4;
+
+fn check(path: &str, place: &str) -> [u8; CHECK] {
+    let mut hasher = blake3::Hasher::new();
+    hasher
+        .update(path.as_bytes())
+        .update(b"\0")
+        .update(place.as_bytes());
+    let mut check = [0; CHECK];
+    check.copy_from_slice(&hasher.finalize().as_bytes()[..CHECK]);
+    check
+}
+
+/// A place in the list at `path` as a cursor.
+fn cursor(path: &str, place: &str) -> String {
+    let mut bytes = check(path, place).to_vec();
+    bytes.extend_from_slice(place.as_bytes());
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// The place that the `after` of a request stands for; an empty one is the start.
+///
+/// # Errors
+/// PF-1005 for one that no answer of this list has had.
+pub(crate) fn after(uri: &Uri, asked: Option<String>) -> Result<Option<String>, Problem> {
+    let Some(asked) = asked.filter(|text| !text.is_empty()) else {
+        return Ok(None);
+    };
+    let place = URL_SAFE_NO_PAD.decode(&asked).ok().and_then(|bytes| {
+        let (found, place) = bytes.split_at_checked(CHECK)?;
+        let place = std::str::from_utf8(place).ok()?;
+        (check(uri.path(), place) == found).then(|| place.to_owned())
+    });
+    place
+        .map(Some)
+        .ok_or_else(|| Error::Position(asked.chars().take(100).collect()).into())
+}
+
+/// The answer with a part of the list that was asked for at `uri`, which goes on behind the
+/// place `next`.
 pub(crate) fn answer<T: Serialize>(uri: &Uri, items: Vec<T>, next: Option<String>) -> Response {
+    let next = next.map(|place| cursor(uri.path(), &place));
     let link = next.as_deref().and_then(|after| {
         HeaderValue::from_str(&format!("<{}>; rel=\"next\"", following(uri, after))).ok()
     });
@@ -86,11 +129,32 @@ mod tests {
         let next = following(&uri, "ä&b");
         assert_eq!(next, "/api/v1/runs?state=failed&limit=5&after=%C3%A4%26b");
         let response = answer(&uri, vec![1], Some("9".to_owned()));
+        let next = cursor("/api/v1/runs", "9");
         assert_eq!(
             response.headers()["link"],
-            "</api/v1/runs?state=failed&limit=5&after=9>; rel=\"next\""
+            format!("</api/v1/runs?state=failed&limit=5&after={next}>; rel=\"next\"")
         );
         assert!(answer(&uri, vec![1], None).headers().get("link").is_none());
+    }
+
+    #[test]
+    fn only_a_cursor_of_this_list_is_one() {
+        let uri: Uri = "/api/v1/applications?limit=2".parse().unwrap();
+        let of = |text: &str| after(&uri, Some(text.to_owned()));
+        for place in ["", "a", "größe ${x}", "7"] {
+            assert_eq!(of(&cursor(uri.path(), place)).unwrap().unwrap(), place);
+        }
+        assert_eq!(after(&uri, None).unwrap(), None);
+        assert_eq!(of("").unwrap(), None);
+        let foreign = cursor("/api/v1/configurations", "a");
+        for wrong in ["zzz", "a", "7", "create_or_update_incident", &foreign] {
+            let problem = of(wrong).unwrap_err();
+            assert_eq!(
+                (problem.status().as_u16(), problem.code()),
+                (400, "PF-1005"),
+                "{wrong}"
+            );
+        }
     }
 
     #[test]

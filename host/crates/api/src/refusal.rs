@@ -23,6 +23,7 @@ impl From<Error> for Problem {
                 at: String::new(),
                 message,
             }]),
+            Error::Position(_) => refuse(StatusCode::BAD_REQUEST, detail),
             Error::Grant(_) | Error::KeyReused(_) => {
                 refuse(StatusCode::UNPROCESSABLE_ENTITY, detail)
             }
@@ -97,6 +98,7 @@ mod tests {
                 },
                 422,
             ),
+            (Error::Position(text()), 400),
             (Error::PackState(text()), 409),
             (Error::Grant(text()), 422),
             (Error::Conflict(text()), 409),

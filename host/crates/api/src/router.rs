@@ -174,7 +174,7 @@ pub fn health_router(state: State) -> Router {
         .route("/healthz", get(service::health::health))
         .route("/readyz", get(service::ready::ready))
         .route("/metrics", get(service::metrics::metrics))
-        .fallback(edge::no_route)
+        .fallback(edge::only_health)
         .method_not_allowed_fallback(edge::no_method)
         .layer(middleware::from_fn_with_state(api.clone(), edge::pass))
         .with_state(api)

@@ -5,7 +5,7 @@ use std::{ops::Deref, sync::Arc, time::Duration};
 use engine::Engine;
 use tokio::sync::Semaphore;
 
-use crate::auth::credentials::Credentials;
+use crate::{audit::Refusals, auth::credentials::Credentials};
 
 /// What the API is made of.
 #[derive(Clone)]
@@ -89,6 +89,7 @@ pub(crate) struct Shared(Arc<Inner>);
 pub(crate) struct Inner {
     pub(crate) engine: Engine,
     pub(crate) credentials: Credentials,
+    pub(crate) refusals: Refusals,
     pub(crate) limits: Limits,
     pub(crate) requests: Semaphore,
     pub(crate) uploads: Semaphore,
@@ -99,6 +100,7 @@ impl Shared {
         let accounts = state.engine.store();
         Self(Arc::new(Inner {
             credentials: Credentials::new(accounts, state.auth),
+            refusals: Refusals::default(),
             requests: Semaphore::new(state.limits.concurrent.clamp(1, Semaphore::MAX_PERMITS)),
             uploads: Semaphore::new(state.limits.uploads.clamp(1, Semaphore::MAX_PERMITS)),
             engine: state.engine,

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use store::workers::Worker;
 
-use crate::{Engine, error::Result};
+use crate::{Engine, Served, error::Result};
 
 /// What `/about` answers.
 #[derive(Clone, Debug, Serialize)]
@@ -26,6 +26,8 @@ pub struct About {
     pub started_at: String,
     /// The processes with a running lease.
     pub workers: Vec<AboutWorker>,
+    /// The queues that they listen on.
+    pub served: Served,
 }
 
 /// A process in [`About`].
@@ -104,6 +106,7 @@ impl Engine {
             started_at: jiff::Timestamp::from_microsecond(self.started_at.0)
                 .unwrap_or(jiff::Timestamp::UNIX_EPOCH)
                 .to_string(),
+            served: Served::of(&workers),
             workers: workers.into_iter().map(AboutWorker::from).collect(),
         })
     }

@@ -1,9 +1,12 @@
 //! Saving, reading and checking applications.
 
+use std::sync::Arc;
+
 use model::{
     application::Application,
     id::TenantId,
-    validate::{Severity, validate},
+    plan::run_code,
+    validate::{Severity, configured, validate},
 };
 use serde_json::Value;
 use store::{
@@ -15,6 +18,7 @@ use crate::{
     Engine,
     definitions::{MAX_DOCUMENT, agreed_name, lacks_name, refuse_other_kind, unreadable},
     error::{Error, Fault, Result},
+    prepared::Configured,
     submit::STEP_PREFIX,
     view::{Caller, Saved},
 };
@@ -97,7 +101,7 @@ impl Engine {
         let document = if named {
             document.to_owned()
         } else {
-            application.to_json()
+            application.to_pretty()
         };
         let warnings = told.iter().map(Fault::from).collect();
         self.save_definition(
@@ -146,10 +150,6 @@ impl Engine {
     }
 
     /// Everything that keeps a document from running, and what is only odd about it.
-    #[expect(
-        clippy::unused_async,
-        reason = "the registry of another process is asked here later"
-    )]
     pub async fn validate_application(
         &self,
         tenant: TenantId,
@@ -163,12 +163,44 @@ impl Engine {
         }
         let mut problems = validate(&application, &*self.catalogue.active(tenant));
         problems.extend(self.settings.beyond_maximum(&application));
+        let mut faults = Vec::new();
+        match self.aligned(tenant, &application).await {
+            Ok(aligned) => problems.extend(configured(
+                &application,
+                aligned.as_deref().map(|one| &one.resolved),
+            )),
+            Err(Error::NotFound { what, name, hint }) => faults.push(Fault {
+                code: run_code::NO_CONFIGURATION.to_owned(),
+                at: "/configuration".to_owned(),
+                message: format!(
+                    "there is no {what} `{name}`{hint} Upload it, or name another",
+                    hint = if hint.is_empty() { "." } else { &hint }
+                ),
+            }),
+            Err(Error::CannotRun { faults: own, .. }) => {
+                faults.extend(own.into_iter().map(|fault| Fault {
+                    at: "/configuration".to_owned(),
+                    ..fault
+                }));
+            }
+            Err(error) => return Err(error),
+        }
         let (blocking, odd): (Vec<_>, Vec<_>) = problems.iter().partition(|problem| {
             problem.severity == Severity::Error || BLOCKING.contains(&problem.code)
         });
-        Ok((
-            blocking.into_iter().map(Fault::from).collect(),
-            odd.into_iter().map(Fault::from).collect(),
-        ))
+        faults.extend(blocking.into_iter().map(Fault::from));
+        Ok((faults, odd.into_iter().map(Fault::from).collect()))
+    }
+
+    /// The configuration object that an application names.
+    async fn aligned(
+        &self,
+        tenant: TenantId,
+        application: &Application,
+    ) -> Result<Option<Arc<Configured>>> {
+        match application.configuration() {
+            None | Some("none") => Ok(None),
+            Some(name) => self.configured(tenant, name).await.map(Some),
+        }
     }
 }

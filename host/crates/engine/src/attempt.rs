@@ -445,3 +445,24 @@ impl Chain {
         data
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::without_handles;
+
+    #[test]
+    fn a_log_line_holds_no_handle() {
+        let handles = Handles {
+            given: Mutex::default(),
+            seed: 7,
+        };
+        let handle = handles.handle("secret");
+        let line = format!(r#"parameters {{"a":"{handle}","b":"Bearer {handle}"}}"#);
+        assert_eq!(
+            without_handles(line.into()),
+            r#"parameters {"a":"********","b":"Bearer ********"}"#
+        );
+        assert_eq!(without_handles("plain".into()), "plain");
+    }
+}

@@ -11,7 +11,11 @@ use model::{
 use tokio::{sync::Notify, time::Instant};
 
 use crate::{
-    Engine, Settings, attempt::Prepared, log::Stored, policy::Rules, problem::Problem,
+    Engine, Settings,
+    attempt::Prepared,
+    log::{Stored, without_handles},
+    policy::Rules,
+    problem::Problem,
     worker::Chain,
 };
 
@@ -191,7 +195,7 @@ pub(crate) fn stored_lines(lines: &[runtime::Line], masker: &Masker) -> Option<B
         .map(|line| Stored {
             time: line.at,
             level: line.level as u8,
-            message: masker.mask(&line.message),
+            message: without_handles(masker.mask(&line.message)),
         })
         .collect();
     serde_json::to_vec(&lines).ok().map(Bytes::from)

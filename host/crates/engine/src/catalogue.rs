@@ -153,6 +153,18 @@ impl Registry for Snapshot {
             several => Lookup::Ambiguous(several.iter().map(|pack| pack.name.clone()).collect()),
         }
     }
+
+    fn steps(&self, syncpack: Option<&str>) -> Vec<String> {
+        self.packs
+            .values()
+            .filter(|pack| syncpack.is_none_or(|name| name == pack.name))
+            .flat_map(|pack| pack.steps.keys().cloned())
+            .collect()
+    }
+
+    fn packs(&self) -> Vec<String> {
+        self.packs.keys().cloned().collect()
+    }
 }
 
 /// The active packs of each tenant, and every version that was needed so far.

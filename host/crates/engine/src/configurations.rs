@@ -90,7 +90,7 @@ impl Engine {
         }
         let friendly_name = configuration.friendly_name().unwrap_or(&name).to_owned();
         let document = if changed {
-            configuration.to_json()
+            configuration.to_pretty()
         } else {
             document.to_owned()
         };

@@ -132,12 +132,14 @@ impl Engine {
     ) -> Result<Saved> {
         let found = self.store.definition(caller.tenant, kind, &name).await?;
         let created = found.is_none();
+        let before = found.as_ref().map(|found| found.revision);
         if let Some(found) = found
             && expected.is_none_or(|number| number == found.number)
             && self.means_the_same(kind, &found.document, &document)
         {
             return Ok(Saved {
                 created,
+                changed: false,
                 definition: found,
                 warnings,
             });
@@ -161,6 +163,7 @@ impl Engine {
         self.tell_changed();
         Ok(Saved {
             created: created && definition.number == 1,
+            changed: before != Some(definition.revision),
             definition,
             warnings,
         })

@@ -61,6 +61,11 @@ pub enum Error {
     /// A grant that the pack does not ask for, or that cannot be given as asked.
     #[error("{0}")]
     Grant(String),
+    /// A list was asked to go on from a place that it has not.
+    #[error(
+        "`{0}` is no place of this list: pass on the `next` of the part before as it was answered, or leave `after` out to begin at the start"
+    )]
+    Position(String),
     /// The caller's picture is out of date, or the name is taken.
     #[error("{0}")]
     Conflict(String),
@@ -101,6 +106,7 @@ impl Error {
             Self::NotFound { .. } => "PF-0404",
             Self::Invalid { .. } => "PF-1001",
             Self::CannotRun { .. } => "PF-1002",
+            Self::Position(_) => "PF-1005",
             Self::NotASyncPack { .. } => "PF-2001",
             Self::PackState(_) => "PF-2002",
             Self::Grant(_) => "PF-2003",

@@ -40,6 +40,7 @@ mod definitions;
 mod error;
 mod grants;
 mod hints;
+mod idempotency;
 mod inputs;
 mod lead;
 mod lease;
@@ -52,6 +53,7 @@ mod problem;
 mod reconcile;
 mod role;
 mod running;
+mod served;
 mod steps;
 mod submit;
 mod tasks;
@@ -66,6 +68,7 @@ pub use clock::SharedClock;
 pub use error::{Error, Fault, Result};
 pub use policy::Rules;
 pub use role::Role;
+pub use served::{Served, ServedQueue, Waiting};
 pub use view::*;
 
 /// How long steps that are stopped for a drain may take to store their logs.
@@ -188,6 +191,8 @@ pub struct Inner {
     worker: AtomicI64,
     /// Until when its lease holds.
     held: lease::Held,
+    /// What all workers listen on, as far as it was known last.
+    served: served::Kept,
     /// What it listens on.
     subscription: tokio::sync::watch::Sender<queue::Subscription>,
     /// How many slots there are.
@@ -241,6 +246,7 @@ impl Engine {
                 subscription: tokio::sync::watch::Sender::new(worker::subscription(
                     &settings.queues,
                 )),
+                served: served::Kept::default(),
                 size: AtomicU32::new(size),
                 slots,
                 tasks: TaskTracker::new(),

@@ -1,11 +1,12 @@
 //! Log lines as they are stored, and as people read them.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::HashSet};
 
 use model::{
     clock::Timestamp,
     id::{AnyRef, Ordinal, TenantId},
     log::Level,
+    mask::MASK,
     state::StepState,
 };
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,21 @@ use crate::{
     error::{Error, Result},
     view::{LogLine, LogPage},
 };
+
+/// A text with `********` for each handle of a secret: a handle is of no use outside its attempt,
+/// and whoever reads one in a log must not think that it is the secret.
+pub(crate) fn without_handles(text: Cow<'_, str>) -> Cow<'_, str> {
+    if !text.contains(runtime::HANDLE_PREFIX) {
+        return text;
+    }
+    let mut parts = text.split(runtime::HANDLE_PREFIX);
+    let mut shown = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        shown.push_str(MASK);
+        shown.push_str(part.trim_start_matches(|letter: char| letter.is_ascii_alphanumeric()));
+    }
+    Cow::Owned(shown)
+}
 
 /// A stored line.
 #[derive(Serialize, Deserialize)]
@@ -83,7 +99,7 @@ impl Engine {
         let mut cursor: Cursor = after
             .filter(|text| !text.is_empty())
             .map_or(Ok(Cursor::default()), str::parse)
-            .map_err(|()| Error::not_found("log position", after.unwrap_or_default()))?;
+            .map_err(|()| Error::Position(after.unwrap_or_default().to_owned()))?;
         let summary = self.summary(tenant, run).await?;
         let names = self.step_names(&summary).await?;
         let name = |step: Ordinal| names.get(step.index()).map_or("", String::as_str);
@@ -110,19 +126,27 @@ impl Engine {
                 message: line.message.into_owned(),
             }));
         }
-        for one in steps
-            .iter()
-            .filter(|one| step.is_none_or(|step| step == one.step))
-        {
+        let (mut starts, mut ends) = (Vec::new(), Vec::new());
+        let wanted = |one: &&StepSummary| step.is_none_or(|step| step == one.step);
+        for one in steps.iter().filter(wanted) {
+            started(one, name(one.step), &mut cursor.open, &mut starts);
+            // Its end stands behind its lines, of which there are more when the part is full.
+            if full {
+                continue;
+            }
             cursor.seq = cursor.seq.max(one.seq);
-            flow(one, name(one.step), &mut cursor.open, &mut lines);
-            lines.extend(self.reason(&summary, one, name(one.step)).await?);
+            ends.extend(self.reason(&summary, one, name(one.step)).await?);
+            stopped(one, name(one.step), &mut cursor.open, &mut ends);
         }
-        lines.retain(|line| line.level >= level);
-        // Stable: lines of one microsecond stay in the order in which they were stored.
-        lines.sort_by_key(|line| line.time);
+        // A step may have started while the lines were read: its start stands before its lines.
+        if !lines.is_empty() && !summary.state.is_final() {
+            let newer = self.store.steps(summary.run, cursor.seq).await?;
+            for one in newer.iter().filter(wanted) {
+                started(one, name(one.step), &mut cursor.open, &mut starts);
+            }
+        }
         Ok(LogPage {
-            lines,
+            lines: in_order(starts, lines, ends, level),
             next: cursor.to_string(),
             more: full || !summary.state.is_final(),
         })
@@ -143,6 +167,7 @@ impl Engine {
             return Ok(None);
         };
         let text = |key: &str| error[key].as_str().unwrap_or_default();
+        let message = format!("{} ({})", text("message"), text("code"));
         let level = match step.state {
             StepState::Warning => Level::Warning,
             _ => Level::Error,
@@ -152,39 +177,98 @@ impl Engine {
             level: level.code(),
             step: name.to_owned(),
             attempt: step.attempts,
-            message: format!("{} ({})", text("message"), text("code")),
+            message: without_handles(message.into()).into_owned(),
         }))
     }
 }
 
-/// The FLOW lines of a step that the reader has not seen.
-fn flow(step: &StepSummary, name: &str, open: &mut Vec<(u32, i64)>, lines: &mut Vec<LogLine>) {
-    let line = |time, message| LogLine {
+/// Lines of at least that level in their order. Of one microsecond, what a step did that started
+/// in it comes last: the end of a step is the moment in which the next one starts. Otherwise those
+/// of one microsecond stay in the order in which they were stored.
+fn in_order(
+    starts: Vec<LogLine>,
+    lines: Vec<LogLine>,
+    ends: Vec<LogLine>,
+    level: u8,
+) -> Vec<LogLine> {
+    let begun: HashSet<_> = starts
+        .iter()
+        .map(|line| (line.step.clone(), line.attempt, line.time))
+        .collect();
+    let mut all: Vec<LogLine> = starts.into_iter().chain(lines).chain(ends).collect();
+    all.retain(|line| line.level >= level);
+    all.sort_by_cached_key(|line| {
+        let begins = begun.contains(&(line.step.clone(), line.attempt, line.time));
+        (line.time, begins)
+    });
+    all
+}
+
+/// A FLOW line of a step.
+fn flow(step: &StepSummary, name: &str, time: Timestamp, message: String) -> LogLine {
+    LogLine {
         time,
         level: Level::Flow.code(),
         step: name.to_owned(),
         attempt: step.attempts,
         message,
-    };
-    let Some(started) = step.started_at else {
+    }
+}
+
+/// The FLOW line of the start of a step's newest attempt, unless the reader has seen it.
+fn started(step: &StepSummary, name: &str, open: &mut Vec<(u32, i64)>, lines: &mut Vec<LogLine>) {
+    let this = (step.step.0, step.attempts);
+    let Some(time) = step.started_at.filter(|_| !open.contains(&this)) else {
         return;
     };
-    let this = (step.step.0, step.attempts);
-    if !open.contains(&this) {
-        lines.push(line(started, format!("start {name}")));
-        open.retain(|(ordinal, _)| *ordinal != step.step.0);
-        open.push(this);
-    }
-    if let Some(finished) = step.finished_at.filter(|_| step.state.is_final()) {
-        let seconds = finished.micros_since(started).max(0) as f64 / 1e6;
-        lines.push(line(finished, format!("stop {name}|{seconds:.6}")));
-        open.retain(|one| *one != this);
-    }
+    lines.push(flow(step, name, time, format!("start {name}")));
+    open.retain(|(ordinal, _)| *ordinal != step.step.0);
+    open.push(this);
+}
+
+/// The FLOW line of a step's end, if it has ended and was started.
+fn stopped(step: &StepSummary, name: &str, open: &mut Vec<(u32, i64)>, lines: &mut Vec<LogLine>) {
+    let finished = step.finished_at.filter(|_| step.state.is_final());
+    let (Some(started), Some(finished)) = (step.started_at, finished) else {
+        return;
+    };
+    let seconds = finished.micros_since(started).max(0) as f64 / 1e6;
+    let message = format!("stop {name}|{seconds:.6}");
+    lines.push(flow(step, name, finished, message));
+    open.retain(|one| *one != (step.step.0, step.attempts));
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_step_ends_before_the_next_one_starts() {
+        let line = |time: i64, step: &str, message: &str| LogLine {
+            time: Timestamp(time),
+            level: 25,
+            step: step.to_owned(),
+            attempt: 1,
+            message: message.to_owned(),
+        };
+        let starts = vec![
+            line(1, "a", "start a"),
+            line(5, "b", "start b"),
+            line(5, "c", "start c"),
+        ];
+        let lines = vec![line(5, "b", "of b"), line(5, "a", "of a")];
+        let ends = vec![line(5, "a", "stop a"), line(5, "c", "stop c")];
+        let told: Vec<_> = in_order(starts, lines, ends, 0)
+            .into_iter()
+            .map(|line| line.message)
+            .collect();
+        assert_eq!(
+            told,
+            [
+                "start a", "of a", "stop a", "start b", "start c", "of b", "stop c"
+            ]
+        );
+    }
 
     #[test]
     fn a_position_survives_as_text() {

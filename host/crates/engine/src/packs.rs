@@ -12,7 +12,7 @@ use crate::{
     catalogue::Manifest,
     error::{Error, Fault, Result},
     grants,
-    view::{Activated, Caller, GrantDecision},
+    view::{Activated, Brought, Caller, GrantDecision},
 };
 
 fn refused(error: &syncpack::Error) -> Error {
@@ -142,6 +142,11 @@ impl Engine {
             .install_pack(caller.tenant, name, Some(&stored.version))
             .await?;
         let definitions = self.brought(caller, &stored).await?;
+        let before = self.revisions(&definitions).await?;
+        let names: Vec<_> = definitions
+            .iter()
+            .map(|save| (save.kind, save.name.clone()))
+            .collect();
         let kept = self
             .store
             .activate(Activation {
@@ -155,6 +160,17 @@ impl Engine {
             .await?;
         self.reload_packs(caller.tenant).await?;
         self.tell_changed();
+        let mut brought = Vec::new();
+        for ((kind, name), before) in names.into_iter().zip(before) {
+            let found = self.store.definition(caller.tenant, kind, &name).await?;
+            let found =
+                found.filter(|found| Some(found.revision) != before && !kept.contains(&name));
+            brought.extend(found.map(|found| Brought {
+                application: kind == Kind::Application,
+                name,
+                revision: found.number,
+            }));
+        }
         Ok(Activated {
             pack: self
                 .version(caller.tenant, name, Some(&stored.version))
@@ -162,7 +178,21 @@ impl Engine {
             kept,
             not_granted,
             taken_away,
+            brought,
         })
+    }
+
+    /// The newest revisions of documents that are about to be saved.
+    async fn revisions(&self, saves: &[Save]) -> Result<Vec<Option<i64>>> {
+        let mut revisions = Vec::with_capacity(saves.len());
+        for save in saves {
+            let found = self
+                .store
+                .definition(save.tenant, save.kind, &save.name)
+                .await?;
+            revisions.push(found.map(|found| found.revision));
+        }
+        Ok(revisions)
     }
 
     /// The uploaded file of a version.
@@ -206,7 +236,7 @@ impl Engine {
                 Kind::Application,
                 name,
                 friendly_name,
-                application.to_json(),
+                application.to_pretty(),
             ));
         }
         for document in archive.metadata.configurations {
@@ -232,7 +262,7 @@ impl Engine {
                 Kind::Configuration,
                 name,
                 friendly_name,
-                configuration.to_json(),
+                configuration.to_pretty(),
             ));
         }
         for save in &mut saves {

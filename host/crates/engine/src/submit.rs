@@ -10,26 +10,25 @@ use model::{
     configuration::Resolved,
     id::{Ordinal, RunId, RunRef, StepKey, TenantId},
     log::Level,
-    plan::{Missing, Plan},
+    plan::{Missing, Plan, run_code},
     run_request::RunRequest as Request,
+    validate::pointer,
 };
 use serde_json::{Map, Value};
-use store::runs::{Idempotency, NewRun, Priority, Submitted};
+use store::runs::{NewRun, Priority, Submitted};
 
 use crate::{
     Engine,
     error::{Error, Fault, Result},
     inputs::Input,
     prepared::{Configured, Runnable, cannot_run},
-    view::{Caller, RunDetail, RunRequest},
+    view::{Caller, RunDetail, RunRequest, Started},
     worker::Chain,
 };
 
 /// What the names of applications start with that run one step by itself. They are in
 /// no list.
 pub(crate) const STEP_PREFIX: &str = "step:";
-/// The longest idempotency key, in characters.
-const MAX_KEY: usize = 255;
 
 impl From<&Missing> for Fault {
     fn from(missing: &Missing) -> Self {
@@ -50,7 +49,7 @@ impl Engine {
     /// # Errors
     /// [`Error::CannotRun`] with everything that is missing, [`Error::NotFound`],
     /// [`Error::KeyReused`], [`Error::Busy`], [`Error::Draining`].
-    pub async fn run(&self, caller: &Caller, request: RunRequest) -> Result<RunRef> {
+    pub async fn run(&self, caller: &Caller, request: RunRequest) -> Result<Started> {
         let params = Value::Object(request.params).to_string();
         let parsed = parse_params(&request.application, &params)?;
         self.submit(
@@ -72,7 +71,7 @@ impl Engine {
         application: &str,
         request: Request,
         key: Option<String>,
-    ) -> Result<RunRef> {
+    ) -> Result<Started> {
         let runnable = self.runnable(caller.tenant, application).await?;
         self.accept(
             caller.tenant,
@@ -94,17 +93,8 @@ impl Engine {
         mut request: Request,
         secret: Vec<Box<str>>,
         key: Option<String>,
-    ) -> Result<RunRef> {
-        if self.draining.is_cancelled() {
-            return Err(Error::Draining);
-        }
-        if self.backlog.load(Ordering::Relaxed) >= self.settings.backlog as i64 {
-            self.recount.notify_one();
-            return Err(Error::Busy(format!(
-                "{} accepted runs have not ended, which is the limit (limits.backlog): try again when some have",
-                self.settings.backlog
-            )));
-        }
+    ) -> Result<Started> {
+        self.has_room()?;
         let configured = self
             .align(tenant, &runnable, request.configuration.as_deref())
             .await?;
@@ -115,6 +105,7 @@ impl Engine {
             configured.as_deref().map(|one| &one.resolved),
         )?;
         let queue: Arc<str> = queue_of(&runnable, &request)?;
+        let warnings = self.warnings(&runnable.plan, &request, &queue).await;
         let parameters = std::mem::take(&mut request.parameters);
         let input = Input::new(parameters, &runnable.plan, secret);
         let stored = self.seal_input(&input)?;
@@ -156,7 +147,10 @@ impl Engine {
             self.account.in_doubt();
         }
         match submitted? {
-            Submitted::Existing { reference, .. } => Ok(reference),
+            Submitted::Existing { reference, .. } => Ok(Started {
+                run: reference,
+                warnings,
+            }),
             Submitted::New {
                 run: id,
                 claimed,
@@ -169,9 +163,52 @@ impl Engine {
                     self.spawn_chain(chain, step, token, slot);
                 }
                 self.queue_up(&run, id, &ready).await;
-                Ok(reference)
+                Ok(Started {
+                    run: reference,
+                    warnings,
+                })
             }
         }
+    }
+
+    /// Whether one more run can be accepted now.
+    fn has_room(&self) -> Result<()> {
+        if self.draining.is_cancelled() {
+            return Err(Error::Draining);
+        }
+        if self.backlog.load(Ordering::Relaxed) >= self.settings.backlog as i64 {
+            self.recount.notify_one();
+            return Err(Error::Busy(format!(
+                "{} accepted runs have not ended, which is the limit (limits.backlog): try again when some have",
+                self.settings.backlog
+            )));
+        }
+        Ok(())
+    }
+
+    /// What is odd about a request that is accepted all the same.
+    async fn warnings(&self, plan: &Plan, request: &Request, queue: &str) -> Vec<Fault> {
+        let untaken = plan.untaken(&request.parameters).into_iter();
+        let mut warnings: Vec<Fault> = untaken
+            .map(|(name, hint)| Fault {
+                code: run_code::UNTAKEN.to_owned(),
+                at: format!("/params/{}", pointer(name)),
+                message: format!(
+                    "nothing takes the parameter `{name}`: neither an application variable nor a parameter of a step has this name{hint}"
+                ),
+            })
+            .collect();
+        if let Some(message) = self.unserved(queue).await {
+            warnings.push(Fault {
+                code: run_code::UNSERVED.to_owned(),
+                at: request
+                    .queue
+                    .as_ref()
+                    .map_or_else(String::new, |_| "/params/queue".to_owned()),
+                message: format!("the run is accepted and waits: {message}"),
+            });
+        }
+        warnings
     }
 
     /// Puts the first steps of an accepted run on the queue.
@@ -204,7 +241,7 @@ impl Engine {
                 Err(error @ Error::NotFound { .. }) => Err(Error::CannotRun {
                     application: runnable.name.to_string(),
                     faults: vec![Fault {
-                        code: model::plan::run_code::NO_CONFIGURATION.to_owned(),
+                        code: run_code::NO_CONFIGURATION.to_owned(),
                         at: "configuration".to_owned(),
                         message: error.to_string(),
                     }],
@@ -224,7 +261,7 @@ impl Engine {
         step: &str,
         syncpack: Option<&str>,
         params: Map<String, Value>,
-    ) -> Result<RunRef> {
+    ) -> Result<Started> {
         let entry = self.step(caller.tenant, step, syncpack)?;
         let name = format!("{STEP_PREFIX}{}:{}", entry.syncpack, entry.name);
         let document = serde_json::json!({
@@ -269,7 +306,7 @@ impl Engine {
 
     /// Runs again what a run ran: the same application at its newest revision, with the
     /// same parameters, configuration object and queue.
-    pub async fn replay(&self, caller: &Caller, run: RunRef) -> Result<RunRef> {
+    pub async fn replay(&self, caller: &Caller, run: RunRef) -> Result<Started> {
         let summary = self.summary(caller.tenant, run).await?;
         let input = self.open_input(&self.input(&summary).await?)?;
         let request = Request {
@@ -357,7 +394,7 @@ fn parse_params(application: &str, params: &str) -> Result<Request> {
     Request::from_params(params).map_err(|error| Error::CannotRun {
         application: application.to_owned(),
         faults: vec![Fault {
-            code: model::plan::run_code::TYPE_MISMATCH.to_owned(),
+            code: run_code::TYPE_MISMATCH.to_owned(),
             at: "params".to_owned(),
             message: error.to_string(),
         }],
@@ -396,60 +433,4 @@ fn queue_of(runnable: &Runnable, request: &Request) -> Result<Arc<str>> {
         });
     }
     Ok(name.into())
-}
-
-impl Engine {
-    /// The key with a digest of the request.
-    fn idempotency(
-        &self,
-        key: String,
-        runnable: &Runnable,
-        request: &Request,
-        queue: &str,
-        input: &Input,
-        stored: &str,
-    ) -> Result<Idempotency> {
-        if input.secret.is_empty() {
-            return digest(key, runnable, request, queue, stored, blake3::Hasher::new());
-        }
-        // Each sealing differs, so the plain values count; under a key, so that nobody can
-        // find out a short one from the digest in the store.
-        let hasher = blake3::Hasher::new_keyed(&self.vault.derive("idempotency"));
-        let plain = input.parameters.to_json();
-        digest(key, runnable, request, queue, &plain, hasher)
-    }
-}
-
-fn digest(
-    key: String,
-    runnable: &Runnable,
-    request: &Request,
-    queue: &str,
-    input: &str,
-    mut hasher: blake3::Hasher,
-) -> Result<Idempotency> {
-    if key.is_empty() || key.chars().count() > MAX_KEY {
-        return Err(Error::CannotRun {
-            application: runnable.name.to_string(),
-            faults: vec![Fault {
-                code: "PF-R012".to_owned(),
-                at: "Idempotency-Key".to_owned(),
-                message: format!("an idempotency key has 1 to {MAX_KEY} characters"),
-            }],
-        });
-    }
-    for part in [
-        &*runnable.name,
-        request.configuration.as_deref().unwrap_or(""),
-        queue,
-        input,
-    ] {
-        hasher
-            .update(&(part.len() as u64).to_le_bytes())
-            .update(part.as_bytes());
-    }
-    hasher.update(&[request.level.code()]);
-    let mut digest = [0; 16];
-    digest.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
-    Ok(Idempotency { key, digest })
 }

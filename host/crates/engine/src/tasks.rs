@@ -126,7 +126,12 @@ impl Engine {
                 step.error = error;
             }
         }
-        Ok(RunDetail { run, steps })
+        let waiting = self.waiting(&run, &steps).await?;
+        Ok(RunDetail {
+            run,
+            steps,
+            waiting,
+        })
     }
 
     pub(crate) async fn step_error(
@@ -167,11 +172,9 @@ impl Engine {
             states.push(RunState::from_word(word).ok_or_else(|| unknown_state(word))?);
         }
         let after = match &query.after {
-            Some(text) => {
-                Some(model::id::RunId(text.parse().map_err(|_| {
-                    Error::not_found("list position", text.as_str())
-                })?))
-            }
+            Some(text) => Some(model::id::RunId(
+                text.parse().map_err(|_| Error::Position(text.clone()))?,
+            )),
             None => None,
         };
         let filter = RunFilter {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use store::{definitions::Definition, packs::PackVersion, runs::RunSummary};
 
-use crate::{error::Fault, policy::Rules};
+use crate::{error::Fault, policy::Rules, served::Waiting};
 
 /// Who acts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +27,8 @@ pub struct Saved {
     pub definition: Definition,
     /// Whether there was none of that name before.
     pub created: bool,
+    /// Whether it is a new revision; a document that means the same as the newest makes none.
+    pub changed: bool,
     /// What needs attention, though it was saved.
     pub warnings: Vec<Fault>,
 }
@@ -52,6 +54,19 @@ pub struct Activated {
     pub not_granted: Vec<String>,
     /// Grants that the pack had and has no more.
     pub taken_away: Vec<String>,
+    /// The pack's documents of which there is a new revision.
+    pub brought: Vec<Brought>,
+}
+
+/// A document that a pack brought, as it was saved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Brought {
+    /// Whether it is an application; else a configuration object.
+    pub application: bool,
+    /// Its name.
+    pub name: String,
+    /// Its new revision's number.
+    pub revision: i64,
 }
 
 /// A step that an active pack offers.
@@ -127,6 +142,18 @@ pub struct RunDetail {
     pub run: RunSummary,
     /// Every step of its plan, in the plan's order.
     pub steps: Vec<StepDetail>,
+    /// Why it does not go on, where that is known.
+    pub waiting: Option<Waiting>,
+}
+
+/// An accepted run.
+#[derive(Clone, Debug)]
+pub struct Started {
+    /// The run.
+    pub run: RunRef,
+    /// What is odd about the request. `at` is a JSON pointer into it; empty for what it
+    /// does not name.
+    pub warnings: Vec<Fault>,
 }
 
 /// One line of a log.

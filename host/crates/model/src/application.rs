@@ -72,6 +72,14 @@ impl Application {
         Value::Object(self.document.clone()).to_string()
     }
 
+    /// The JSON text for people: indented, with a line end at its end.
+    pub fn to_pretty(&self) -> String {
+        // Writing JSON values to memory does not fail.
+        let mut text = serde_json::to_string_pretty(&self.document).unwrap_or_default();
+        text.push('\n');
+        text
+    }
+
     fn text(&self, key: &str) -> Option<&str> {
         self.document.get(key)?.as_str()
     }

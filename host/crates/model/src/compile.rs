@@ -13,14 +13,18 @@ use crate::{
     plan::{Plan, PlannedStep, PlannedVariable},
     policy::Policy,
     reference::{Issue, Names, Target, Template},
+    suggest::Hints,
     validate::{Lookup, MAX_NAME, MAX_STEPS, Problem, Registry, code},
 };
 
+mod configured;
 mod edges;
 mod parameters;
 mod shape;
+mod stray;
 mod variables;
 
+pub use configured::configured;
 use edges::Edges;
 use variables::Variables;
 
@@ -48,6 +52,7 @@ pub(crate) fn compile(
         ));
     }
     let names = StepNames::of(application, &mut problems);
+    stray::document(application, &names.hints, &mut problems);
     let edges = Edges::of(application, &names, &mut problems);
     let variables = Variables::of(application, &names, &mut problems);
     let mut compiler = Compiler {
@@ -126,6 +131,8 @@ pub(crate) struct StepNames<'a> {
     ordinals: HashMap<&'a str, Ordinal>,
     names: HashMap<Ordinal, &'a str>,
     longest: usize,
+    /// What hints about this document may still cost.
+    hints: Hints,
 }
 
 impl<'a> StepNames<'a> {
@@ -134,6 +141,7 @@ impl<'a> StepNames<'a> {
             ordinals: HashMap::new(),
             names: HashMap::new(),
             longest: 0,
+            hints: Hints::default(),
         };
         for step in application.steps() {
             let path = format!("/steps/{}/name", step.index);
@@ -190,6 +198,11 @@ impl<'a> StepNames<'a> {
         all
     }
 
+    /// "; did you mean `…`?" for a name that no step has.
+    fn hint(&self, name: &str) -> String {
+        self.hints.hint(name, self.ordinals.keys().copied())
+    }
+
     /// The name of a step, for messages.
     fn show(&self, step: Ordinal) -> &'a str {
         self.names.get(&step).copied().unwrap_or("(no name)")
@@ -215,6 +228,15 @@ impl Names for Scope<'_> {
 }
 
 impl Scope<'_> {
+    /// The step that a reference to none probably means: its name ends before a dot.
+    fn hint(&self, reference: &str) -> String {
+        let whole = self.steps.hint(reference);
+        match reference.split_once('.') {
+            Some((name, _)) if whole.is_empty() => self.steps.hint(name),
+            _ => whole,
+        }
+    }
+
     /// Parses a value that stands at `path`.
     fn parse(
         &self,
@@ -230,13 +252,17 @@ impl Scope<'_> {
                     code::UNKNOWN_REFERENCE,
                     path,
                     format!(
-                        "`${{{name}}}` names no step of this application; for the text itself write `$${{{name}}}`"
+                        "`${{{name}}}` names no step of this application{}; for the text itself write `$${{{name}}}`",
+                        self.hint(&name)
                     ),
                 ),
                 Issue::UnknownVariable(name) => Problem::error(
                     code::UNKNOWN_VARIABLE,
                     path,
-                    format!("`${{appvar.{name}}}` names no application variable"),
+                    format!(
+                        "`${{appvar.{name}}}` names no application variable{}",
+                        self.steps.hints.hint(&name, self.variables.keys().copied())
+                    ),
                 ),
                 Issue::Unclosed => Problem::warning(
                     code::UNCLOSED,
@@ -295,6 +321,7 @@ impl Compiler<'_> {
             // Its references can be checked in any case.
             (String::new(), Arc::new(StepDescriptor::default()))
         });
+        self.stray_keys(step, known.then_some(&*descriptor));
         let parameters = self.parameters(step, &descriptor);
         let mut needs_config = false;
         for parameter in &parameters {
@@ -340,20 +367,20 @@ impl Compiler<'_> {
                 code::UNKNOWN_STEP,
                 format!("{path}/syncpack"),
                 format!(
-                    "SyncPack `{}` is not active; import and activate it",
-                    pack.unwrap_or_default()
+                    "SyncPack `{}` is not active{}; import and activate it",
+                    pack.unwrap_or_default(),
+                    self.hint(pack.unwrap_or_default(), || self.registry.packs())
                 ),
             ),
-            Lookup::UnknownStep => Problem::error(
-                code::UNKNOWN_STEP,
-                format!("{path}/file"),
+            Lookup::UnknownStep => Problem::error(code::UNKNOWN_STEP, format!("{path}/file"), {
+                let hint = self.hint(file, || self.registry.steps(pack));
                 match pack {
-                    Some(pack) => {
-                        format!("the active version of SyncPack `{pack}` has no step `{file}`")
-                    }
-                    None => format!("no active SyncPack has a step `{file}`"),
-                },
-            ),
+                    Some(pack) => format!(
+                        "the active version of SyncPack `{pack}` has no step `{file}`{hint}"
+                    ),
+                    None => format!("no active SyncPack has a step `{file}`{hint}"),
+                }
+            }),
             Lookup::Ambiguous(packs) => Problem::error(
                 code::AMBIGUOUS_STEP,
                 format!("{path}/file"),
@@ -365,6 +392,16 @@ impl Compiler<'_> {
         };
         self.problems.push(problem);
         None
+    }
+
+    /// "; did you mean `…`?" for a name that the registry does not have.
+    fn hint(&self, name: &str, known: impl Fn() -> Vec<String>) -> String {
+        let hints = &self.names.hints;
+        if !hints.any_left() {
+            return String::new();
+        }
+        let known = known();
+        hints.hint(name, known.iter().map(String::as_str))
     }
 
     /// Notes which steps a template reads, over application variables too, and says

@@ -125,6 +125,14 @@ impl Configuration {
         self.document.to_string()
     }
 
+    /// The JSON text for people: indented, with a line end at its end.
+    pub fn to_pretty(&self) -> String {
+        // Writing JSON values to memory does not fail.
+        let mut text = serde_json::to_string_pretty(&self.document).unwrap_or_default();
+        text.push('\n');
+        text
+    }
+
     /// Whether it is a bare list of variables, without a name of its own.
     pub fn is_bare(&self) -> bool {
         self.document.is_array()

@@ -30,6 +30,7 @@ pub mod policy;
 pub mod reference;
 pub mod run_request;
 pub mod state;
+pub mod suggest;
 pub mod validate;
 
 mod compile;

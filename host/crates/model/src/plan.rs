@@ -6,7 +6,7 @@
 //! An explicit `null` of the run or of the entry is a value, except for a required
 //! parameter; a `null` of a variable or a default is none.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use serde::Serialize;
 
@@ -20,6 +20,8 @@ use crate::{
     parameters::RunParameters,
     policy::Policy,
     reference::Template,
+    run_request::RESERVED,
+    suggest::Hints,
     validate::{Problem, Registry, Severity, code},
 };
 
@@ -186,6 +188,27 @@ impl Plan {
             Err(missing)
         }
     }
+
+    /// The parameters of a run that nothing takes: neither an application variable nor a
+    /// parameter of a step has the name. Each with a hint at the name that was probably
+    /// meant.
+    pub fn untaken<'a>(&self, run: &'a RunParameters) -> Vec<(&'a str, String)> {
+        if run.is_empty() || self.steps.iter().any(|step| step.descriptor.takes_any()) {
+            return Vec::new();
+        }
+        let variables = self.variables.iter().map(|one| one.name.as_str());
+        let parameters = self.steps.iter().flat_map(|step| &step.parameters);
+        let known: HashSet<&str> = variables
+            .chain(parameters.map(|one| one.name.as_str()))
+            .collect();
+        let mut sorted: Vec<&str> = known.iter().copied().chain(RESERVED).collect();
+        sorted.sort_unstable();
+        let hints = Hints::default();
+        run.iter()
+            .filter(|(name, _)| !known.contains(name))
+            .map(|(name, _)| (name, hints.hint(name, sorted.iter().copied())))
+            .collect()
+    }
 }
 
 /// Something that keeps a run from starting.
@@ -243,4 +266,8 @@ pub mod run_code {
     pub const TOO_LARGE: &str = "PF-R009";
     /// A step's data is no JSON.
     pub const BROKEN: &str = "PF-R010";
+    /// No live worker listens on the queue (warning).
+    pub const UNSERVED: &str = "PF-R013";
+    /// Nothing takes a parameter of the run (warning).
+    pub const UNTAKEN: &str = "PF-R014";
 }

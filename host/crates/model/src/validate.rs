@@ -107,6 +107,8 @@ pub mod code {
     pub const EMPTY: &str = "PF-A023";
     /// Application variables refer to each other over too many others.
     pub const TOO_DEEP: &str = "PF-A024";
+    /// A key that means nothing: kept, and probably a slip (warning).
+    pub const STRAY_KEY: &str = "PF-A026";
     /// A time limit is none, or has no effect (warning).
     pub const TIME_LIMIT: &str = "PF-A030";
     /// What becomes of a step whose worker is lost is none of the words.
@@ -142,6 +144,16 @@ pub enum Lookup {
 pub trait Registry {
     /// The step `file` of `syncpack`, or of any pack when none is named.
     fn step(&self, syncpack: Option<&str>, file: &str) -> Lookup;
+
+    /// The steps of that pack, or of every pack when none is named: for hints.
+    fn steps(&self, _syncpack: Option<&str>) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// The packs: for hints.
+    fn packs(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// Everything that is wrong with `application`.
@@ -149,7 +161,9 @@ pub fn validate(application: &Application, registry: &dyn Registry) -> Vec<Probl
     compile::compile(application, registry).1
 }
 
+pub use crate::compile::configured;
+
 /// A part of a JSON pointer, escaped.
-pub(crate) fn pointer(part: &str) -> String {
+pub fn pointer(part: &str) -> String {
     part.replace('~', "~0").replace('/', "~1")
 }

@@ -1,8 +1,9 @@
 //! How connections are set up, and the lock that keeps other processes out.
 
 use std::{
-    fs::{File, OpenOptions, TryLockError},
+    fs::{DirBuilder, File, OpenOptions, TryLockError},
     io::{Read, Seek, Write},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::Path,
     time::Duration,
 };
@@ -26,8 +27,13 @@ pub(crate) fn lock(directory: &Path) -> Result<File> {
     let path = directory.join(LOCK);
     let unavailable =
         |error: std::io::Error| Error::Unavailable(format!("{}: {error}", path.display()));
-    std::fs::create_dir_all(directory).map_err(unavailable)?;
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(directory)
+        .map_err(unavailable)?;
     let mut file = OpenOptions::new()
+        .mode(0o600)
         .read(true)
         .write(true)
         .create(true)
@@ -62,8 +68,16 @@ pub(crate) fn open_writer(options: &Options) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_CREATE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection =
-        Connection::open_with_flags(options.directory.join(DATABASE), flags).or_refused()?;
+    let path = options.directory.join(DATABASE);
+    // SQLite gives its log and index the mode of the database.
+    OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(&path)
+        .map_err(|error| Error::Unavailable(format!("{}: {error}", path.display())))?;
+    let connection = Connection::open_with_flags(path, flags).or_refused()?;
     connection
         .busy_timeout(Duration::from_secs(5))
         .or_refused()?;

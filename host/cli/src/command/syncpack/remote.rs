@@ -1,6 +1,9 @@
 //! SyncPacks of the service.
 
-use std::{convert::Infallible, path::Path};
+use std::{
+    convert::Infallible,
+    path::{Path, PathBuf},
+};
 
 use bytes::Bytes;
 use futures::stream;
@@ -145,13 +148,51 @@ fn version(version: &Value) -> String {
     shown
 }
 
-pub(super) async fn upload(
+/// Uploads files; one that is refused does not keep the others back. The result for programs is
+/// that of the one file, or a list.
+pub(super) async fn upload_all(
     session: &Session,
-    path: &Path,
+    paths: &[PathBuf],
     activating: Option<&Grants>,
 ) -> Result<Exit, Failure> {
-    let file = file::bytes(path)?;
     let client = session.client()?;
+    let mut done = Vec::new();
+    let mut refused: Option<Failure> = None;
+    for path in paths {
+        match upload(session, &client, path, activating).await {
+            Ok(one) => done.push(one),
+            Err(failure) if matches!(failure.exit, Exit::Unreachable | Exit::Authentication) => {
+                return Err(failure);
+            }
+            Err(mut failure) => {
+                if paths.len() > 1 {
+                    failure.message = format!("{}: {}", path.display(), failure.message);
+                }
+                if let Some(earlier) = refused.replace(failure) {
+                    earlier.print(session.output.json);
+                }
+            }
+        }
+    }
+    if session.output.json {
+        let all = match &done[..] {
+            [one] if paths.len() == 1 => one.clone(),
+            _ => json!({"items": done}),
+        };
+        if paths.len() > 1 || refused.is_none() {
+            session.output.result(&all, |_| String::new());
+        }
+    }
+    refused.map_or(Ok(Exit::Success), Err)
+}
+
+async fn upload(
+    session: &Session,
+    client: &Client,
+    path: &Path,
+    activating: Option<&Grants>,
+) -> Result<Value, Failure> {
+    let file = file::bytes(path)?;
     let total = file.len();
     let bar = progress::bytes(session.output.json, total as u64, "uploading");
     let counted = bar.clone();
@@ -184,17 +225,19 @@ pub(super) async fn upload(
             .output
             .remark(&format!("uploaded {name} {}", text(&pack["version"])));
         let version = pack["version"].as_str().map(str::to_owned);
-        return activate(session, &client, &name, version, grants).await;
+        let activated = activated(client, session, &name, version, grants).await?;
+        tell_activated(session, &name, &activated);
+        return Ok(activated);
     }
-    session.output.result(&pack, |pack| {
-        format!("uploaded {name} {}", text(&pack["version"]))
-    });
+    session
+        .output
+        .say(&format!("uploaded {name} {}", text(&pack["version"])));
     session.output.remark(&format!(
         "next: pfctl syncpack activate {name} --version {}{}",
         text(&pack["version"]),
         flags(asked.iter().map(|grant| grant.id.as_str()))
     ));
-    Ok(Exit::Success)
+    Ok(pack)
 }
 
 /// The flags that give these grants.
@@ -251,6 +294,22 @@ pub(super) async fn activate(
     version: Option<String>,
     grants: &Grants,
 ) -> Result<Exit, Failure> {
+    let activated = activated(client, session, name, version, grants).await?;
+    if session.output.json {
+        session.output.result(&activated, |_| String::new());
+    }
+    tell_activated(session, name, &activated);
+    Ok(Exit::Success)
+}
+
+/// Activates a version; the service's answer.
+async fn activated(
+    client: &Client,
+    session: &Session,
+    name: &str,
+    version: Option<String>,
+    grants: &Grants,
+) -> Result<Value, Failure> {
     let mut ids = grants.ids.clone();
     if grants.all {
         let pack = read(client, name).await?;
@@ -264,16 +323,20 @@ pub(super) async fn activate(
     let spinner = progress::spinner(session.output.json, format!("activating {name}"));
     let answer = client.post(&["syncpacks", name, "activate"], &body).await;
     spinner.finish_and_clear();
-    let activated = match answer {
-        Ok(reply) => reply.json()?,
+    match answer {
+        Ok(reply) => reply.json(),
         Err(failure) if failure.code == "PF-2003" => {
-            return Err(failure.next(format!("pfctl syncpack show {name}")));
+            Err(failure.next(format!("pfctl syncpack show {name}")))
         }
-        Err(failure) => return Err(client.suggest(failure, "syncpacks", name).await),
-    };
-    session.output.result(&activated, |pack| {
-        format!("activated {name} {}", text(&pack["version"]))
-    });
+        Err(failure) => Err(client.suggest(failure, "syncpacks", name).await),
+    }
+}
+
+/// Says what came of an activation.
+fn tell_activated(session: &Session, name: &str, activated: &Value) {
+    session
+        .output
+        .say(&format!("activated {name} {}", text(&activated["version"])));
     let list = |key: &str| activated[key].as_array().cloned().unwrap_or_default();
     for kept in list("kept") {
         session
@@ -303,7 +366,6 @@ pub(super) async fn activate(
         ));
         session.output.remark(&command);
     }
-    Ok(Exit::Success)
 }
 
 pub(super) async fn deactivate(session: &Session, name: &str) -> Result<Exit, Failure> {

@@ -8,6 +8,9 @@ use store::accounts::{Account, Accounts};
 use super::password::{self, HashError};
 use crate::permission::Permission;
 
+/// The fewest characters of an administrator's password.
+const SHORTEST: usize = 12;
+
 /// What became of the first account.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Bootstrap {
@@ -31,6 +34,11 @@ pub enum Error {
     /// The password file holds no password.
     #[error("the password file {0} is empty; write the administrator's password into it")]
     Empty(PathBuf),
+    /// The password in the file is too short.
+    #[error(
+        "the password in {0} has fewer than {SHORTEST} characters; write a longer one into it, such as the output of `head -c 18 /dev/urandom | base64`"
+    )]
+    Short(PathBuf),
     /// No hash could be made.
     #[error(transparent)]
     Hash(#[from] HashError),
@@ -63,6 +71,7 @@ pub async fn ensure_admin(
     {
         return Ok(Bootstrap { generated: None });
     }
+    let new = existing.is_none();
     accounts
         .save_account(Account {
             name: name.to_owned(),
@@ -72,6 +81,8 @@ pub async fn ensure_admin(
             changed_at: now,
         })
         .await?;
+    let action = if new { "create" } else { "password" };
+    tracing::info!(target: "audit", action, what = "account", name, "an account was written at the start");
     Ok(Bootstrap { generated })
 }
 
@@ -81,7 +92,9 @@ fn read(path: &Path) -> Result<String, Error> {
         cause,
     })?;
     match text.lines().next() {
-        Some(line) if !line.trim().is_empty() => Ok(line.to_owned()),
-        _ => Err(Error::Empty(path.to_owned())),
+        Some(line) if line.trim().is_empty() => Err(Error::Empty(path.to_owned())),
+        Some(line) if line.chars().count() < SHORTEST => Err(Error::Short(path.to_owned())),
+        Some(line) => Ok(line.to_owned()),
+        None => Err(Error::Empty(path.to_owned())),
     }
 }

@@ -13,7 +13,7 @@ use super::{
     basic::{Claim, claim},
     credentials::{Denied, Identity},
 };
-use crate::{code, permission::Permission, problem::Problem, state::Shared};
+use crate::{audit::Origin, code, permission::Permission, problem::Problem, state::Shared};
 
 /// Who may call a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,9 +39,11 @@ pub(crate) async fn check(
     next: Next,
 ) -> Response {
     if let Access::Needs(needed) = guard.access {
-        match authenticate(&guard.api, request.headers()).await {
+        let origin = Origin::of(request.extensions(), request.headers());
+        match authenticate(&guard.api, request.headers(), &origin).await {
             Ok(identity) => {
                 if !identity.permission.is_some_and(|has| has.includes(needed)) {
+                    guard.api.refusals.access(&origin, &identity.caller.name);
                     return forbidden(&identity, needed).into_response();
                 }
                 tracing::Span::current().record("user", &*identity.caller.name);
@@ -65,7 +67,11 @@ pub(crate) async fn check(
     }
 }
 
-async fn authenticate(api: &Shared, headers: &HeaderMap) -> Result<Arc<Identity>, Problem> {
+async fn authenticate(
+    api: &Shared,
+    headers: &HeaderMap,
+    origin: &Origin,
+) -> Result<Arc<Identity>, Problem> {
     let basic = match claim(headers) {
         Claim::Basic(basic) => basic,
         Claim::Absent => {
@@ -81,14 +87,18 @@ async fn authenticate(api: &Shared, headers: &HeaderMap) -> Result<Arc<Identity>
             ));
         }
     };
+    let name = basic.name.clone();
     api.credentials
         .verify(basic)
         .await
         .map_err(|denied| match denied {
-            Denied::Wrong => challenge(
-                api,
-                "the name or the password is wrong, or the account is disabled",
-            ),
+            Denied::Wrong => {
+                api.refusals.login(origin, &name);
+                challenge(
+                    api,
+                    "the name or the password is wrong, or the account is disabled",
+                )
+            }
             Denied::Busy => Problem::new(
                 StatusCode::TOO_MANY_REQUESTS,
                 code::BUSY,

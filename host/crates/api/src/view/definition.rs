@@ -139,6 +139,9 @@ pub(crate) struct SavedDocument {
     /// Whether there was none of that name before.
     #[schema(example = false)]
     created: bool,
+    /// Whether this save made a new revision; a document that means the same makes none.
+    #[schema(example = true)]
+    changed: bool,
     /// What needs attention, though it was saved.
     warnings: Vec<FaultDocument>,
 }
@@ -165,7 +168,6 @@ pub(crate) struct ListArgs {
     #[param(example = "incident")]
     pub(crate) search: String,
     /// The `next` of the part before.
-    #[param(example = "create_or_update_incident")]
     pub(crate) after: Option<String>,
     /// Entries of a part, 1 to 200; 50 when absent.
     #[param(minimum = 1, maximum = 200, example = 50)]
@@ -274,6 +276,7 @@ pub(crate) fn saved(collection: &str, saved: Saved) -> Response {
         href,
         revision: saved.definition.number,
         created: saved.created,
+        changed: saved.changed,
         warnings: saved.warnings.into_iter().map(Into::into).collect(),
     };
     (status, headers, Json(body)).into_response()

@@ -1,6 +1,6 @@
 //! Runs and their steps.
 
-use engine::{RunDetail, StepDetail};
+use engine::{Fault, RunDetail, Served, StepDetail};
 use model::{
     id::RunRef,
     state::{RunState, StepState},
@@ -10,7 +10,7 @@ use serde_json::Value;
 use store::runs::{Priority, RunSummary};
 use utoipa::ToSchema;
 
-use super::{maybe_time, part, time};
+use super::{maybe_time, part, time, worker::ServedQueues};
 
 /// Where a task is.
 pub(crate) fn href(task: impl std::fmt::Display) -> String {
@@ -29,15 +29,44 @@ pub(crate) struct Accepted {
     /// `queued`: accepted and stored. The task's own answer says how it goes on.
     #[schema(example = "queued")]
     state: &'static str,
+    /// What is odd about the request, though it was accepted.
+    warnings: Vec<RunWarning>,
+}
+
+/// Something odd about a request that was accepted all the same.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct RunWarning {
+    /// The stable code of what is odd.
+    #[schema(example = "PF-R014")]
+    code: String,
+    /// Where in the request: a JSON pointer; empty when it is not about a part of it.
+    #[schema(example = "/params/evnet_id")]
+    pointer: String,
+    /// What is odd, and what was probably meant.
+    #[schema(
+        example = "nothing takes the parameter `evnet_id`: neither an application variable nor a parameter of a step has this name; did you mean `event_id`?"
+    )]
+    message: String,
+}
+
+impl From<Fault> for RunWarning {
+    fn from(fault: Fault) -> Self {
+        Self {
+            code: fault.code,
+            pointer: fault.at,
+            message: fault.message,
+        }
+    }
 }
 
 impl Accepted {
-    pub(crate) fn new(run: RunRef) -> Self {
+    pub(crate) fn new(run: RunRef, warnings: Vec<RunWarning>) -> Self {
         let task_id = run.to_string();
         Self {
             href: href(&task_id),
             task_id,
             state: RunState::Queued.word(),
+            warnings,
         }
     }
 }
@@ -111,6 +140,33 @@ pub(crate) struct RunWithSteps {
     run: Run,
     /// Its steps in the order of the plan.
     steps: Vec<Step>,
+    /// Why it does not go on, where that is known; `null` while nothing keeps it.
+    waiting: Option<Waiting>,
+    /// In the answer to the request that started it: what is odd about that request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    warnings: Option<Vec<RunWarning>>,
+}
+
+/// Why a run does not go on.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Waiting {
+    /// The stable code of the reason; `PF-R013`: no worker listens on its queue.
+    #[schema(example = "PF-R013")]
+    code: &'static str,
+    /// The reason, and what to do.
+    #[schema(
+        example = "no worker listens on queue `amce`; did you mean `acme`? Served are `acme` (2 workers). Start a worker with `amce` among worker.queues, or add it to one: pfctl worker set ID --queues …"
+    )]
+    message: String,
+    /// The queue that its ready steps are in.
+    #[schema(example = "amce")]
+    queue: String,
+    /// How many steps are ready and not taken.
+    #[schema(example = 1)]
+    steps: usize,
+    /// The queues that are served instead.
+    #[schema(value_type = ServedQueues)]
+    served: Served,
 }
 
 /// A step of a run.
@@ -188,10 +244,6 @@ pub(crate) struct StepWithRun {
 /// What `GET /tasks/{id}` answers.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "one is made for each answer and written at once"
-)]
 pub(crate) enum Task {
     /// For `isapp-…`.
     Run(RunWithSteps),
@@ -235,6 +287,22 @@ impl RunWithSteps {
         Self {
             run: Run::new(detail.run),
             steps: detail.steps.into_iter().map(Step::new).collect(),
+            waiting: detail.waiting.map(|waiting| Waiting {
+                code: waiting.code,
+                message: waiting.message,
+                queue: waiting.queue,
+                steps: waiting.steps,
+                served: waiting.served,
+            }),
+            warnings: None,
+        }
+    }
+
+    /// The same as the answer to the request that started it.
+    pub(crate) fn with_warnings(self, warnings: Vec<RunWarning>) -> Self {
+        Self {
+            warnings: Some(warnings),
+            ..self
         }
     }
 

@@ -1,5 +1,6 @@
 //! Processes of the service.
 
+use engine::Served;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -39,6 +40,43 @@ pub(crate) struct Worker {
     /// process puts it off all the time.
     #[schema(format = DateTime, example = "2027-01-15T09:00:10.5Z")]
     lease_until: String,
+}
+
+/// The processes of the service.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Processes {
+    /// All of them.
+    pub(crate) items: Vec<Worker>,
+    /// The `after` of the next part: `null`, for there is only one.
+    #[schema(example = json!(null))]
+    pub(crate) next: Option<String>,
+    /// The queues that they listen on.
+    #[schema(value_type = ServedQueues)]
+    pub(crate) served: Served,
+}
+
+/// The queues that living workers listen on.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes what the engine serialises")]
+pub(crate) struct ServedQueues {
+    /// How many workers listen on every queue.
+    #[schema(example = 0)]
+    by_all: u32,
+    /// The queues that workers listen on by name.
+    queues: Vec<ServedQueueDocument>,
+}
+
+/// A queue that workers listen on by name.
+#[derive(ToSchema)]
+#[schema(as = ServedQueue)]
+#[expect(dead_code, reason = "describes what the engine serialises")]
+pub(crate) struct ServedQueueDocument {
+    /// Its name.
+    #[schema(example = "acme")]
+    queue: String,
+    /// How many workers name it.
+    #[schema(example = 2)]
+    workers: u32,
 }
 
 impl Worker {

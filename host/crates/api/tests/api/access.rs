@@ -100,7 +100,9 @@ async fn the_pages_for_everybody_need_nothing_from_elsewhere() {
         "/docs/api/swagger-ui.css",
         "/docs/api/swagger-ui-bundle.js",
         "/docs/api/page.css",
-        "/docs/api/page.js",
+        "/docs/api/try",
+        "/docs/api/viewer.css",
+        "/docs/api/viewer.js",
     ] {
         let reply = service.send(request("GET", path)).await;
         assert_eq!(reply.status, StatusCode::OK, "{path}");

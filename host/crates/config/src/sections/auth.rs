@@ -7,8 +7,9 @@ section! {
     Auth = "auth" {
         /// The administrator's account, made at the first start.
         admin: String = "isadmin";
-        /// A file with that account's first password. Where it is not set, a password is
-        /// generated and shown once.
+        /// A file whose first line is that account's password, of at least 12 characters. It
+        /// is read at each start: a file that was changed changes the password then. Where
+        /// it is not set, a password is generated at the first start and shown once.
         admin_password_file: Option<PathBuf> = "";
         /// How long a password that was verified is not verified again. Verifying
         /// takes tens of milliseconds of CPU on purpose. `0s` verifies each request.

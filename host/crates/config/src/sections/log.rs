@@ -17,7 +17,8 @@ section! {
         /// The form of the lines.
         format: Format = "text";
         /// What is logged: `error`, `warn`, `info`, `debug` or `trace`, also by
-        /// module, such as `info,engine=debug`.
+        /// module, such as `info,engine=debug`. The audit trail is written whatever it
+        /// says, unless it names that: `info,audit=off`.
         level: String = "info";
     }
 }

@@ -48,7 +48,7 @@ impl<'a> Edges<'a> {
                         problems.push(Problem::error(
                             code::DANGLING,
                             path(),
-                            format!("the application has no step `{name}`"),
+                            format!("the application has no step `{name}`{}", names.hint(name)),
                         ));
                         continue;
                     };
@@ -153,9 +153,41 @@ impl<'a> Edges<'a> {
         }
     }
 
+    /// Notes for each step which of the steps with a bit come before it.
+    fn carry_in_order(&self, order: &[Ordinal], bit: &HashMap<Ordinal, u64>, after: &mut [u64]) {
+        for step in order {
+            let on = after[step.index()] | bit.get(step).copied().unwrap_or(0);
+            if on != 0 {
+                for to in &self.successors[step.index()] {
+                    after[to.index()] |= on;
+                }
+            }
+        }
+    }
+
+    /// The same where circles leave no order: until nothing changes, at most once for each
+    /// edge and bit.
+    fn carry_through_circles(
+        &self,
+        from: &[Ordinal],
+        bit: &HashMap<Ordinal, u64>,
+        after: &mut [u64],
+    ) {
+        let mut open = from.to_vec();
+        while let Some(step) = open.pop() {
+            let on = after[step.index()] | bit.get(&step).copied().unwrap_or(0);
+            for to in &self.successors[step.index()] {
+                let seen = &mut after[to.index()];
+                if *seen | on != *seen {
+                    *seen |= on;
+                    open.push(*to);
+                }
+            }
+        }
+    }
+
     /// Reports references to steps that do not run before the one that refers.
     pub(super) fn check_reads(&self, reads: &[Read], problems: &mut Vec<Problem>) {
-        let Some(order) = &self.order else { return };
         let mut open: HashMap<Ordinal, Vec<&Read>> = HashMap::new();
         for read in reads {
             let before = &self.predecessors[read.reader.index()];
@@ -174,13 +206,9 @@ impl<'a> Edges<'a> {
                 .copied()
                 .zip((0..64).map(|at| 1 << at))
                 .collect();
-            for step in order {
-                let on = after[step.index()] | bit.get(step).copied().unwrap_or(0);
-                if on != 0 {
-                    for to in &self.successors[step.index()] {
-                        after[to.index()] |= on;
-                    }
-                }
+            match &self.order {
+                Some(order) => self.carry_in_order(order, &bit, &mut after),
+                None => self.carry_through_circles(batch, &bit, &mut after),
             }
             for target in batch {
                 let wanted = bit[target];

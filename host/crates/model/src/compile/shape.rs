@@ -69,7 +69,10 @@ pub(super) fn check(application: &Application, problems: &mut Vec<Problem>) -> u
                     problems.push(Problem::error(
                         code::WRONG_TYPE,
                         format!("{path}/{key}/{at}"),
-                        format!("`{key}` lists names of steps, this is {}", kind_of(name)),
+                        format!(
+                            "`{key}` lists names of steps as texts, this is {}",
+                            kind_of(name)
+                        ),
                     ));
                 }
             }

@@ -3,6 +3,7 @@
 use axum::{extract::State, http::StatusCode};
 
 use crate::{
+    audit::{Audit, Document},
     etag::Expect,
     extract::{Name, Who},
     problem::Answer,
@@ -29,6 +30,7 @@ use crate::{
 pub(crate) async fn delete(
     State(api): State<Shared>,
     Who(caller): Who,
+    audit: Audit,
     Name(name): Name<String>,
     expect: Expect,
 ) -> Answer<StatusCode> {
@@ -36,5 +38,6 @@ pub(crate) async fn delete(
         .delete_application(&caller, &name, expect.revision())
         .await
         .map_err(|error| refusal::conditional(error, expect != Expect::Anything))?;
+    audit.deleted(Document::Application, &name);
     Ok(StatusCode::NO_CONTENT)
 }

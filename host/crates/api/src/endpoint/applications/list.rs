@@ -25,9 +25,10 @@ pub(crate) async fn list(
     uri: Uri,
 ) -> Answer<Response> {
     let limit = paging::limit(args.limit)?;
+    let after = paging::after(&uri, args.after)?;
     let page = api
         .engine
-        .applications(caller.tenant, &args.search, args.after.as_deref(), limit)
+        .applications(caller.tenant, &args.search, after.as_deref(), limit)
         .await?;
     Ok(definition::listing(&uri, super::COLLECTION, page))
 }

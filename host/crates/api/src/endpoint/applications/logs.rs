@@ -61,7 +61,7 @@ pub(crate) async fn logs(
         queue: args.queue,
         configuration: args.configuration,
         states: states(args.state.as_deref())?,
-        after: args.after,
+        after: paging::after(&uri, args.after)?,
         limit: paging::limit(args.limit)?,
     };
     let page = api.engine.runs(caller.tenant, &query).await?;

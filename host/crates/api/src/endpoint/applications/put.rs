@@ -3,8 +3,9 @@
 use axum::{extract::State, response::Response};
 
 use crate::{
+    audit::{Audit, Document},
     etag::{self, Expect},
-    extract::{Document, Name, Who},
+    extract::{Document as Text, Name, Who},
     problem::Answer,
     refusal,
     state::Shared,
@@ -35,9 +36,10 @@ use crate::{
 pub(crate) async fn put(
     State(api): State<Shared>,
     Who(caller): Who,
+    audit: Audit,
     Name(name): Name<String>,
     expect: Expect,
-    Document(document): Document,
+    Text(document): Text,
 ) -> Answer<Response> {
     let expect = expect.needed()?;
     if expect == Expect::Present {
@@ -49,5 +51,6 @@ pub(crate) async fn put(
         .save_application(&caller, Some(&name), &document, expect.revision())
         .await
         .map_err(|error| refusal::conditional(error, true))?;
+    audit.saved(Document::Application, &saved);
     Ok(definition::saved(super::COLLECTION, saved))
 }

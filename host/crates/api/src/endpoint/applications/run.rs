@@ -22,8 +22,9 @@ pub(crate) struct RunBody {
     /// The application's name.
     name: String,
     /// The run's own parameters. `configuration` names the configuration object to use
-    /// instead of the aligned one, `queue` the queue, `loglevel` (10 debug, 20 info,
-    /// 30 warning, 40 error) what its log keeps.
+    /// instead of the aligned one (`none`: none), `queue` the queue, `loglevel` (10 debug,
+    /// 20 info, 30 warning, 40 error) what its log keeps. One that nothing takes is accepted
+    /// with a warning.
     #[serde(default)]
     #[schema(value_type = Object)]
     params: Option<Map<String, Value>>,

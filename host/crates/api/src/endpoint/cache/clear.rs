@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
+    audit::Audit,
     extract::{Args, Who},
     problem::Answer,
     state::Shared,
@@ -39,8 +40,10 @@ pub(crate) struct Cleared {
 pub(crate) async fn clear(
     State(api): State<Shared>,
     Who(caller): Who,
+    audit: Audit,
     Args(args): Args<ClearArgs>,
 ) -> Answer<Json<Cleared>> {
     let deleted = api.engine.cache_clear(caller.tenant, &args.prefix).await?;
+    audit.cache_deleted(&args.prefix, deleted);
     Ok(Json(Cleared { deleted }))
 }

@@ -3,6 +3,7 @@
 use axum::{extract::State, http::StatusCode};
 
 use crate::{
+    audit::Audit,
     extract::{Name, Who},
     problem::Answer,
     state::Shared,
@@ -21,8 +22,10 @@ use crate::{
 pub(crate) async fn delete(
     State(api): State<Shared>,
     Who(caller): Who,
+    audit: Audit,
     Name(key): Name<String>,
 ) -> Answer<StatusCode> {
     api.engine.cache_delete(caller.tenant, &key).await?;
+    audit.cache_deleted(&key, 1);
     Ok(StatusCode::NO_CONTENT)
 }

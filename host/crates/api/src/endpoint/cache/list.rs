@@ -63,9 +63,10 @@ pub(crate) async fn list(
     uri: Uri,
 ) -> Answer<Response> {
     let limit = paging::limit(args.limit)?;
+    let after = paging::after(&uri, args.after)?;
     let page = api
         .engine
-        .cache_list(caller.tenant, &args.prefix, args.after.as_deref(), limit)
+        .cache_list(caller.tenant, &args.prefix, after.as_deref(), limit)
         .await?;
     let items = page
         .items

@@ -3,8 +3,9 @@
 use axum::{extract::State, response::Response};
 
 use crate::{
+    audit::{Audit, Document},
     etag::Expect,
-    extract::{Args, Document, Who},
+    extract::{Args, Document as Text, Who},
     problem::Answer,
     refusal,
     state::Shared,
@@ -33,14 +34,16 @@ use crate::{
 pub(crate) async fn save(
     State(api): State<Shared>,
     Who(caller): Who,
+    audit: Audit,
     Args(args): Args<SaveArgs>,
     expect: Expect,
-    Document(document): Document,
+    Text(document): Text,
 ) -> Answer<Response> {
     let saved = api
         .engine
         .save_configuration(&caller, args.name.as_deref(), &document, expect.revision())
         .await
         .map_err(|error| refusal::conditional(error, expect != Expect::Anything))?;
+    audit.saved(Document::Configuration, &saved);
     Ok(definition::saved(super::COLLECTION, saved))
 }

@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 
 use super::super::to_its_end;
 use crate::{
+    audit::Audit,
     extract::{JsonBody, Who},
     problem::{Answer, Problem},
     state::Shared,
@@ -63,6 +64,7 @@ pub(crate) struct RunsCancelled {
 pub(crate) async fn cancel(
     State(api): State<Shared>,
     Who(caller): Who,
+    audit: Audit,
     JsonBody(asked): JsonBody<CancelRuns>,
 ) -> Answer<Json<RunsCancelled>> {
     let narrowed = asked.application.is_some() || asked.queue.is_some();
@@ -78,7 +80,12 @@ pub(crate) async fn cancel(
         until: asked.until,
     };
     // Once they are stored, whoever executes them must be told.
-    let cancelled = async move { Ok(api.engine.cancel_all(&caller, &query).await?) };
+    let cancelled = async move {
+        let done = api.engine.cancel_all(&caller, &query).await?;
+        let of = |name: Option<String>| name.unwrap_or_default();
+        audit.cancelled_many(&of(query.application), &of(query.queue), done.cancelled);
+        Ok(done)
+    };
     let done = to_its_end(cancelled).await?;
     Ok(Json(RunsCancelled {
         cancelled: done.cancelled,

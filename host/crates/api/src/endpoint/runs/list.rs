@@ -57,7 +57,7 @@ pub(crate) async fn list(
         queue: args.queue,
         configuration: args.configuration,
         states: states(args.state.as_deref())?,
-        after: args.after,
+        after: paging::after(&uri, args.after)?,
         limit: paging::limit(args.limit)?,
     };
     let page = api.engine.runs(caller.tenant, &query).await?;

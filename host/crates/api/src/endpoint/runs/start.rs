@@ -7,15 +7,14 @@ use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse as _, Response},
 };
-use engine::Caller;
-use model::id::RunRef;
+use engine::{Caller, Started};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::{
     problem::{Answer, Problem},
     state::Shared,
-    view::run::{Accepted, RunWithSteps, href},
+    view::run::{Accepted, RunWarning, RunWithSteps, href},
 };
 
 /// The header that makes a request sent twice one run.
@@ -26,8 +25,9 @@ const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct WaitArgs {
-    /// Wait up to so many seconds for the run's end; at most 30 count. The answer is
-    /// then the same as that of `GET /tasks/{id}`.
+    /// Wait up to so many seconds for the run's end. A larger number than 30 counts as 30:
+    /// ask `GET /tasks/{id}` again while `ended` is false. The answer is then the same as
+    /// that of `GET /tasks/{id}`.
     #[param(minimum = 0, example = 20)]
     pub(crate) wait: Option<f64>,
 }
@@ -81,13 +81,15 @@ impl Wait {
         self,
         api: &Shared,
         caller: &Caller,
-        run: RunRef,
+        started: Started,
     ) -> Answer<Response> {
+        let run = started.run;
+        let warnings = started.warnings.into_iter().map(RunWarning::from).collect();
         let mut response = match self.0 {
-            None => (StatusCode::ACCEPTED, Json(Accepted::new(run))).into_response(),
+            None => (StatusCode::ACCEPTED, Json(Accepted::new(run, warnings))).into_response(),
             Some(at_most) => {
                 let detail = api.engine.wait(caller.tenant, run, at_most).await?;
-                let run = RunWithSteps::new(detail);
+                let run = RunWithSteps::new(detail).with_warnings(warnings);
                 let status = if run.has_ended() {
                     StatusCode::OK
                 } else {

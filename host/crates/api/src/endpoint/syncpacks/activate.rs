@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
+    audit::Audit,
     endpoint::to_its_end,
     extract::{JsonBody, Name, Who},
     problem::Answer,
@@ -75,6 +76,7 @@ pub(crate) struct ActivatedPack {
 pub(crate) async fn activate(
     State(api): State<Shared>,
     Who(caller): Who,
+    audit: Audit,
     Name(name): Name<String>,
     JsonBody(body): JsonBody<ActivateBody>,
 ) -> Answer<Json<ActivatedPack>> {
@@ -90,6 +92,7 @@ pub(crate) async fn activate(
             .engine
             .activate_pack(&caller, &name, body.version.as_deref(), grants)
             .await?;
+        audit.activated(&activated);
         Ok(Json(ActivatedPack {
             pack: SyncPack::new(&activated.pack),
             kept: activated.kept,

@@ -3,6 +3,7 @@
 use axum::{extract::State, http::StatusCode};
 
 use crate::{
+    audit::Audit,
     endpoint::to_its_end,
     extract::{Name, Who},
     problem::Answer,
@@ -23,10 +24,12 @@ use crate::{
 pub(crate) async fn deactivate(
     State(api): State<Shared>,
     Who(caller): Who,
+    audit: Audit,
     Name(name): Name<String>,
 ) -> Answer<StatusCode> {
     to_its_end(async move {
         api.engine.deactivate_pack(&caller, &name).await?;
+        audit.syncpack("deactivate", &name, "");
         Ok(StatusCode::NO_CONTENT)
     })
     .await

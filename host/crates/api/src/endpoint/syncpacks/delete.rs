@@ -4,6 +4,7 @@ use axum::{extract::State, http::StatusCode};
 
 use super::VersionArgs;
 use crate::{
+    audit::Audit,
     endpoint::to_its_end,
     extract::{Args, Name, Who},
     problem::Answer,
@@ -29,6 +30,7 @@ use crate::{
 pub(crate) async fn delete(
     State(api): State<Shared>,
     Who(caller): Who,
+    audit: Audit,
     Name(name): Name<String>,
     Args(args): Args<VersionArgs>,
 ) -> Answer<StatusCode> {
@@ -36,6 +38,8 @@ pub(crate) async fn delete(
         api.engine
             .delete_pack(&caller, &name, args.version.as_deref())
             .await?;
+        let version = args.version.as_deref();
+        audit.syncpack("delete", &name, version.unwrap_or("all"));
         Ok(StatusCode::NO_CONTENT)
     })
     .await

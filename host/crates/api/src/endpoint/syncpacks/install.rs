@@ -5,6 +5,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::{
+    audit::Audit,
     endpoint::to_its_end,
     extract::{JsonBody, Name, Who},
     problem::Answer,
@@ -39,6 +40,7 @@ pub(crate) struct InstallBody {
 pub(crate) async fn install(
     State(api): State<Shared>,
     Who(caller): Who,
+    audit: Audit,
     Name(name): Name<String>,
     JsonBody(body): JsonBody<InstallBody>,
 ) -> Answer<Json<SyncPack>> {
@@ -47,6 +49,7 @@ pub(crate) async fn install(
             .engine
             .install_pack(caller.tenant, &name, body.version.as_deref())
             .await?;
+        audit.syncpack("install", &name, &pack.version);
         Ok(Json(SyncPack::new(&pack)))
     })
     .await

@@ -11,6 +11,7 @@ use axum::{
 use bytes::Bytes;
 
 use crate::{
+    audit::Audit,
     body::{self, Gathered},
     code,
     endpoint::to_its_end,
@@ -45,6 +46,7 @@ const WHAT: &str = "a SyncPack";
 pub(crate) async fn upload(
     State(api): State<Shared>,
     Who(caller): Who,
+    audit: Audit,
     request: Request,
 ) -> Answer<Response> {
     let Ok(_permit) = api.uploads.try_acquire() else {
@@ -58,6 +60,7 @@ pub(crate) async fn upload(
     let file = receive(request, &api).await?;
     let engine = api.engine.clone();
     let pack = to_its_end(async move { Ok(engine.import_pack(&caller, file).await?) }).await?;
+    audit.syncpack("upload", &pack.name, &pack.version);
     let mut response = (StatusCode::CREATED, Json(SyncPack::new(&pack))).into_response();
     let href = format!("/api/v1/syncpacks/{}", part(&pack.name));
     if let Ok(location) = HeaderValue::from_str(&href) {

@@ -5,6 +5,7 @@ use model::id::AnyRef;
 
 use super::super::to_its_end;
 use crate::{
+    audit::Audit,
     extract::{Task as Id, Who},
     problem::Answer,
     state::Shared,
@@ -29,6 +30,7 @@ use crate::{
 pub(crate) async fn cancel(
     State(api): State<Shared>,
     Who(caller): Who,
+    audit: Audit,
     Id(task): Id,
 ) -> Answer<Json<Task>> {
     // Once it is stored, whoever executes it must be told.
@@ -36,11 +38,13 @@ pub(crate) async fn cancel(
         Ok(match task {
             AnyRef::Run(run) => {
                 api.engine.cancel(&caller, run).await?;
+                audit.cancelled("run", &run.to_string());
                 let detail = api.engine.run_detail(caller.tenant, run).await?;
                 Task::Run(RunWithSteps::new(detail))
             }
             AnyRef::Task(task) => {
                 api.engine.revoke(&caller, task).await?;
+                audit.cancelled("step", &task.to_string());
                 let (run, step) = api.engine.task_detail(caller.tenant, task).await?;
                 Task::Step(StepWithRun::new(run, step))
             }

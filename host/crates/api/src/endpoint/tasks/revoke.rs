@@ -4,6 +4,7 @@ use axum::{Json, extract::State};
 
 use super::cancel::cancel;
 use crate::{
+    audit::Audit,
     extract::{Task as Id, Who},
     problem::Answer,
     state::Shared,
@@ -22,6 +23,11 @@ use crate::{
         (status = 409, description = "It has ended otherwise, or nothing has reached the step yet (PF-1004)"),
     ),
 )]
-pub(crate) async fn revoke(api: State<Shared>, caller: Who, task: Id) -> Answer<Json<Task>> {
-    cancel(api, caller, task).await
+pub(crate) async fn revoke(
+    api: State<Shared>,
+    caller: Who,
+    audit: Audit,
+    task: Id,
+) -> Answer<Json<Task>> {
+    cancel(api, caller, audit, task).await
 }

@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 
 use super::super::to_its_end;
 use crate::{
+    audit::Audit,
     extract::{JsonBody, Name},
     problem::Answer,
     state::Shared,
@@ -42,6 +43,7 @@ pub(crate) struct Change {
 )]
 pub(crate) async fn set(
     State(api): State<Shared>,
+    audit: Audit,
     Name(id): Name<String>,
     JsonBody(change): JsonBody<Change>,
 ) -> Answer<Json<Worker>> {
@@ -50,7 +52,11 @@ pub(crate) async fn set(
         slots: change.slots,
     };
     // Once it is stored, the worker must be told.
-    let set = async move { Ok(api.engine.set_worker(&id, &change).await?) };
+    let set = async move {
+        let worker = api.engine.set_worker(&id, &change).await?;
+        audit.worker_set(&id, change.queues.as_deref(), change.slots);
+        Ok(worker)
+    };
     let worker = to_its_end(set).await?;
     Ok(Json(Worker::new(worker)))
 }

@@ -1,0 +1,332 @@
+//! The audit trail: who changed what, and who was turned away, as events of the service's log
+//! with the target `audit`.
+//!
+//! An event tells names, versions and revisions, never a value. Fields that others chose are
+//! recorded as texts, which the log quotes, so that none can forge a line.
+
+use std::{
+    collections::HashMap,
+    convert::Infallible,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use axum::{
+    extract::{ConnectInfo, FromRequestParts},
+    http::{Extensions, HeaderMap, HeaderValue, request::Parts},
+};
+use parking_lot::Mutex;
+
+use crate::{auth::credentials::Identity, state::Shared};
+
+/// The target of every event.
+macro_rules! event {
+    ($from:expr, $($rest:tt)+) => {
+        tracing::info!(target: "audit", request = &*$from.request, user = &*$from.user, $($rest)+)
+    };
+}
+
+/// The id of a request, among its extensions.
+#[derive(Clone, Debug)]
+pub(crate) struct RequestId(pub(crate) Arc<str>);
+
+/// Who changes something, and by which request.
+#[derive(Clone, Debug)]
+pub(crate) struct Audit {
+    user: Arc<str>,
+    request: Arc<str>,
+}
+
+impl FromRequestParts<Shared> for Audit {
+    type Rejection = Infallible;
+    async fn from_request_parts(parts: &mut Parts, _: &Shared) -> Result<Self, Infallible> {
+        let identity = parts.extensions.get::<Arc<Identity>>();
+        Ok(Self {
+            user: identity.map_or("", |identity| &identity.caller.name).into(),
+            request: request_id(&parts.extensions),
+        })
+    }
+}
+
+fn request_id(extensions: &Extensions) -> Arc<str> {
+    extensions
+        .get::<RequestId>()
+        .map_or_else(Arc::default, |id| Arc::clone(&id.0))
+}
+
+/// What a document is, in words.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Document {
+    Application,
+    Configuration,
+}
+
+impl Document {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Application => "application",
+            Self::Configuration => "configuration object",
+        }
+    }
+}
+
+impl Audit {
+    /// A document was saved; one that means the same as the one before is no change.
+    pub(crate) fn saved(&self, what: Document, saved: &engine::Saved) {
+        if saved.changed {
+            let (name, revision) = (&saved.definition.name, saved.definition.number);
+            self.revised(what, name, revision, "");
+        }
+    }
+
+    fn revised(&self, what: Document, name: &str, revision: i64, syncpack: &str) {
+        let what = what.word();
+        event!(
+            self,
+            action = "save",
+            what,
+            name,
+            revision,
+            syncpack,
+            "a document was saved"
+        );
+    }
+
+    /// A document was deleted.
+    pub(crate) fn deleted(&self, what: Document, name: &str) {
+        event!(
+            self,
+            action = "delete",
+            what = what.word(),
+            name,
+            "a document was deleted"
+        );
+    }
+
+    /// Something was done to a SyncPack.
+    pub(crate) fn syncpack(&self, action: &'static str, name: &str, version: &str) {
+        event!(
+            self,
+            action,
+            what = "syncpack",
+            name,
+            version,
+            "a SyncPack was changed"
+        );
+    }
+
+    /// A SyncPack was activated: with which grants, and which documents came with it.
+    pub(crate) fn activated(&self, activated: &engine::Activated) {
+        let (name, version) = (&*activated.pack.name, &*activated.pack.version);
+        let given: Vec<engine::GrantDecision> =
+            serde_json::from_str(&activated.pack.grants).unwrap_or_default();
+        let grants: Vec<String> = given
+            .into_iter()
+            .map(|one| {
+                if one.private_network {
+                    format!("{} (private)", one.id)
+                } else {
+                    one.id
+                }
+            })
+            .collect();
+        event!(
+            self,
+            action = "activate",
+            what = "syncpack",
+            name,
+            version,
+            grants = &*grants.join(", "),
+            grants_taken_away = &*activated.taken_away.join(", "),
+            grants_denied = &*activated.not_granted.join(", "),
+            "a SyncPack was activated"
+        );
+        let syncpack = format!("{name} {version}");
+        for one in &activated.brought {
+            let what = if one.application {
+                Document::Application
+            } else {
+                Document::Configuration
+            };
+            self.revised(what, &one.name, one.revision, &syncpack);
+        }
+    }
+
+    /// A run, or a step of one, was cancelled.
+    pub(crate) fn cancelled(&self, what: &'static str, id: &str) {
+        event!(
+            self,
+            action = "cancel",
+            what,
+            name = id,
+            "work was cancelled"
+        );
+    }
+
+    /// Many runs were cancelled.
+    pub(crate) fn cancelled_many(&self, application: &str, queue: &str, cancelled: u64) {
+        event!(
+            self,
+            action = "cancel",
+            what = "runs",
+            application,
+            queue,
+            cancelled,
+            "runs were cancelled"
+        );
+    }
+
+    /// A worker was given other queues or slots.
+    pub(crate) fn worker_set(&self, worker: &str, queues: Option<&[String]>, slots: Option<u32>) {
+        let queues = queues.map(|names| {
+            if names.is_empty() {
+                "all".to_owned()
+            } else {
+                names.join(", ")
+            }
+        });
+        let queues = queues.as_deref();
+        event!(
+            self,
+            action = "set",
+            what = "worker",
+            name = worker,
+            queues,
+            slots,
+            "a worker was set"
+        );
+    }
+
+    /// Records of the cache were deleted.
+    pub(crate) fn cache_deleted(&self, prefix: &str, deleted: u64) {
+        event!(
+            self,
+            action = "delete",
+            what = "cache",
+            name = prefix,
+            deleted,
+            "cache records were deleted"
+        );
+    }
+}
+
+/// How many refusals of one address are told in [`WINDOW`], and of all together.
+const OF_ONE: u32 = 10;
+const OF_ALL: u32 = 60;
+const WINDOW: Duration = Duration::from_mins(1);
+/// Of a name that somebody sent, so many characters are told.
+const LONGEST: usize = 64;
+
+/// Tells of callers that were turned away, but of no more than the disk bears.
+#[derive(Default)]
+pub(crate) struct Refusals(Mutex<Seen>);
+
+#[derive(Default)]
+struct Seen {
+    since: Option<Instant>,
+    told: u32,
+    of: HashMap<Option<IpAddr>, u32>,
+    untold: u64,
+}
+
+impl Seen {
+    /// Whether one more is told; if so, how many were not since the last one that was.
+    fn note(&mut self, from: Option<IpAddr>, now: Instant) -> Option<u64> {
+        if self
+            .since
+            .is_none_or(|since| now.duration_since(since) >= WINDOW)
+        {
+            self.since = Some(now);
+            self.told = 0;
+            self.of.clear();
+        }
+        // No more addresses are kept than are told of.
+        let of = self.of.get(&from).copied().unwrap_or_default();
+        if self.told >= OF_ALL || of >= OF_ONE {
+            self.untold += 1;
+            return None;
+        }
+        self.told += 1;
+        self.of.insert(from, of + 1);
+        Some(std::mem::take(&mut self.untold))
+    }
+}
+
+/// Where a request comes from.
+pub(crate) struct Origin {
+    request: Arc<str>,
+    address: Option<IpAddr>,
+    /// What a proxy, or whoever poses as one, says about it.
+    forwarded_for: String,
+}
+
+impl Origin {
+    pub(crate) fn of(extensions: &Extensions, headers: &HeaderMap) -> Self {
+        let forwarded = headers.get("x-forwarded-for").map(HeaderValue::as_bytes);
+        Self {
+            request: request_id(extensions),
+            address: extensions
+                .get::<ConnectInfo<SocketAddr>>()
+                .map(|info| info.0.ip()),
+            forwarded_for: brief(&String::from_utf8_lossy(forwarded.unwrap_or_default())),
+        }
+    }
+}
+
+impl Refusals {
+    /// A password was wrong, or there is no such account.
+    pub(crate) fn login(&self, origin: &Origin, user: &str) {
+        self.tell(origin, user, "login", "a login failed");
+    }
+
+    /// An account's role did not allow what it asked for.
+    pub(crate) fn access(&self, origin: &Origin, user: &str) {
+        self.tell(origin, user, "access", "a role did not allow a request");
+    }
+
+    fn tell(&self, origin: &Origin, user: &str, action: &'static str, message: &'static str) {
+        let told = self.0.lock().note(origin.address, Instant::now());
+        let Some(untold) = told else { return };
+        let address = origin.address.map(|address| address.to_string());
+        tracing::warn!(
+            target: "audit",
+            request = &*origin.request,
+            user = &*brief(user),
+            action,
+            address = address.unwrap_or_default(),
+            forwarded_for = &*origin.forwarded_for,
+            untold,
+            "{message}"
+        );
+    }
+}
+
+fn brief(text: &str) -> String {
+    text.chars().take(LONGEST).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_attack_does_not_fill_the_disk_and_hides_nobody() {
+        let (attacker, other) = (IpAddr::from([1, 1, 1, 1]), IpAddr::from([2, 2, 2, 2]));
+        let (mut seen, now) = (Seen::default(), Instant::now());
+        let told = (0..1000)
+            .filter(|_| seen.note(Some(attacker), now).is_some())
+            .count();
+        assert_eq!(told, 10);
+        // Another address is told, with what was not.
+        assert_eq!(seen.note(Some(other), now), Some(990));
+        assert_eq!(seen.note(Some(other), now), Some(0));
+        // From ever new addresses, no more than so many in a minute, nor in the memory.
+        let many = (0..10_000u32).map(|n| Some(IpAddr::from(n.to_be_bytes())));
+        let told = many.filter(|from| seen.note(*from, now).is_some()).count();
+        assert_eq!(told, 60 - 12);
+        assert!(seen.of.len() <= 60);
+        let later = now + WINDOW;
+        assert_eq!(seen.note(Some(attacker), later), Some(10_000 - 48));
+    }
+}
