@@ -244,6 +244,10 @@ pub(crate) struct StepWithRun {
 /// What `GET /tasks/{id}` answers.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one is made for each answer and written at once"
+)]
 pub(crate) enum Task {
     /// For `isapp-…`.
     Run(RunWithSteps),
