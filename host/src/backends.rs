@@ -144,7 +144,8 @@ async fn open_postgres(options: store_postgres::Options) -> store::Result<Postgr
     }
 }
 
-fn random() -> anyhow::Result<String> {
+/// 16 hexadecimal digits that no other process has.
+pub(crate) fn random() -> anyhow::Result<String> {
     let mut bytes = [0; 8];
     getrandom::fill(&mut bytes)
         .map_err(|error| anyhow!("the system gives no random numbers: {error}"))?;

@@ -7,6 +7,7 @@ mod clock;
 mod serve;
 mod shutdown;
 mod telemetry;
+mod traces;
 
 use std::{env, process::ExitCode};
 

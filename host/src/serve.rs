@@ -11,9 +11,14 @@ use runtime::Runtime;
 use store::Store;
 use tokio::{net::TcpListener, runtime::Handle};
 use tokio_util::sync::CancellationToken;
+use trace::Tracer;
 use vault::Vault;
 
-use crate::{backends::Backends, shutdown::Shutdown};
+use crate::{
+    backends::{self, Backends},
+    shutdown::Shutdown,
+    traces::Traces,
+};
 
 /// The name of the fact that the store remembers the key's id under.
 const KEY_ID: &str = "vault.key_id";
@@ -27,7 +32,9 @@ pub(crate) async fn serve(settings: Settings, role: Role, guests: Handle) -> any
         () = shutdown.drain.cancelled() => return Ok(()),
     };
     let vault = Arc::new(open_vault(&settings, &*backends.store).await?);
-    let engine = start_engine(&settings, role, &backends, vault, guests).await?;
+    let traces = Traces::start(&settings.telemetry, role, backends::random()?)?;
+    let tracer = traces.tracer();
+    let engine = start_engine(&settings, role, &backends, vault, guests, tracer).await?;
     let listener = match address(&settings, role) {
         Some(address) => Some(bind(address).await?),
         None => None,
@@ -65,6 +72,7 @@ pub(crate) async fn serve(settings: Settings, role: Role, guests: Handle) -> any
         finish(&settings, role, &engine, &end),
         leave(&settings, role, &engine, &end),
     );
+    traces.end().await;
     served?;
     backends.close().await;
     tracing::info!("stopped");
@@ -173,6 +181,7 @@ async fn start_engine(
     backends: &Backends,
     vault: Arc<Vault>,
     guests: Handle,
+    tracer: Tracer,
 ) -> anyhow::Result<Engine> {
     let connector = Connector::new(
         connectors::http::Settings {
@@ -191,6 +200,7 @@ async fn start_engine(
             backends.store.clone(),
             backends.clock.clone(),
         )),
+        tracer: tracer.clone(),
     };
     let runtime = Runtime::new(runtime_settings(settings, &vault), needs)
         .context("the sandbox cannot be set up")?;
@@ -203,6 +213,7 @@ async fn start_engine(
         clock: backends.clock.clone(),
         shared_clock: backends.shared_clock.clone(),
         guests,
+        tracer,
     };
     Engine::start(parts, engine_settings(settings, role, backends.exclusive()))
         .await

@@ -80,7 +80,8 @@ impl Plan {
         let mut command = Command::new(&self.program);
         // What the caller's environment sets for a service of theirs is not meant for this one.
         for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("POWERFLOW_") {
+            let text = name.to_string_lossy();
+            if text.starts_with("POWERFLOW_") || text.starts_with("OTEL_") {
                 command.env_remove(name);
             }
         }

@@ -105,6 +105,7 @@ impl Bed {
             expires_at: EXPIRES,
             idempotency: None,
             claim: Some(WORKER),
+            trace: None,
         };
         match self.store.submit(run).await? {
             Submitted::New {

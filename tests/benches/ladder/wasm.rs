@@ -12,7 +12,7 @@ use model::clock::{Clock, Timestamp};
 use model::id::TenantId;
 use runtime::{
     CacheError, CachePort, Call, Level, Limits, LogBuffer, LogLimits, Ports, Runtime,
-    SecretHandles, Settings,
+    SecretHandles, Settings, Tracer,
 };
 use tokio_util::sync::CancellationToken;
 use wasmtime::component::{Component, Linker, ResourceTable};
@@ -124,6 +124,7 @@ fn with_runtime(file: &Bytes, time: Duration) -> anyhow::Result<(f64, f64)> {
             clock: clock.clone(),
             connector: Connector::default(),
             cache: Arc::new(NoCache),
+            tracer: Tracer::off(),
         };
         let runtime = Runtime::new(Settings::new(folder.path(), [7; 32]), ports)?;
         runtime.install("bench", file.clone()).await?;
@@ -143,6 +144,7 @@ fn with_runtime(file: &Bytes, time: Duration) -> anyhow::Result<(f64, f64)> {
             masker: model::mask::Masker::none(),
             secrets: SecretHandles::default(),
             limits: Arc::new(Limits::default()),
+            trace: None,
             deadline: Duration::from_mins(1),
             cancel: CancellationToken::new(),
         };

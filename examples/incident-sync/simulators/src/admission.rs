@@ -1,13 +1,18 @@
 //! What happens to each API request before its handler: count, authentication, latency, faults.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::http::{HeaderMap, header};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use parking_lot::Mutex;
+use serde_json::{Value, json};
 
 use crate::control::{Control, Settings};
+
+/// How many requests are remembered with what they said about their trace.
+const REMEMBERED: usize = 100;
 
 /// Kinds of requests that are counted.
 #[derive(Debug, Clone, Copy)]
@@ -38,6 +43,8 @@ pub(crate) struct Gate {
     unauthorised: AtomicU64,
     injected: AtomicU64,
     conflicts: AtomicU64,
+    /// Where the last requests said that they belong in a trace.
+    traces: Mutex<VecDeque<Value>>,
 }
 
 impl Gate {
@@ -53,6 +60,7 @@ impl Gate {
             unauthorised: AtomicU64::new(0),
             injected: AtomicU64::new(0),
             conflicts: AtomicU64::new(0),
+            traces: Mutex::default(),
         }
     }
 
@@ -64,6 +72,7 @@ impl Gate {
             Kind::Update => &self.update,
         };
         counter.fetch_add(1, Ordering::Relaxed);
+        self.note_trace(headers);
         self.control.delay().await;
         let given = headers.get(header::AUTHORIZATION);
         if given.is_none_or(|given| given.as_bytes() != self.expected.as_bytes()) {
@@ -75,6 +84,21 @@ impl Gate {
             return Err(Refusal::Injected);
         }
         Ok(())
+    }
+
+    fn note_trace(&self, headers: &HeaderMap) {
+        let said = |name| headers.get(name).and_then(|value| value.to_str().ok());
+        let trace = json!({"traceparent": said("traceparent"), "tracestate": said("tracestate")});
+        let mut traces = self.traces.lock();
+        if traces.len() == REMEMBERED {
+            traces.pop_front();
+        }
+        traces.push_back(trace);
+    }
+
+    /// Where the last requests said that they belong in a trace, the oldest first.
+    pub(crate) fn traces(&self) -> Vec<Value> {
+        self.traces.lock().iter().cloned().collect()
     }
 
     pub(crate) fn count_conflict(&self) {
@@ -108,6 +132,7 @@ impl Gate {
     }
 
     pub(crate) fn reset(&self) {
+        self.traces.lock().clear();
         for counter in [
             &self.list,
             &self.get,

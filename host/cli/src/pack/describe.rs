@@ -64,6 +64,7 @@ pub(super) async fn describe(component: &[u8]) -> Result<String, Failure> {
         clock: Arc::new(Now),
         connector: Connector::new(Http::default(), SystemResolver, Tls::system()),
         cache: Arc::new(NoCache),
+        tracer: runtime::Tracer::off(),
     };
     let sandbox = Runtime::new(settings, ports)
         .map_err(|error| Failure::local(format!("the sandbox could not be started: {error}")))?;

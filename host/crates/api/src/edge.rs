@@ -20,7 +20,10 @@ use axum::{
 use futures::FutureExt as _;
 use tracing::Instrument as _;
 
-use crate::{address, audit::RequestId, body::Draining, code, problem::Problem, state::Shared};
+use crate::{
+    address, audit::RequestId, body::Draining, code, problem::Problem, state::Shared,
+    traced::Traced,
+};
 
 /// The header that carries the request's id, in both directions.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -31,19 +34,23 @@ const CONTENT_POLICY: HeaderValue = HeaderValue::from_static(
 );
 
 /// Passes a request on and finishes its answer.
-pub(crate) async fn pass(State(api): State<Shared>, request: Request, next: Next) -> Response {
+pub(crate) async fn pass(State(api): State<Shared>, mut request: Request, next: Next) -> Response {
     let id = request_id(request.headers());
     let uri = request.uri().clone();
     let method = request.method().clone();
+    let traced = Traced::begin(&api, &mut request);
     let span = tracing::info_span!(
         "request",
         id,
         method = %request.method(),
         path = uri.path(),
         user = tracing::field::Empty,
+        trace_id = tracing::field::Empty,
     );
+    if let Some(traced) = &traced {
+        span.record("trace_id", tracing::field::display(traced.context().trace));
+    }
     let started = Instant::now();
-    let mut request = request;
     request.extensions_mut().insert(RequestId((&*id).into()));
     let response = async {
         // A client that waits for "100 Continue" is better told no at once.
@@ -63,6 +70,9 @@ pub(crate) async fn pass(State(api): State<Shared>, request: Request, next: Next
     }
     .instrument(span)
     .await;
+    if let Some(traced) = traced {
+        traced.end(&api, &response);
+    }
     finish(response, &uri, &id)
 }
 

@@ -13,7 +13,8 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use utoipa::IntoParams;
 
 use crate::{
-    auth::credentials::Identity, body, code, problem::Problem, query, state::Shared, words,
+    auth::credentials::Identity, body, code, problem::Problem, query, state::Shared, traced::Place,
+    words,
 };
 
 /// Who calls.
@@ -26,7 +27,13 @@ impl FromRequestParts<Shared> for Who {
         parts
             .extensions
             .get::<Arc<Identity>>()
-            .map(|identity| Self(identity.caller.clone()))
+            .map(|identity| {
+                let place = parts.extensions.get::<Place>();
+                Self(Caller {
+                    trace: place.map(|place| place.0.clone()),
+                    ..identity.caller.clone()
+                })
+            })
             .ok_or_else(|| Problem::internal("a public route asked who calls"))
     }
 }

@@ -32,6 +32,7 @@ mod query;
 mod refusal;
 mod router;
 mod state;
+mod traced;
 mod view;
 mod words;
 

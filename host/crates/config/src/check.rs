@@ -125,6 +125,19 @@ fn forms(settings: &Settings, found: &mut Vec<Finding>) {
             found.push((section, field, message));
         }
     }
+    if let Some(url) = &settings.telemetry.otlp_endpoint
+        && !["http", "https"].contains(&url.scheme())
+    {
+        let message = "it must begin with http:// or https://: OTLP is sent over HTTP, whose port is usually 4318";
+        found.push(("telemetry", "otlp_endpoint", message.to_owned()));
+    }
+    if let Some(url) = &settings.telemetry.otlp_endpoint
+        && url.expose().contains(['@', '?', '#'])
+    {
+        let message =
+            "it must be an address alone: write what proves who sends into telemetry.headers_file";
+        found.push(("telemetry", "otlp_endpoint", message.to_owned()));
+    }
     if settings.auth.admin.is_empty() || settings.auth.admin.contains(':') {
         let message = "it must not be empty and hold no colon".to_owned();
         found.push(("auth", "admin", message));

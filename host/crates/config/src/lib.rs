@@ -38,7 +38,7 @@ pub use problem::Problem;
 pub use section::{Description, Field};
 pub use sections::Settings;
 pub use units::Bytes;
-pub use value::{Kind, SecretUrl, Value};
+pub use value::{Kind, SecretUrl, Share, Value};
 
 /// The variable that names the settings file where the command line does not.
 pub const FILE_VARIABLE: &str = "POWERFLOW_CONFIG";

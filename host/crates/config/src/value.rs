@@ -27,6 +27,10 @@ pub enum Kind {
     Url,
     /// A whole number from the given one.
     Number(u32),
+    /// Yes or no.
+    Truth,
+    /// A number from 0 to 1.
+    Share,
     /// A number and a unit of time.
     Duration,
     /// A number and a unit of size.
@@ -46,6 +50,8 @@ impl Kind {
             Self::Address => "address:port".to_owned(),
             Self::Url => "URL".to_owned(),
             Self::Number(least) => format!("number from {least}"),
+            Self::Truth => "true or false".to_owned(),
+            Self::Share => "number from 0 to 1".to_owned(),
             Self::Duration => "duration".to_owned(),
             Self::Size => "size".to_owned(),
             Self::List => "list of texts".to_owned(),
@@ -61,6 +67,8 @@ impl Kind {
             Self::Number(least) => {
                 json!({"type": "integer", "minimum": least, "maximum": u32::MAX})
             }
+            Self::Truth => json!({"type": "boolean"}),
+            Self::Share => json!({"type": "number", "minimum": 0, "maximum": 1}),
             Self::Duration => {
                 json!({"type": "string", "pattern": "^([0-9]+(ms|s|m|h|d) ?)+$"})
             }
@@ -179,6 +187,47 @@ impl Value for u32 {
     }
     fn show(&self) -> String {
         self.to_string()
+    }
+}
+
+impl Value for bool {
+    const KIND: Kind = Kind::Truth;
+    fn parse(text: &str) -> Result<Self, String> {
+        text.parse()
+            .map_err(|_| format!("`{text}` is neither true nor false"))
+    }
+    fn from_toml(value: &DeValue<'_>) -> Result<Self, String> {
+        let wrong = || format!("it must be true or false, not {}", named(value));
+        value.as_bool().ok_or_else(wrong)
+    }
+    fn show(&self) -> String {
+        self.to_string()
+    }
+}
+
+/// A part of a whole, from 0 to 1.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Share(pub f64);
+
+impl Value for Share {
+    const KIND: Kind = Kind::Share;
+    fn parse(text: &str) -> Result<Self, String> {
+        let share = text
+            .parse()
+            .ok()
+            .filter(|share| (0.0..=1.0).contains(share));
+        share
+            .map(Self)
+            .ok_or_else(|| format!("`{text}` is no number from 0 to 1, such as 0.1"))
+    }
+    fn from_toml(value: &DeValue<'_>) -> Result<Self, String> {
+        match value {
+            DeValue::Float(number) => Self::parse(number.as_str()),
+            value => Self::parse(&number(value)?),
+        }
+    }
+    fn show(&self) -> String {
+        self.0.to_string()
     }
 }
 

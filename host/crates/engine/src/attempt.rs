@@ -339,6 +339,7 @@ impl Engine {
             masker: chain.masker.clone(),
             secrets: handles.into_runtime(),
             limits: self.limits.clone(),
+            trace: chain.attempt_span(planned.ordinal, token),
             // What is left of it when it begins is set then.
             deadline: self.settings.rules(&planned.policy).hard,
             cancel,

@@ -37,6 +37,7 @@ impl Engine {
     pub async fn cancel(&self, caller: &Caller, run: RunRef) -> Result<()> {
         let summary = self.summary(caller.tenant, run).await?;
         if self.stop_run(summary.run, run, &caller.name).await? {
+            self.trace_stopped(caller.tenant, run).await;
             return Ok(());
         }
         match self.summary(caller.tenant, run).await?.state {
@@ -110,6 +111,7 @@ impl Engine {
         }
         if let Some(state) = revoked.ended {
             metrics::get().run_ended(state.word());
+            self.trace_stopped(caller.tenant, reference).await;
             self.tell_ended(reference);
         }
         Ok(())
@@ -201,6 +203,7 @@ impl Engine {
                     }
                 }
                 executing.extend(run.running.into_iter().map(|(key, _)| key));
+                self.trace_stopped(caller.tenant, run.reference).await;
                 self.tell_ended(run.reference);
             }
             if began.elapsed() >= AT_MOST {

@@ -23,6 +23,7 @@ use runtime::Runtime;
 use store::Store;
 use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use trace::Tracer;
 use vault::Vault;
 
 mod about;
@@ -57,6 +58,7 @@ mod served;
 mod steps;
 mod submit;
 mod tasks;
+mod traces;
 mod view;
 mod wake;
 mod worker;
@@ -96,6 +98,8 @@ pub struct Parts {
     pub shared_clock: Option<Arc<SharedClock>>,
     /// Where guests execute, apart from what serves the API.
     pub guests: tokio::runtime::Handle,
+    /// Who is told what was done.
+    pub tracer: Tracer,
 }
 
 /// How an engine behaves.
@@ -172,6 +176,7 @@ pub struct Inner {
     clock: Arc<dyn Clock>,
     shared_clock: Option<Arc<SharedClock>>,
     guests: tokio::runtime::Handle,
+    tracer: Tracer,
     settings: Settings,
     limits: Arc<runtime::Limits>,
     catalogue: catalogue::Catalogue,
@@ -261,6 +266,7 @@ impl Engine {
                 clock: parts.clock,
                 shared_clock: parts.shared_clock,
                 guests: parts.guests,
+                tracer: parts.tracer,
                 limits: Arc::new(settings.limits.clone()),
                 settings,
             }),
@@ -357,6 +363,11 @@ impl Engine {
     /// The store, for what authentication keeps there.
     pub fn store(&self) -> Arc<dyn Store> {
         self.store.clone()
+    }
+
+    /// Who is told what was done.
+    pub fn tracer(&self) -> &Tracer {
+        &self.tracer
     }
 
     /// The current time.

@@ -117,6 +117,7 @@ impl Engine {
             tracing::warn!(run = %lost.reference, step = lost.key.step.0, worker = lost.worker.0, "a step failed because its worker was lost");
             if let Some(state) = ended {
                 metrics::get().run_ended(state.word());
+                self.trace_stopped(lost.tenant, lost.reference).await;
                 self.tell_ended(lost.reference);
             }
         }

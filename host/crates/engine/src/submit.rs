@@ -16,6 +16,7 @@ use model::{
 };
 use serde_json::{Map, Value};
 use store::runs::{NewRun, Priority, Submitted};
+use trace::Context;
 
 use crate::{
     Engine,
@@ -29,6 +30,15 @@ use crate::{
 /// What the names of applications start with that run one step by itself. They are in
 /// no list.
 pub(crate) const STEP_PREFIX: &str = "step:";
+
+/// Where a run comes from.
+struct Origin<'a> {
+    tenant: TenantId,
+    /// Who or what started it.
+    trigger: &'a str,
+    /// The place in a trace that it is accepted at.
+    trace: Option<Context>,
+}
 
 impl From<&Missing> for Fault {
     fn from(missing: &Missing) -> Self {
@@ -74,7 +84,7 @@ impl Engine {
     ) -> Result<Started> {
         let runnable = self.runnable(caller.tenant, application).await?;
         self.accept(
-            caller.tenant,
+            caller,
             &format!("api:{}", caller.name),
             runnable,
             request,
@@ -87,13 +97,43 @@ impl Engine {
     /// `secret` names parameters that are secret whatever the plan says.
     async fn accept(
         &self,
-        tenant: TenantId,
+        caller: &Caller,
         trigger: &str,
+        runnable: Arc<Runnable>,
+        request: Request,
+        secret: Vec<Box<str>>,
+        key: Option<String>,
+    ) -> Result<Started> {
+        let mut origin = Origin {
+            tenant: caller.tenant,
+            trigger,
+            trace: None,
+        };
+        let calls_from = caller.trace.as_ref();
+        let Some(place) = self.tracer.begin(calls_from) else {
+            return self
+                .accept_from(origin, runnable, request, secret, key)
+                .await;
+        };
+        origin.trace = Some(place.clone());
+        let (name, start) = (runnable.name.clone(), self.now());
+        let answer = self
+            .accept_from(origin, runnable, request, secret, key)
+            .await;
+        let run = answer.as_ref().map(|started| started.run);
+        self.trace_submit(place, calls_from, start, &name, run);
+        answer
+    }
+
+    async fn accept_from(
+        &self,
+        origin: Origin<'_>,
         runnable: Arc<Runnable>,
         mut request: Request,
         secret: Vec<Box<str>>,
         key: Option<String>,
     ) -> Result<Started> {
+        let tenant = origin.tenant;
         self.has_room()?;
         let configured = self
             .align(tenant, &runnable, request.configuration.as_deref())
@@ -133,7 +173,7 @@ impl Engine {
             },
             queue: queue.clone(),
             log_level: request.level.code(),
-            trigger: trigger.into(),
+            trigger: origin.trigger.into(),
             parent: None,
             input: stored.into(),
             graph: runnable.plan.graph.clone(),
@@ -141,6 +181,7 @@ impl Engine {
             expires_at: now.plus_micros(self.settings.result_expires.as_micros() as i64),
             idempotency,
             claim: slot.is_some().then(|| self.worker()),
+            trace: origin.trace,
         };
         let submitted = self.store.submit(run.clone()).await;
         if run.claim.is_some() && submitted.as_ref().is_err_and(store::Error::is_retryable) {
@@ -324,7 +365,7 @@ impl Engine {
             .runnable(caller.tenant, &summary.application_name)
             .await?;
         self.accept(
-            caller.tenant,
+            caller,
             &format!("replay:{run}"),
             runnable,
             request,

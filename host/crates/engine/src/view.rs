@@ -4,6 +4,7 @@ use model::{
     clock::Timestamp,
     id::{RunRef, TaskRef, TenantId},
     state::StepState,
+    trace::Context,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -18,6 +19,8 @@ pub struct Caller {
     pub name: String,
     /// The tenant that it acts in.
     pub tenant: TenantId,
+    /// The place in a trace that it acts from.
+    pub trace: Option<Context>,
 }
 
 /// A saved document.

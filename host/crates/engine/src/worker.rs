@@ -14,12 +14,14 @@ use model::{
     mask::Masker,
     parameters::RunParameters,
     plan::Outputs,
-    state::StepState,
+    state::{RunState, StepState},
     validate::{Lookup, Registry},
 };
 use queue::{Delivery, Subscription};
 use store::runs::{Claim, Claimed, Completed, Completion, NewRun, RunHeader};
 use tokio::sync::OwnedSemaphorePermit;
+use trace::{Context, SpanId};
+use tracing::Instrument as _;
 
 use crate::{
     Engine,
@@ -43,6 +45,8 @@ pub(crate) struct Chain {
     pub(crate) masker: Masker,
     /// Outputs by ordinal that this worker knows; `None`: the step has none.
     pub(crate) outputs: HashMap<Ordinal, Option<Bytes>>,
+    /// The run's span, where it is traced.
+    pub(crate) trace: Option<Context>,
 }
 
 /// Knows every step and nothing about it: enough to read the edges of an application.
@@ -92,12 +96,18 @@ impl Chain {
                 created_at: new.created_at,
                 expires_at: new.expires_at,
                 input: new.input.clone(),
+                trace: new.trace.clone(),
             },
             runnable,
             configured,
             parameters: input.parameters,
             masker,
             outputs: HashMap::new(),
+            // It was begun with the run, by a tracer that is on.
+            trace: new
+                .trace
+                .as_ref()
+                .map(|accepted| accepted.at(SpanId::of_run(new.reference))),
         }
     }
 
@@ -234,6 +244,7 @@ impl Engine {
             tracing::debug!(%error, "a delivery could not be acknowledged");
         }
         let Some(claimed) = claimed else { return };
+        self.trace_wait(&claimed, delivery.key.step);
         match self.take_up_patiently(claimed.header).await {
             Ok(chain) => {
                 self.carry_on(chain, delivery.key.step, claimed.token, slot)
@@ -325,6 +336,7 @@ impl Engine {
         };
         match load.await {
             Ok((runnable, configured, parameters, masker)) => Ok(Chain {
+                trace: self.run_span(&header),
                 header,
                 runnable,
                 configured,
@@ -368,7 +380,10 @@ impl Engine {
         };
         match self.persist(&failure).await {
             Ok(Completed::Fenced) => return,
-            Ok(Completed::Stored { ended: Some(_), .. }) => {
+            Ok(Completed::Stored {
+                ended: Some(state), ..
+            }) => {
+                self.trace_run(header, None, state, failure.at);
                 return self.tell_ended(header.reference);
             }
             // Steps of other branches are executed, or fail in the same way.
@@ -377,8 +392,12 @@ impl Engine {
             Ok(_) | Err(_) => {}
         }
         let stopped = self.stop_run(header.run, header.reference, "the service");
-        if let Err(error) = stopped.await {
-            tracing::error!(%error, run = %header.reference, "nor can it be cancelled");
+        match stopped.await {
+            Ok(true) => self.trace_run(header, None, RunState::Cancelled, self.now()),
+            Ok(false) => {}
+            Err(error) => {
+                tracing::error!(%error, run = %header.reference, "nor can it be cancelled");
+            }
         }
     }
 
@@ -399,6 +418,19 @@ impl Engine {
 
     async fn carry_on(
         &self,
+        chain: Chain,
+        step: Ordinal,
+        token: Token,
+        slot: OwnedSemaphorePermit,
+    ) {
+        let log = chain.log_span();
+        self.execute_all(chain, step, token, slot)
+            .instrument(log)
+            .await;
+    }
+
+    async fn execute_all(
+        &self,
         mut chain: Chain,
         mut step: Ordinal,
         mut token: Token,
@@ -407,13 +439,17 @@ impl Engine {
         let mut hold = self.running.hold(chain.key(step));
         loop {
             let began = Instant::now();
+            let traced = self.trace_begin(&chain, step, token);
             let Some(completion) = self.attempt(&mut chain, step, token).await else {
-                return;
+                return self.trace_attempt(traced, &chain, (step, token), None);
             };
             metrics::get().step_ended(completion.state.word(), began.elapsed());
             let output = completion.output.clone();
             let moving = self.running.moves(chain.header.run);
-            match self.commit(&completion).await {
+            let stored = self.commit(&completion).await;
+            let end = Some((&completion, stored.as_ref()));
+            self.trace_attempt(traced, &chain, (step, token), end);
+            match stored {
                 None => {
                     let error = Error::Internal("a step's result cannot be stored".to_owned());
                     return self
@@ -429,6 +465,8 @@ impl Engine {
                     self.pass_on(&chain, &ready).await;
                     if let Some(state) = ended {
                         metrics::get().run_ended(state.word());
+                        let application = Some(&*chain.runnable.name);
+                        self.trace_run(&chain.header, application, state, completion.at);
                         self.tell_ended(chain.header.reference);
                     }
                     // What was claimed under a lease that has ended meanwhile others take over.

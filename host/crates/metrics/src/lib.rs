@@ -35,6 +35,12 @@ struct Answered {
     status: u16,
 }
 
+/// What became of a span.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Sent {
+    outcome: &'static str,
+}
+
 /// A queue.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Queue {
@@ -71,6 +77,7 @@ pub struct Metrics {
     pub programs: Gauge,
     requests: Family<Answered, Counter>,
     request_seconds: Histogram,
+    spans: Family<Sent, Counter>,
 }
 
 /// The metrics of this process.
@@ -104,6 +111,7 @@ impl Metrics {
             programs: Gauge::default(),
             requests: Family::default(),
             request_seconds: long(),
+            spans: Family::default(),
         };
         metrics.register();
         metrics
@@ -201,6 +209,11 @@ impl Metrics {
             Unit::Seconds,
             self.request_seconds.clone(),
         );
+        all.register(
+            "spans",
+            "Spans of traces that were sent to the collector, or dropped",
+            self.spans.clone(),
+        );
     }
 
     /// A run ended.
@@ -229,6 +242,20 @@ impl Metrics {
             .get_or_create(&Answered { method, status })
             .inc();
         self.request_seconds.observe(took.as_secs_f64());
+    }
+
+    /// So many spans were sent to the collector.
+    pub fn spans_exported(&self, number: usize) {
+        let sent = Sent {
+            outcome: "exported",
+        };
+        self.spans.get_or_create(&sent).inc_by(number as u64);
+    }
+
+    /// So many spans were dropped: too many waited, or the collector did not take them.
+    pub fn spans_dropped(&self, number: usize) {
+        let sent = Sent { outcome: "dropped" };
+        self.spans.get_or_create(&sent).inc_by(number as u64);
     }
 
     /// How full the queues are now: name, entries that wait, entries that are delivered.
@@ -268,6 +295,8 @@ mod tests {
         metrics.step_ended("failed", Duration::from_millis(3));
         metrics.committed(7, Duration::from_micros(90));
         metrics.answered("BREW", 405, Duration::from_micros(80));
+        metrics.spans_exported(5);
+        metrics.spans_dropped(2);
         metrics.set_queues([("default".to_owned(), 3, 1)]);
         let text = metrics.text();
         for line in [
@@ -277,6 +306,8 @@ mod tests {
             "powerflow_step_duration_seconds_count 1",
             "powerflow_store_commit_items_sum 7.0",
             "powerflow_http_requests_total{method=\"other\",status=\"405\"} 1",
+            "powerflow_spans_total{outcome=\"exported\"} 5",
+            "powerflow_spans_total{outcome=\"dropped\"} 2",
             "powerflow_queue_waiting{queue=\"default\"} 3",
             "powerflow_queue_delivered{queue=\"default\"} 1",
         ] {

@@ -31,6 +31,7 @@ pub mod reference;
 pub mod run_request;
 pub mod state;
 pub mod suggest;
+pub mod trace;
 pub mod validate;
 
 mod compile;

@@ -8,6 +8,7 @@ use model::id::TenantId;
 use model::mask::Masker;
 use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
+use trace::Context;
 use wasmtime::Store;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi_http::WasiHttpCtx;
@@ -57,6 +58,8 @@ pub struct Call {
     pub secrets: SecretHandles,
     /// What it may use.
     pub limits: Arc<Limits>,
+    /// The span that its requests belong to.
+    pub trace: Option<Context>,
     /// How long it may take, waiting included.
     pub deadline: Duration,
     /// Ends it.
@@ -132,7 +135,7 @@ impl Inner {
         let limits = call.limits.clone();
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.resources);
-        let http = Http::new(call, self.ports.connector.clone());
+        let http = Http::new(call, &self.ports);
         let mut store = Store::new(
             &self.engine,
             State {

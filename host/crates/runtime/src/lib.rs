@@ -40,3 +40,4 @@ pub use outcome::{Execution, Failure, Kind, Outcome, Usage, code};
 pub use program::Program;
 pub use runtime::{Installed, Ports, Runtime, Stats};
 pub use settings::{Allocation, Baseline, Pool, Settings};
+pub use trace::Tracer;

@@ -11,6 +11,7 @@ use model::id::TenantId;
 use parking_lot::RwLock;
 use tokio::sync::{Mutex, Semaphore, oneshot};
 use tokio_util::sync::CancellationToken;
+use trace::Tracer;
 use wasmtime::Engine;
 use wasmtime::component::{Component, Linker};
 
@@ -37,6 +38,8 @@ pub struct Ports {
     pub connector: Connector,
     /// The store of cache records.
     pub cache: Arc<dyn CachePort>,
+    /// Who is told of requests that steps send.
+    pub tracer: Tracer,
 }
 
 /// What an installation did.
@@ -252,6 +255,7 @@ impl Runtime {
             masker: model::mask::Masker::none(),
             secrets: SecretHandles::default(),
             limits: Arc::new(Limits::default()),
+            trace: None,
             deadline: DESCRIBE,
             cancel: CancellationToken::new(),
         };

@@ -141,6 +141,7 @@ impl Bench {
             expires_at: EXPIRES,
             idempotency: None,
             claim,
+            trace: None,
         }
     }
 

@@ -48,9 +48,15 @@ const MIGRATIONS: &[Migration] = &[
         expands: true,
         sql: include_str!("../migrations/0003_control.sql"),
     },
-    #[cfg(feature = "next")]
     Migration {
         number: 4,
+        name: "traces",
+        expands: true,
+        sql: include_str!("../migrations/0004_traces.sql"),
+    },
+    #[cfg(feature = "next")]
+    Migration {
+        number: 5,
         name: "next",
         expands: true,
         sql: include_str!("../migrations/next.sql"),

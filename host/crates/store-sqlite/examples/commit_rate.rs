@@ -74,6 +74,7 @@ impl Bench {
             expires_at: at.plus_micros(30 * DAY),
             idempotency: None,
             claim,
+            trace: None,
         }
     }
 

@@ -37,6 +37,12 @@ const MIGRATIONS: &[Migration] = &[
         expands: true,
         sql: include_str!("../migrations/0003_control.sql"),
     },
+    Migration {
+        number: 4,
+        name: "traces",
+        expands: true,
+        sql: include_str!("../migrations/0004_traces.sql"),
+    },
 ];
 
 /// Brings the database to this binary's version.

@@ -12,7 +12,7 @@ use crate::{
     Store,
     build::{
         EXPIRES, NOW, chain, claim, end, execute, graph, key, reclaim, run, states, stored, submit,
-        summary, worker,
+        summary, trace, worker,
     },
 };
 
@@ -80,11 +80,14 @@ pub async fn one_of_many_claims_wins(store: Store) {
 
 /// The header is the submit's.
 pub async fn a_claim_brings_what_the_worker_needs(store: Store) {
-    let new = run(&chain(2));
+    let mut new = run(&chain(2));
+    new.trace = trace();
     let (number, _) = submit(&store, new.clone()).await;
     let claimed = claim(&store, key(number, 0), WorkerId(3)).await.unwrap();
     let header = claimed.header;
-    assert_eq!(claimed.token, Token(1));
+    assert_eq!((claimed.token, claimed.ready_at), (Token(1), Some(NOW)));
+    assert!(header.trace.is_some());
+    assert_eq!(header.trace, new.trace);
     assert_eq!((header.run, header.reference), (number, new.reference));
     assert_eq!((header.input, header.expires_at), (new.input, EXPIRES));
     assert_eq!((&*header.queue, header.log_level), ("default", 20));

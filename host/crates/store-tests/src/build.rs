@@ -11,6 +11,7 @@ use model::{
     flow::{Graph, Route},
     id::{Ordinal, RunId, RunRef, StepKey, TenantId, Token, WorkerId},
     state::{RunState, StepState},
+    trace::Context,
 };
 use store::{
     definitions::{Kind, Save},
@@ -64,7 +65,14 @@ pub fn run(graph: &Arc<Graph>) -> NewRun {
         expires_at: EXPIRES,
         idempotency: None,
         claim: None,
+        trace: None,
     }
+}
+
+/// A place in a trace, with all that there is of one.
+pub fn trace() -> Option<Context> {
+    let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    Context::parse(parent, Some("congo=t61rcWkgMzE"))
 }
 
 /// A process whose lease ends at `until`.

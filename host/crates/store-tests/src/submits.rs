@@ -11,7 +11,7 @@ use store::{
 
 use crate::{
     Store,
-    build::{EXPIRES, NOW, chain, graph, key, run, states, submit, summary},
+    build::{EXPIRES, NOW, chain, graph, key, run, states, submit, summary, trace},
 };
 
 /// Run, input and ready steps can be read.
@@ -21,6 +21,7 @@ pub async fn a_submit_is_there_when_it_answers(store: Store) {
     new.queue = "größer".into();
     new.priority = Priority::High;
     new.parent = Some(key(RunId(7), 1));
+    new.trace = trace();
     let (number, ready) = submit(&store, new.clone()).await;
     assert_eq!(ready.iter().map(|step| step.0).collect::<Vec<_>>(), [0, 1]);
     let found = store.run(new.tenant, new.reference).await.unwrap().unwrap();
@@ -34,12 +35,15 @@ pub async fn a_submit_is_there_when_it_answers(store: Store) {
         ("größer", Priority::High)
     );
     assert_eq!((found.created_at, found.started_at), (NOW, None));
+    assert_eq!(found.trace, trace());
     assert_eq!(store.input(number, EXPIRES).await.unwrap(), Some(new.input));
     assert_eq!(
         states(&store, number).await,
         [(0, StepState::Ready), (1, StepState::Ready)]
     );
-    assert_eq!(store.unfinished(TenantId::DEFAULT).await.unwrap(), 1);
+    let (untraced, _) = submit(&store, run(&plan)).await;
+    assert_eq!(summary(&store, untraced).await.trace, None);
+    assert_eq!(store.unfinished(TenantId::DEFAULT).await.unwrap(), 2);
     assert_eq!(store.unfinished(TenantId(2)).await.unwrap(), 0);
     assert_eq!(store.run(TenantId(2), new.reference).await.unwrap(), None);
 }

@@ -9,6 +9,7 @@ use model::{
     flow::{Graph, Route},
     id::{Ordinal, RunId, RunRef, StepKey, TenantId, Token, WorkerId},
     state::{RunState, StepState},
+    trace::Context,
 };
 
 use crate::{Page, Result};
@@ -70,6 +71,8 @@ pub struct NewRun {
     pub idempotency: Option<Idempotency>,
     /// Claim the first ready step for this worker in the same commit.
     pub claim: Option<WorkerId>,
+    /// Its place in a trace.
+    pub trace: Option<Context>,
 }
 
 /// What became of a submit.
@@ -122,6 +125,8 @@ pub struct RunHeader {
     pub expires_at: Timestamp,
     /// The run's own parameters.
     pub input: Bytes,
+    /// The place in a trace that it was accepted at.
+    pub trace: Option<Context>,
 }
 
 /// A claimed step.
@@ -129,6 +134,8 @@ pub struct RunHeader {
 pub struct Claimed {
     /// What fences this attempt. Its number is the attempt's: 1 for the first.
     pub token: Token,
+    /// When the step became ready.
+    pub ready_at: Option<Timestamp>,
     /// The run.
     pub header: RunHeader,
 }
@@ -401,6 +408,8 @@ pub struct RunSummary {
     pub finished_at: Option<Timestamp>,
     /// Its payload partition.
     pub expires_at: Timestamp,
+    /// The place in a trace that it was accepted at.
+    pub trace: Option<Context>,
 }
 
 /// A step of a run as pages show it. Steps that nothing has reached yet have no row.

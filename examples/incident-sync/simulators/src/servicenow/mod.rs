@@ -26,6 +26,7 @@ impl State {
         let table = self.table.read();
         json!({
             "requests": self.gate.requests(),
+            "traces": self.gate.traces(),
             "incidents": table.len(),
             "correlations": table.correlations(),
             "duplicate_correlations": table.duplicates(),

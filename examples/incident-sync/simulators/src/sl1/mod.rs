@@ -26,6 +26,7 @@ impl State {
         let (with_ticket, tickets) = store.tickets();
         json!({
             "requests": self.gate.requests(),
+            "traces": self.gate.traces(),
             "events": store.len(),
             "events_with_ticket": with_ticket,
             "distinct_tickets": tickets,

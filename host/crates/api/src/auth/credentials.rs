@@ -152,6 +152,7 @@ impl Credentials {
             caller: Caller {
                 name: account.name.clone(),
                 tenant: TenantId::DEFAULT,
+                trace: None,
             },
             permission: Permission::of_role(&account.role),
         });

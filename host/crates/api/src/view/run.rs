@@ -125,6 +125,9 @@ pub(crate) struct Run {
     /// When it ended.
     #[schema(format = DateTime, example = "2027-01-15T08:00:01.5Z")]
     finished_at: Option<String>,
+    /// The trace that it belongs to, where traces were on when it was accepted.
+    #[schema(example = "4bf92f3577b34da6a3ce929d0e0e4736")]
+    trace_id: Option<String>,
     /// Where its log is.
     #[schema(example = "/api/v1/tasks/isapp-01890a5d-ac96-774b-bcce-b30200000000/logs")]
     logs: String,
@@ -282,6 +285,7 @@ impl Run {
             created_at: time(run.created_at),
             started_at: maybe_time(run.started_at),
             finished_at: maybe_time(run.finished_at),
+            trace_id: run.trace.map(|place| place.trace.to_string()),
         }
     }
 }

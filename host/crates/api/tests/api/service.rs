@@ -111,6 +111,7 @@ impl Service {
             clock: clock.clone(),
             connector,
             cache: Arc::new(cache),
+            tracer: runtime::Tracer::off(),
         };
         let made_of = Parts {
             hints: None,
@@ -121,6 +122,7 @@ impl Service {
             vault: Arc::new(vault::Vault::open_or_create(&path.join("key"), None).unwrap()),
             clock,
             guests: tokio::runtime::Handle::current(),
+            tracer: runtime::Tracer::off(),
         };
         let engine = Engine::start(made_of, Settings::default()).await.unwrap();
         let state = State {

@@ -9,6 +9,7 @@ mod queue;
 mod runtime;
 mod server;
 mod store;
+mod telemetry;
 mod worker;
 
 pub use auth::Auth;
@@ -20,6 +21,7 @@ pub use queue::Queue;
 pub use runtime::Runtime;
 pub use server::Server;
 pub use store::Store;
+pub use telemetry::Telemetry;
 pub use worker::{OnWorkerLost, Worker};
 
 use crate::{
@@ -72,4 +74,6 @@ settings! {
     log: Log,
     /// What it accepts.
     limits: Limits,
+    /// Traces.
+    telemetry: Telemetry,
 }

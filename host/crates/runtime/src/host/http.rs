@@ -15,8 +15,9 @@ use http_body_util::BodyExt as _;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
 use crate::execute::Call;
+use crate::host::outbound::{Outbound, Sending};
 use crate::host::secret::HANDLE_PREFIX;
-use crate::{Level, Limits, LogBuffer, SecretHandles, Usage};
+use crate::{Level, Limits, LogBuffer, Ports, SecretHandles, Usage};
 
 /// What an execution may reach over HTTP.
 #[derive(Debug, Clone)]
@@ -49,18 +50,20 @@ pub(crate) struct Http {
     secrets: SecretHandles,
     limits: Arc<Limits>,
     traffic: Option<Arc<Traffic>>,
+    traced: Option<Box<Outbound>>,
 }
 
 impl Http {
-    pub(crate) fn new(call: &Call, connector: Connector) -> Self {
+    pub(crate) fn new(call: &Call, ports: &Ports) -> Self {
         Self {
-            connector,
+            connector: ports.connector.clone(),
             access: call.http.as_ref().map(|access| Arc::new(access.clone())),
             pack: call.pack.clone(),
             log: call.log.clone(),
             secrets: call.secrets.clone(),
             limits: call.limits.clone(),
             traffic: None,
+            traced: Outbound::new(&ports.tracer, &ports.clock, call.trace.as_ref()).map(Box::new),
         }
     }
 
@@ -79,7 +82,7 @@ impl Http {
         options: Option<RequestOptions>,
     ) -> Result<Exchange, Error> {
         let traffic = self.traffic.get_or_insert_default().clone();
-        let open = Open::new(&traffic, self.limits.open_requests).ok_or_else(|| {
+        let mut open = Open::new(&traffic, self.limits.open_requests).ok_or_else(|| {
             let limit = self.limits.open_requests;
             self.log.append(
                 Level::Warning,
@@ -112,6 +115,9 @@ impl Http {
             refused(format!("a request was not sent: {wrong}"));
             return Err(Error::ConfigurationError);
         }
+        // Last: what was refused above has not left.
+        let traced = self.traced.as_mut();
+        open.sending = traced.map(|traced| traced.begin(&mut request));
         let timeouts = shorter(access.timeouts, options);
         Ok(Exchange {
             connector: self.connector.clone(),
@@ -159,7 +165,7 @@ struct Exchange {
 }
 
 impl Exchange {
-    async fn run(self) -> Result<Sent, Error> {
+    async fn run(mut self) -> Result<Sent, Error> {
         let method = self.request.method().clone();
         let uri = self.request.uri().clone();
         let (out_limit, in_limit) = (self.limits.request_bytes, self.limits.response_bytes);
@@ -179,6 +185,9 @@ impl Exchange {
         {
             Ok(response) => response,
             Err(refusal) => {
+                if let Some(sending) = &mut self.open.sending {
+                    sending.failed(&refusal);
+                }
                 let mut text = refusal.to_string();
                 if is_denied(&refusal) {
                     self.traffic.requests.fetch_sub(1, Ordering::Relaxed);
@@ -191,6 +200,9 @@ impl Exchange {
                 return Err(translate(refusal));
             }
         };
+        if let Some(sending) = &mut self.open.sending {
+            sending.answered(response.status());
+        }
         let (traffic, open) = (self.traffic, Some(self.open));
         let response = response.map(|body| {
             let body = body.map_err(translate);
@@ -292,18 +304,33 @@ fn translate(refusal: Refusal) -> Error {
 }
 
 /// A request counts as open from its start until its response is read to the end or dropped.
-struct Open(Arc<Traffic>);
+struct Open {
+    traffic: Arc<Traffic>,
+    sending: Option<Sending>,
+}
 
 impl Open {
     fn new(traffic: &Arc<Traffic>, limit: usize) -> Option<Self> {
-        let open = Self(traffic.clone());
+        let open = Self {
+            traffic: traffic.clone(),
+            sending: None,
+        };
         (traffic.open.fetch_add(1, Ordering::Relaxed) < limit).then_some(open)
+    }
+}
+
+impl Open {
+    /// The response did not come to its end.
+    fn broken(&mut self, why: &'static str) {
+        if let Some(sending) = &mut self.sending {
+            sending.broken(why);
+        }
     }
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.0.open.fetch_sub(1, Ordering::Relaxed);
+        self.traffic.open.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -327,6 +354,9 @@ impl<B: Body<Data = Bytes, Error = Error> + Unpin> Body for Metered<B> {
         let this = self.get_mut();
         let frame = std::task::ready!(Pin::new(&mut this.body).poll_frame(cx));
         let Some(Ok(content)) = &frame else {
+            if let (Some(Err(_)), Some(open)) = (&frame, &mut this.open) {
+                open.broken("closed");
+            }
             this.open = None;
             return Poll::Ready(frame);
         };
@@ -337,6 +367,9 @@ impl<B: Body<Data = Bytes, Error = Error> + Unpin> Body for Metered<B> {
             &this.traffic.bytes_in
         };
         if counter.fetch_add(bytes, Ordering::Relaxed) + bytes > this.limit {
+            if let Some(open) = &mut this.open {
+                open.broken("too-large");
+            }
             this.open = None;
             let limit = Some(this.limit);
             let error = if this.upload {

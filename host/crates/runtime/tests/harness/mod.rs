@@ -16,7 +16,7 @@ use model::id::TenantId;
 use parking_lot::Mutex;
 use runtime::{
     CacheError, CachePort, Call, Execution, Failure, HttpAccess, Level, Limits, LogBuffer,
-    LogLimits, Outcome, Pool, Ports, Program, Runtime, SecretHandles, Settings,
+    LogLimits, Outcome, Pool, Ports, Program, Runtime, SecretHandles, Settings, Tracer,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -112,6 +112,7 @@ pub(crate) fn ports() -> Ports {
         clock: Arc::new(SystemClock),
         connector: Connector::default(),
         cache: Arc::new(MemoryCache::default()),
+        tracer: Tracer::off(),
     }
 }
 
@@ -170,6 +171,7 @@ pub(crate) fn call(step: &str) -> Call {
         masker: model::mask::Masker::none(),
         secrets: SecretHandles::default(),
         limits: Arc::new(Limits::default()),
+        trace: None,
         deadline: Duration::from_mins(1),
         cancel: CancellationToken::new(),
     }

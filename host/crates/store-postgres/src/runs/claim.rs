@@ -14,16 +14,24 @@ use store::{
     runs::{Claim, Claimed, RunHeader},
 };
 
-use super::{priority, rows::Rows};
+use super::{priority, rows::Rows, trace};
 use crate::{partition, uuid::Name};
 
-/// Claims the step if it is ready; answers the token.
-pub(crate) fn claim(rows: &mut Rows, claim: Claim) -> Option<Token> {
+/// A claim that succeeded.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Taken {
+    token: Token,
+    ready_at: Option<Timestamp>,
+}
+
+/// Claims the step if it is ready.
+pub(crate) fn claim(rows: &mut Rows, claim: Claim) -> Option<Taken> {
     let step = rows.step(claim.key)?;
     if step.state != StepState::Ready {
         return None;
     }
     let token = Token(step.token + 1);
+    let ready_at = step.ready_at.map(Timestamp);
     let seq = rows.run(claim.key.run)?.seq + 1;
     rows.workers.insert(claim.worker);
     rows.change_step(claim.key, |step| {
@@ -40,7 +48,7 @@ pub(crate) fn claim(rows: &mut Rows, claim: Claim) -> Option<Token> {
             run.started_at = Some(claim.at.0);
         }
     });
-    Some(token)
+    Some(Taken { token, ready_at })
 }
 
 /// The headers of runs, by the days of their partitions.
@@ -56,7 +64,7 @@ pub(crate) async fn headers(
         let sql = format!(
             "SELECT r.id, r.uuid, r.tenant_id, r.application_id, r.application_revision,
                r.configuration_revision, r.pins, r.queue, r.priority, r.log_level,
-               r.created_at, r.expires_at, p.data
+               r.created_at, r.expires_at, p.data, r.trace
              FROM unnest($1::bigint[]) AS wanted (id)
              JOIN run r ON r.id = wanted.id
              CROSS JOIN LATERAL (
@@ -79,13 +87,17 @@ pub(crate) async fn headers(
 /// The answer to a claim that succeeded.
 pub(crate) fn answer(
     claim: Claim,
-    token: Token,
+    taken: Taken,
     headers: &BTreeMap<RunId, RunHeader>,
 ) -> Result<Option<Claimed>> {
     let header = headers.get(&claim.key.run).cloned().ok_or_else(|| {
         store::Error::Corrupt(format!("run {} has lost its parameters", claim.key.run.0))
     })?;
-    Ok(Some(Claimed { token, header }))
+    Ok(Some(Claimed {
+        token: taken.token,
+        ready_at: taken.ready_at,
+        header,
+    }))
 }
 
 fn header(row: &PgRow) -> sqlx::Result<RunHeader> {
@@ -103,5 +115,6 @@ fn header(row: &PgRow) -> sqlx::Result<RunHeader> {
         created_at: Timestamp(row.try_get(10)?),
         expires_at: Timestamp(row.try_get(11)?),
         input: Bytes::copy_from_slice(row.try_get::<Option<&[u8]>, _>(12)?.unwrap_or_default()),
+        trace: trace(row, 13)?,
     })
 }

@@ -12,6 +12,7 @@ use model::{
     flow::Graph,
     id::{Ordinal, RunId, RunRef, StepKey, TenantId, Token, WorkerId},
     state::{RunState, StepState},
+    trace::Context,
 };
 use sqlx::{Row, postgres::PgRow};
 use store::{
@@ -261,6 +262,11 @@ fn time(row: &PgRow, column: usize) -> sqlx::Result<Timestamp> {
 
 fn maybe_time(row: &PgRow, column: usize) -> sqlx::Result<Option<Timestamp>> {
     Ok(row.try_get::<Option<i64>, _>(column)?.map(Timestamp))
+}
+
+fn trace(row: &PgRow, column: usize) -> sqlx::Result<Option<Context>> {
+    let bytes = row.try_get::<Option<&[u8]>, _>(column)?;
+    Ok(bytes.and_then(Context::from_bytes))
 }
 
 fn ready_step(row: &PgRow) -> sqlx::Result<ReadyStep> {

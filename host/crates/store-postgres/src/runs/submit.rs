@@ -6,6 +6,7 @@ use model::{
     flow::accepted_state,
     id::{Ordinal, RunId, Token},
     state::{RunState, StepState},
+    trace::Context,
 };
 use sqlx::{PgConnection, Row};
 use store::{
@@ -195,30 +196,32 @@ const INSERT: &str = "
     INSERT INTO run (id, seq, state, remaining, steps, started_at, finished_at, expires_at,
       tenant_id, uuid, application_id, application_revision, configuration_revision, pins,
       queue, priority, log_level, created_at, started_by, parent_run, parent_step,
-      idempotency_key, idempotency_digest)
+      idempotency_key, idempotency_digest, trace)
     SELECT base + place, 1, state, steps, steps, started_at, finished_at, expires_at,
       tenant_id, uuid, application_id, application_revision, configuration_revision, pins,
-      queue, priority, log_level, created_at, started_by, parent_run, parent_step, key, digest
+      queue, priority, log_level, created_at, started_by, parent_run, parent_step, key, digest,
+      trace
     FROM batch, unnest($1::bigint[], $2::smallint[], $3::integer[], $4::bigint[], $5::bigint[],
         $6::bigint[], $7::bigint[], $8::uuid[], $9::bigint[], $10::bigint[], $11::bigint[],
         $12::bigint[], $13::text[], $14::smallint[], $15::smallint[], $16::bigint[],
-        $17::text[], $18::bigint[], $19::integer[], $20::text[], $21::bytea[])
+        $17::text[], $18::bigint[], $19::integer[], $20::text[], $21::bytea[],
+        $22::bytea[])
       AS new (place, state, steps, started_at, finished_at, expires_at, tenant_id, uuid,
         application_id, application_revision, configuration_revision, pins, queue, priority,
-        log_level, created_at, started_by, parent_run, parent_step, key, digest)
+        log_level, created_at, started_by, parent_run, parent_step, key, digest, trace)
   ), inputs AS (
     INSERT INTO payload (run_id, step, day, data)
     SELECT base + place, -1, day, data
-    FROM batch, unnest($1::bigint[], $22::integer[], $23::bytea[]) AS new (place, day, data)
+    FROM batch, unnest($1::bigint[], $23::integer[], $24::bytea[]) AS new (place, day, data)
   ), started AS (
     INSERT INTO step (run_id, step, state, token, seq, worker, ready_at, started_at)
     SELECT base + place, step, state, token, 1, worker, ready_at, started_at
-    FROM batch, unnest($24::bigint[], $25::integer[], $26::smallint[], $27::bigint[],
-        $28::bigint[], $29::bigint[], $30::bigint[])
+    FROM batch, unnest($25::bigint[], $26::integer[], $27::smallint[], $28::bigint[],
+        $29::bigint[], $30::bigint[], $31::bigint[])
       AS new (place, step, state, token, worker, ready_at, started_at)
   ), workers AS (
     INSERT INTO worker (id, host, pid, version, queues, slots, started_at, lease_until)
-    SELECT DISTINCT worker, '', 0, '', '[]', 0, 0, 0 FROM unnest($28::bigint[]) AS new (worker)
+    SELECT DISTINCT worker, '', 0, '', '[]', 0, 0, 0 FROM unnest($29::bigint[]) AS new (worker)
     WHERE worker IS NOT NULL
     ON CONFLICT (id) DO NOTHING
   )
@@ -281,6 +284,11 @@ async fn insert(connection: &mut PgConnection, new: &[Accepted<'_>]) -> sqlx::Re
         .bind(
             new.iter()
                 .map(|one| Some(&one.run.idempotency.as_ref()?.digest[..]))
+                .collect::<Vec<_>>(),
+        )
+        .bind(
+            new.iter()
+                .map(|one| one.run.trace.as_ref().map(Context::to_bytes))
                 .collect::<Vec<_>>(),
         )
         .bind(

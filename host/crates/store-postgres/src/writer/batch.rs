@@ -5,7 +5,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
-use model::id::{RunId, Token};
+use model::id::RunId;
 use sqlx::{Executor, PgConnection};
 use store::{
     Error, Result,
@@ -123,8 +123,8 @@ fn answers(
                     .next()
                     .unwrap_or_else(|| Err(Error::Internal("a submit was left out".to_owned()))),
             ),
-            Decided::Claim(wanted, Ok(Some(token))) => {
-                Answer::Claim(claim::answer(wanted, token, headers))
+            Decided::Claim(wanted, Ok(Some(taken))) => {
+                Answer::Claim(claim::answer(wanted, taken, headers))
             }
             Decided::Claim(_, Ok(None)) => Answer::Claim(Ok(None)),
             Decided::Claim(_, Err(error)) => Answer::Claim(Err(error)),
@@ -156,7 +156,7 @@ impl<'i> Parts<'i> {
 enum Decided {
     /// Accepted by its own statement.
     Submit,
-    Claim(Claim, Result<Option<Token>>),
+    Claim(Claim, Result<Option<claim::Taken>>),
     Complete(Result<Completed>),
     Log(Result<()>),
 }

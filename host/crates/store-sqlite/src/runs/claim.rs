@@ -11,17 +11,22 @@ use store::{
     runs::{Claim, Claimed, RunHeader},
 };
 
-use super::{priority, reference, run_state, step_state, text, time};
+use super::{maybe_time, priority, reference, run_state, step_state, text, time, trace};
 use crate::transaction::{Tx, pack};
 
 pub(super) fn claim(tx: &mut Tx<'_>, claim: Claim) -> Result<Option<Claimed>> {
     let Ok(id) = pack(claim.key) else {
         return Ok(None);
     };
-    let step = tx.first("SELECT state, token FROM step WHERE id = ?1", [id], |row| {
-        Ok((step_state(row, 0)?, row.get::<_, i64>(1)?))
-    })?;
-    let Some((StepState::Ready, token)) = step else {
+    let step = tx.first(
+        "SELECT state, token, ready_at FROM step WHERE id = ?1",
+        [id],
+        |row| {
+            let token: i64 = row.get(1)?;
+            Ok((step_state(row, 0)?, token, maybe_time(row, 2)?))
+        },
+    )?;
+    let Some((StepState::Ready, token, ready_at)) = step else {
         return Ok(None);
     };
     let token = Token(token + 1);
@@ -29,7 +34,7 @@ pub(super) fn claim(tx: &mut Tx<'_>, claim: Claim) -> Result<Option<Claimed>> {
         .first(
             "SELECT uuid, tenant_id, application_id, application_revision,
                configuration_revision, pins, queue, priority, log_level, created_at, expires_at,
-               input, state
+               input, state, trace
              FROM run WHERE id = ?1",
             [claim.key.run.0],
             |row| header(row, claim),
@@ -51,7 +56,11 @@ pub(super) fn claim(tx: &mut Tx<'_>, claim: Claim) -> Result<Option<Claimed>> {
             claim.key.run.0
         ],
     )?;
-    Ok(Some(Claimed { token, header }))
+    Ok(Some(Claimed {
+        token,
+        ready_at,
+        header,
+    }))
 }
 
 fn start_run(tx: &mut Tx<'_>, claim: Claim, state: RunState) -> Result<()> {
@@ -83,6 +92,7 @@ fn header(row: &Row<'_>, claim: Claim) -> rusqlite::Result<(RunHeader, i64, RunS
         created_at: time(row, 9)?,
         expires_at: time(row, 10)?,
         input: Bytes::new(),
+        trace: trace(row, 13)?,
     };
     Ok((header, row.get(11)?, run_state(row, 12)?))
 }

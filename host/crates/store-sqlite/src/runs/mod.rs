@@ -9,6 +9,7 @@ use model::{
     flow::Graph,
     id::{Ordinal, RunId, RunRef, StepKey, TenantId, Token, WorkerId},
     state::{RunState, StepState},
+    trace::Context,
 };
 use rusqlite::{Row, types::Type};
 use store::{
@@ -267,6 +268,11 @@ fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
 
 fn maybe_time(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Timestamp>> {
     Ok(row.get::<_, Option<i64>>(column)?.map(Timestamp))
+}
+
+fn trace(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Context>> {
+    let bytes = row.get_ref(column)?.as_bytes_or_null()?;
+    Ok(bytes.and_then(Context::from_bytes))
 }
 
 fn reference(row: &Row<'_>, column: usize) -> rusqlite::Result<RunRef> {

@@ -1,6 +1,6 @@
 //! A run is accepted.
 
-use model::{flow::accepted_state, id::RunId, state::RunState};
+use model::{flow::accepted_state, id::RunId, state::RunState, trace::Context};
 use rusqlite::params;
 use store::{
     Error, Result,
@@ -68,9 +68,9 @@ fn insert(tx: &mut Tx<'_>, run: RunId, new: &NewRun, input: i64, idle: bool) -> 
         "INSERT INTO run (id, state, seq, remaining, started_at, finished_at, expires_at, input,
            tenant_id, uuid, application_id, application_revision, configuration_revision, pins,
            queue, priority, log_level, created_at, steps, started_by, parent_run, parent_step,
-           idempotency_key, idempotency_digest)
+           idempotency_key, idempotency_digest, trace)
          VALUES (?1, ?2, 1, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17,
-           ?3, ?18, ?19, ?20, ?21, ?22)",
+           ?3, ?18, ?19, ?20, ?21, ?22, ?23)",
         params![
             run.0,
             state.code(),
@@ -96,6 +96,7 @@ fn insert(tx: &mut Tx<'_>, run: RunId, new: &NewRun, input: i64, idle: bool) -> 
             new.idempotency
                 .as_ref()
                 .map(|idempotency| &idempotency.digest),
+            new.trace.as_ref().map(Context::to_bytes),
         ],
     )
     .map(drop)
