@@ -32,8 +32,8 @@ pub(crate) async fn serve(settings: Settings, role: Role, guests: Handle) -> any
         () = shutdown.drain.cancelled() => return Ok(()),
     };
     let vault = Arc::new(open_vault(&settings, &*backends.store).await?);
-    let traces = Traces::start(&settings.telemetry, role, backends::random()?)?;
-    let tracer = traces.tracer();
+    let sending = Traces::start(&settings.telemetry, role, backends::random()?)?;
+    let tracer = sending.tracer();
     let engine = start_engine(&settings, role, &backends, vault, guests, tracer).await?;
     let listener = match address(&settings, role) {
         Some(address) => Some(bind(address).await?),
@@ -72,7 +72,7 @@ pub(crate) async fn serve(settings: Settings, role: Role, guests: Handle) -> any
         finish(&settings, role, &engine, &end),
         leave(&settings, role, &engine, &end),
     );
-    traces.end().await;
+    sending.end().await;
     served?;
     backends.close().await;
     tracing::info!("stopped");

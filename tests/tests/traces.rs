@@ -362,6 +362,7 @@ fn spans(client: &mut Client, outcome: &str) -> u64 {
 
 #[test]
 fn what_is_stopped_is_told_as_stopped() {
+    type Way = fn(&Value) -> (&'static str, String, Value);
     let folder = support::folder();
     let collector = Collector::start();
     let plan = Plan::new(folder.path())
@@ -372,14 +373,18 @@ fn what_is_stopped_is_told_as_stopped() {
     let steps = json!([{"name": "endless", "file": "Endless", "busy": true}]);
     save_steps(&mut client, "endless", steps);
     // The run is stopped, all runs are, and the only step of one is.
-    let ways: [fn(&Value) -> String; 3] = [
-        |run| format!("tasks/{}", run["task_id"].as_str().unwrap()),
-        |_| "runs?application=endless".to_owned(),
+    let ways: [Way; 3] = [
         |run| {
-            format!(
-                "tasks/{}",
-                step(run, "endless")["task_id"].as_str().unwrap()
-            )
+            let id = run["task_id"].as_str().unwrap();
+            ("DELETE", format!("tasks/{id}"), Value::Null)
+        },
+        |_| {
+            let which = json!({"application": "endless"});
+            ("POST", "runs/cancel".to_owned(), which)
+        },
+        |run| {
+            let id = step(run, "endless")["task_id"].as_str().unwrap();
+            ("POST", format!("tasks/{id}/revoke"), Value::Null)
         },
     ];
     for way in ways {
@@ -388,9 +393,9 @@ fn what_is_stopped_is_told_as_stopped() {
             let run = task(&mut client, &id);
             (step(&run, "endless")["state"] == "running").then_some(run)
         });
-        let path = format!("/api/v1/{}", way(&run));
-        let answer = client.send("DELETE", &path, &[], &[]).unwrap();
-        assert!(answer.is_success(), "{path}: {answer:?}");
+        let (method, path, body) = way(&run);
+        let path = format!("/api/v1/{path}");
+        client.send_json(method, &path, &body).unwrap();
         let run = ended(&mut client, &id);
         let trace = run["trace_id"].as_str().unwrap();
         let spans = until("the run's span", || {
