@@ -98,13 +98,19 @@ pub(crate) enum Command {
         #[arg(long, conflicts_with = "ids")]
         all: bool,
         /// With --all: only runs of this application
-        #[arg(long, short, value_name = "NAME", requires = "all")]
+        #[arg(
+            long,
+            short,
+            value_name = "NAME",
+            requires = "all",
+            conflicts_with = "ids"
+        )]
         application: Option<String>,
         /// With --all: only runs on this queue
-        #[arg(long, requires = "all")]
+        #[arg(long, requires = "all", conflicts_with = "ids")]
         queue: Option<String>,
         /// Do not ask
-        #[arg(long, short, requires = "all")]
+        #[arg(long, short, requires = "all", conflicts_with = "ids")]
         yes: bool,
     },
 }

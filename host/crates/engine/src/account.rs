@@ -104,6 +104,7 @@ impl Engine {
             .into_iter()
             .filter(|(key, _)| !self.running.knows(*key))
             .partition(|attempt| before.contains(attempt));
+        let mut left: HashSet<_> = unknown.into_iter().chain(again.iter().copied()).collect();
         if !again.is_empty() {
             let given = self
                 .store
@@ -113,8 +114,10 @@ impl Engine {
                 steps = given.len(),
                 "gave back steps that were claimed for this process without its knowledge"
             );
+            // What somebody else was at in that moment is looked at again.
+            left.retain(|(key, _)| given.iter().all(|step| step.key != *key));
             self.enqueue(given).await?;
         }
-        Ok(unknown.into_iter().collect())
+        Ok(left)
     }
 }

@@ -46,6 +46,10 @@ impl Engine {
         let mut pause = Duration::from_millis(20);
         let mut completion = completion.clone();
         loop {
+            // Others may have been given the step: as if they had.
+            if !self.holds_lease() {
+                return Ok(Completed::Fenced);
+            }
             match self.store.complete(completion.clone()).await {
                 Ok(completed) => {
                     self.account.answered();

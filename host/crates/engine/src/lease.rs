@@ -6,7 +6,7 @@
 //! the store.
 
 use std::{
-    sync::atomic::Ordering,
+    sync::atomic::{AtomicU64, Ordering},
     time::{Duration, Instant},
 };
 
@@ -27,6 +27,35 @@ const PERIOD: Duration = Duration::from_millis(500);
 const AGAIN: Duration = Duration::from_millis(100);
 /// A process that has not renewed stops this long before its lease ends.
 const MARGIN: Duration = Duration::from_millis(200);
+
+/// Until when the lease holds, by this machine's monotonic clock: a process that was stopped
+/// for a while knows so at once, before it has asked anybody.
+pub(crate) struct Held {
+    began: Instant,
+    /// Microseconds since `began`.
+    until: AtomicU64,
+}
+
+impl Held {
+    /// A lease that was asked for just now.
+    pub(crate) fn new(lease: Duration) -> Self {
+        let held = Self {
+            began: Instant::now(),
+            until: AtomicU64::new(0),
+        };
+        held.extend(held.began + lease);
+        held
+    }
+
+    fn extend(&self, until: Instant) {
+        let micros = until.saturating_duration_since(self.began).as_micros();
+        self.until.store(micros as u64, Ordering::Release);
+    }
+
+    fn holds(&self) -> bool {
+        self.began.elapsed().as_micros() < u128::from(self.until.load(Ordering::Acquire))
+    }
+}
 
 fn host_name() -> String {
     std::fs::read_to_string("/proc/sys/kernel/hostname")
@@ -68,6 +97,12 @@ impl Engine {
         WorkerId(self.worker.load(Ordering::Acquire))
     }
 
+    /// Whether nobody else can have been given what this process executes. Where it is
+    /// alone, nobody ever is.
+    pub(crate) fn holds_lease(&self) -> bool {
+        self.settings.exclusive || self.held.holds()
+    }
+
     /// Renews the lease until the engine stops.
     pub(crate) async fn keep_lease(&self) {
         let lease = self.settings.lease;
@@ -96,6 +131,7 @@ impl Engine {
                     self.account.answered();
                     pause = period;
                     held_until = asked + lease;
+                    self.held.extend(held_until);
                     if let (Some(shared), Some(now)) = (&self.shared_clock, renewed.now) {
                         shared.follow(now, asked);
                     }
@@ -106,6 +142,7 @@ impl Engine {
                     let asked = self.begin_anew("the lease of this process has ended").await;
                     self.account.answered();
                     held_until = asked + lease;
+                    self.held.extend(held_until);
                     fenced = false;
                     pause = period;
                     continue;

@@ -194,6 +194,8 @@ pub struct Inner {
     account: account::Account,
     /// This process's number; another one after its lease has ended.
     worker: AtomicI64,
+    /// Until when its lease holds.
+    held: lease::Held,
     /// What all workers listen on, as far as it was known last.
     served: served::Kept,
     /// What it listens on.
@@ -245,6 +247,7 @@ impl Engine {
                 running: running::Running::default(),
                 account: account::Account::default(),
                 worker: AtomicI64::new(worker.0),
+                held: lease::Held::new(settings.lease),
                 subscription: tokio::sync::watch::Sender::new(worker::subscription(
                     &settings.queues,
                 )),

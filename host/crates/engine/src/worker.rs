@@ -469,7 +469,10 @@ impl Engine {
                         self.trace_run(&chain.header, application, state, completion.at);
                         self.tell_ended(chain.header.reference);
                     }
-                    let Some(next) = claimed else { return };
+                    // What was claimed under a lease that has ended meanwhile others take over.
+                    let Some(next) = claimed.filter(|_| self.holds_lease()) else {
+                        return;
+                    };
                     chain.outputs.insert(step, output);
                     (step, token) = next;
                     hold.move_to(chain.key(step));

@@ -595,6 +595,8 @@ fn keys_that_mean_nothing_are_told_with_what_was_meant() {
         app(json!([any("params2")])),
         app(json!([any("anything")])),
         app(json!([typed("_note"), {"name": "t", "file": "Typed", "x-place": [1, 2], "n": 1}])),
+        json!({"name": "a", "on_worker_lost": "fail", "task_soft_time_limit": 1, "task_time_limit": 2,
+            "steps": [{"name": "s", "file": "NoSuch", "task_time_limit": 2}]}),
         json!({"name": "a", "$schema": "x", "steps": [{"name": "s", "file": "NoSuch", "other": 1}]}),
     ] {
         let found = problems(fine.clone());

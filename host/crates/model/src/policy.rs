@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     application::{Application, Step, kind_of},
+    suggest,
     validate::{Problem, code},
 };
 
@@ -133,9 +134,7 @@ pub(crate) fn check(map: &Map<String, Value>, path: &str, problems: &mut Vec<Pro
         None | Some(Value::Null) => {}
         Some(Value::String(word)) if OnWorkerLost::from_word(word).is_some() => {}
         Some(Value::String(word)) => {
-            let hint = nearest(word)
-                .map(|one| format!("; did you mean `{}`?", one.word()))
-                .unwrap_or_default();
+            let hint = suggest::hint(word, OnWorkerLost::ALL.map(OnWorkerLost::word));
             problems.push(Problem::error(
                 code::ON_WORKER_LOST,
                 format!("{path}/{LOST}"),
@@ -148,29 +147,6 @@ pub(crate) fn check(map: &Map<String, Value>, path: &str, problems: &mut Vec<Pro
             format!("`{LOST}` is `retry` or `fail`, this is {}", kind_of(other)),
         )),
     }
-}
-
-/// The case whose word is most like that one, if one is.
-fn nearest(word: &str) -> Option<OnWorkerLost> {
-    let word = word.trim().to_lowercase();
-    OnWorkerLost::ALL
-        .into_iter()
-        .find(|one| distance(&word, one.word()) <= 2 || word.starts_with(one.word()))
-}
-
-/// How many letters have to be put in, left out or replaced (Levenshtein).
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, from) in a.chars().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, to) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(from != *to);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row.last().copied().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -234,7 +210,7 @@ mod tests {
         let said = |word: Value| problems(&json!({LOST: word}))[0].2.clone();
         assert!(said(json!("fial")).ends_with("did you mean `fail`?"));
         assert!(said(json!("Retry")).ends_with("did you mean `retry`?"));
-        assert!(said(json!("retrying")).ends_with("did you mean `retry`?"));
+        assert!(said(json!("failed")).ends_with("did you mean `fail`?"));
         assert!(said(json!("abandon")).ends_with("`fail`"));
         assert!(said(json!(1)).ends_with("a number"));
     }

@@ -338,7 +338,8 @@ pub trait Runs: Send + Sync + 'static {
     async fn held(&self, worker: WorkerId) -> Result<Vec<(StepKey, Token)>>;
 
     /// Makes those of these attempts ready again that are still recorded for that
-    /// worker, which is lost or knows nothing of them. Answers them for the queue.
+    /// worker, which is lost or knows nothing of them. Answers them for the queue. Those of
+    /// a run that somebody else is changing may be left out: call again.
     async fn give_back(
         &self,
         worker: WorkerId,

@@ -6,12 +6,13 @@ use super::Compiler;
 use crate::{
     application::{Application, STEP_KEYS, Step},
     descriptor::StepDescriptor,
+    policy,
     suggest::Hints,
     validate::{Problem, code, pointer},
 };
 
 /// The keys of a document.
-const DOCUMENT: [&str; 10] = [
+const DOCUMENT: [&str; 13] = [
     "name",
     "friendly_name",
     "description",
@@ -22,6 +23,9 @@ const DOCUMENT: [&str; 10] = [
     "steps",
     "queue",
     "generate_report",
+    policy::SOFT,
+    policy::HARD,
+    policy::LOST,
 ];
 /// The keys of an application variable.
 const VARIABLE: [&str; 7] = [

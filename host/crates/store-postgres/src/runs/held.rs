@@ -1,5 +1,7 @@
 //! What is recorded for a worker, and what of it the worker gives back.
 
+use std::collections::HashSet;
+
 use model::{
     clock::Timestamp,
     id::{StepKey, Token, WorkerId},
@@ -28,8 +30,11 @@ pub(super) async fn held(pool: &PgPool, worker: WorkerId) -> Result<Vec<(StepKey
     .or_refused()
 }
 
-/// The locks first, in their order, as everybody does who changes runs.
-const LOCK: &str = "SELECT id FROM run WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE";
+/// The locks first, in their order, as everybody does who changes runs. A run that somebody
+/// else is at, perhaps a lost worker that fell asleep in the middle of a commit, must not
+/// hold up the others.
+const LOCK: &str =
+    "SELECT id FROM run WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED";
 
 /// Each step is an event of its run.
 const GIVE_BACK: &str = "
@@ -56,13 +61,24 @@ pub(super) async fn give_back(
     attempts: &[(StepKey, Token)],
     now: Timestamp,
 ) -> Work<Vec<ReadyStep>> {
-    let runs: Vec<i64> = attempts.iter().map(|(key, _)| key.run.0).collect();
-    let steps: Vec<i32> = attempts.iter().map(|(key, _)| key.step.0 as i32).collect();
-    let tokens: Vec<i64> = attempts.iter().map(|(_, token)| token.0).collect();
-    sqlx::query(LOCK)
-        .bind(&runs)
-        .execute(&mut *connection)
-        .await?;
+    let wanted: Vec<i64> = attempts.iter().map(|(key, _)| key.run.0).collect();
+    let locked: HashSet<i64> = sqlx::query_scalar(LOCK)
+        .bind(&wanted)
+        .fetch_all(&mut *connection)
+        .await?
+        .into_iter()
+        .collect();
+    let (mut runs, mut steps, mut tokens) = (Vec::new(), Vec::new(), Vec::new());
+    for (key, token) in attempts {
+        if locked.contains(&key.run.0) {
+            runs.push(key.run.0);
+            steps.push(key.step.0 as i32);
+            tokens.push(token.0);
+        }
+    }
+    if runs.is_empty() {
+        return Ok(Vec::new());
+    }
     let rows = sqlx::query(GIVE_BACK)
         .bind(runs)
         .bind(steps)
