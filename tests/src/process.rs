@@ -241,7 +241,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("logs/one.log");
         let mut command = Command::new("sh");
-        command.args(["-c", "echo ready; echo fine >&2; exec sleep 600"]);
+        command.args(["-c", "echo fine >&2; echo ready; exec sleep 600"]);
         let (mut process, line) = Process::start_and_listen("sleeper", &mut command, &log).unwrap();
         assert_eq!(line, "ready\n");
         assert!(process.usage().unwrap().resident_mb > 0.0);
