@@ -209,3 +209,34 @@ fn a_step_whose_data_was_masked_warns_and_names_the_variable() {
     assert_eq!(output, json!({"one": {"mode": "a private place"}}));
     service.stop().unwrap();
 }
+
+/// The step takes it as text, and the entry refers to an encrypted variable.
+#[test]
+fn what_a_run_is_given_in_place_of_a_configured_secret_is_secret() {
+    let folder = support::folder();
+    let service = support::serve(folder.path(), &[TRIAL]);
+    let mut client = service.client().unwrap();
+    let configured = json!({"name": "held", "configuration_data": [
+        {"name": "password", "value": "configured-password", "encrypted": true},
+        {"name": "user", "value": "somebody", "encrypted": false},
+    ]});
+    support::put_configuration(&service, "held", &configured);
+    let application = json!({
+        "name": "instead", "configuration": "held",
+        "app_variables": [{"name": "token", "value": "${config.password}"}],
+        "steps": [
+            {"name": "echo", "file": "Echo", "syncpack": "trial_pack",
+                "value": "${appvar.token} of ${config.user}"},
+        ],
+    });
+    support::save(&mut client, "applications", &application);
+    let body = json!({"name": "instead", "params": {"token": "given-password-0815"}});
+    let run = client
+        .send_json("POST", "/api/v1/applications/run?wait=20", &body)
+        .unwrap();
+    let id = run["task_id"].as_str().unwrap();
+    let data = client.get(&format!("/api/v1/tasks/{id}/data")).unwrap();
+    assert_eq!(data["input"]["token"], "********", "{data}");
+    assert!(!data.to_string().contains("given-password-0815"), "{data}");
+    service.stop().unwrap();
+}

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use model::id::{Ordinal, StepKey};
+use model::id::{Ordinal, StepKey, WorkerId};
 use store::runs::{Completed, Completion, Priority};
 
 use crate::{
@@ -25,14 +25,18 @@ impl Engine {
 
     /// Stores the end of an attempt, trying again while the store does not answer. A
     /// result that the store refuses for good is stored as a failure; `None` when that
-    /// is refused too.
-    pub(crate) async fn commit(&self, completion: &Completion) -> Option<Completed> {
-        match self.persist(completion).await {
+    /// is refused too. `under`: the number of this process that the attempt was claimed for.
+    pub(crate) async fn commit(
+        &self,
+        completion: &Completion,
+        under: WorkerId,
+    ) -> Option<Completed> {
+        match self.persist(completion, under).await {
             Ok(completed) => Some(completed),
             Err(error) => {
                 let message = format!("the result could not be stored: {error}");
                 let failed = completion.failed(&Problem::permanent("not-stored", message));
-                self.persist(&failed).await.ok()
+                self.persist(&failed, under).await.ok()
             }
         }
     }
@@ -42,12 +46,13 @@ impl Engine {
     pub(crate) async fn persist(
         &self,
         completion: &Completion,
+        under: WorkerId,
     ) -> std::result::Result<Completed, store::Error> {
         let mut pause = Duration::from_millis(20);
         let mut completion = completion.clone();
         loop {
             // Others may have been given the step: as if they had.
-            if !self.holds_lease() {
+            if !self.holds_lease(under) {
                 return Ok(Completed::Fenced);
             }
             match self.store.complete(completion.clone()).await {

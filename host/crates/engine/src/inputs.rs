@@ -37,12 +37,20 @@ fn sealed(raw: &str) -> Option<&str> {
 }
 
 impl Input {
-    /// What a run is given, with the names that its plan declares as secret.
-    pub(crate) fn new(parameters: RunParameters, plan: &Plan, mut secret: Vec<Box<str>>) -> Self {
+    /// What a run is given, with the names that its plan declares as secret and those that
+    /// take the place of a secret of the configuration object.
+    pub(crate) fn new(
+        parameters: RunParameters,
+        plan: &Plan,
+        configured: Option<&Configured>,
+        mut secret: Vec<Box<str>>,
+    ) -> Self {
         for (name, raw) in parameters.iter() {
             let declared = || plan.secret_inputs.iter().any(|one| **one == *name);
+            let instead =
+                || configured.is_some_and(|one| plan.replaces_secret(name, &one.resolved));
             if raw != "null"
-                && (declared() || sealed(raw).is_some())
+                && (declared() || instead() || sealed(raw).is_some())
                 && !secret.iter().any(|one| **one == *name)
             {
                 secret.push(name.into());

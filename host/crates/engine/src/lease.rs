@@ -97,10 +97,11 @@ impl Engine {
         WorkerId(self.worker.load(Ordering::Acquire))
     }
 
-    /// Whether nobody else can have been given what this process executes. Where it is
-    /// alone, nobody ever is.
-    pub(crate) fn holds_lease(&self) -> bool {
-        self.settings.exclusive || self.held.holds()
+    /// Whether nobody else can have been given what was claimed for this number of this
+    /// process. Where it is alone, nobody ever is.
+    pub(crate) fn holds_lease(&self, under: WorkerId) -> bool {
+        // In this order: a new number comes before its lease.
+        self.settings.exclusive || (self.held.holds() && self.worker() == under)
     }
 
     /// Renews the lease until the engine stops.

@@ -24,7 +24,7 @@ use crate::{
     inputs::Input,
     prepared::{Configured, Runnable, cannot_run},
     view::{Caller, RunDetail, RunRequest, Started},
-    worker::Chain,
+    worker::{Chain, ClaimedStep},
 };
 
 /// What the names of applications start with that run one step by itself. They are in
@@ -147,7 +147,7 @@ impl Engine {
         let queue: Arc<str> = queue_of(&runnable, &request)?;
         let warnings = self.warnings(&runnable.plan, &request, &queue).await;
         let parameters = std::mem::take(&mut request.parameters);
-        let input = Input::new(parameters, &runnable.plan, secret);
+        let input = Input::new(parameters, &runnable.plan, configured.as_deref(), secret);
         let stored = self.seal_input(&input)?;
         let idempotency = key
             .map(|key| self.idempotency(key, &runnable, &request, &queue, &input, &stored))
@@ -199,9 +199,9 @@ impl Engine {
             } => {
                 metrics::get().runs_accepted.inc();
                 self.backlog.fetch_add(1, Ordering::Relaxed);
-                if let (Some((step, token)), Some(slot)) = (claimed, slot) {
+                if let (Some((step, token)), Some(under), Some(slot)) = (claimed, run.claim, slot) {
                     let chain = Chain::begun(id, &run, runnable, configured, input, masker);
-                    self.spawn_chain(chain, step, token, slot);
+                    self.spawn_chain(chain, ClaimedStep { step, token, under }, slot);
                 }
                 self.queue_up(&run, id, &ready).await;
                 Ok(Started {

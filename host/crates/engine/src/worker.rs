@@ -10,7 +10,7 @@ use bytes::Bytes;
 use model::{
     descriptor::StepDescriptor,
     flow::{Graph, Route},
-    id::{Ordinal, RunId, StepKey, Token},
+    id::{Ordinal, RunId, StepKey, Token, WorkerId},
     mask::Masker,
     parameters::RunParameters,
     plan::Outputs,
@@ -47,6 +47,16 @@ pub(crate) struct Chain {
     pub(crate) outputs: HashMap<Ordinal, Option<Bytes>>,
     /// The run's span, where it is traced.
     pub(crate) trace: Option<Context>,
+}
+
+/// A claimed attempt.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ClaimedStep {
+    pub(crate) step: Ordinal,
+    pub(crate) token: Token,
+    /// The number that this process had when it claimed the first step of the chain. With
+    /// another one it has lost what it held.
+    pub(crate) under: WorkerId,
 }
 
 /// Knows every step and nothing about it: enough to read the edges of an application.
@@ -243,19 +253,22 @@ impl Engine {
         {
             tracing::debug!(%error, "a delivery could not be acknowledged");
         }
-        let Some(claimed) = claimed else { return };
+        let Some((claimed, under)) = claimed else {
+            return;
+        };
         self.trace_wait(&claimed, delivery.key.step);
+        let attempt = ClaimedStep {
+            step: delivery.key.step,
+            token: claimed.token,
+            under,
+        };
         match self.take_up_patiently(claimed.header).await {
-            Ok(chain) => {
-                self.carry_on(chain, delivery.key.step, claimed.token, slot)
-                    .await;
-            }
+            Ok(chain) => self.carry_on(chain, attempt, slot).await,
             Err((header, error)) if error.is_retryable() => {
                 tracing::error!(%error, run = %header.reference, "a run cannot be loaded; the next start takes it up again");
             }
             Err((header, error)) => {
                 let graph = self.graph_of(header.application_revision).await;
-                let attempt = (delivery.key.step, claimed.token);
                 self.give_up(&header, attempt, graph, &error).await;
             }
         }
@@ -263,8 +276,9 @@ impl Engine {
 
     /// Claims a step, trying again while the store does not answer: given back to the queue,
     /// it would be delivered to one process after another until it counted as a dead letter.
-    /// `None`: nobody knows whether it is ready.
-    async fn claim_patiently(&self, delivery: &Delivery) -> Option<Option<Claimed>> {
+    /// Answers for which number of this process it was claimed. `None`: nobody knows whether
+    /// it is ready.
+    async fn claim_patiently(&self, delivery: &Delivery) -> Option<Option<(Claimed, WorkerId)>> {
         let mut pause = Duration::from_millis(50);
         loop {
             let worker = self.worker();
@@ -277,7 +291,8 @@ impl Engine {
                 Ok(claimed) => {
                     self.account.answered();
                     // Claimed under a lease that has ended meanwhile: others take it over.
-                    return Some(claimed.filter(|_| worker == self.worker()));
+                    let claimed = claimed.filter(|_| worker == self.worker());
+                    return Some(claimed.map(|claimed| (claimed, worker)));
                 }
                 Err(error) if error.is_retryable() => {
                     tracing::warn!(%error, run = delivery.key.run.0, "a step could not be claimed yet");
@@ -354,7 +369,7 @@ impl Engine {
     async fn give_up(
         &self,
         header: &RunHeader,
-        (step, token): (Ordinal, Token),
+        attempt: ClaimedStep,
         graph: Option<Arc<Graph>>,
         error: &Error,
     ) {
@@ -364,9 +379,9 @@ impl Engine {
         let failure = Completion {
             key: StepKey {
                 run: header.run,
-                step,
+                step: attempt.step,
             },
-            token,
+            token: attempt.token,
             state: StepState::Failed,
             output: None,
             // What is said about loading a run repeats no values.
@@ -378,7 +393,7 @@ impl Engine {
             claim: None,
             expires_at: header.expires_at,
         };
-        match self.persist(&failure).await {
+        match self.persist(&failure, attempt.under).await {
             Ok(Completed::Fenced) => return,
             Ok(Completed::Stored {
                 ended: Some(state), ..
@@ -405,39 +420,30 @@ impl Engine {
     pub(crate) fn spawn_chain(
         &self,
         chain: Chain,
-        step: Ordinal,
-        token: Token,
+        attempt: ClaimedStep,
         slot: OwnedSemaphorePermit,
     ) {
         let engine = self.clone();
         self.tasks.spawn_on(
-            async move { engine.carry_on(chain, step, token, slot).await },
+            async move { engine.carry_on(chain, attempt, slot).await },
             &self.guests,
         );
     }
 
-    async fn carry_on(
-        &self,
-        chain: Chain,
-        step: Ordinal,
-        token: Token,
-        slot: OwnedSemaphorePermit,
-    ) {
+    async fn carry_on(&self, chain: Chain, attempt: ClaimedStep, slot: OwnedSemaphorePermit) {
         let log = chain.log_span();
-        self.execute_all(chain, step, token, slot)
-            .instrument(log)
-            .await;
+        self.execute_all(chain, attempt, slot).instrument(log).await;
     }
 
     async fn execute_all(
         &self,
         mut chain: Chain,
-        mut step: Ordinal,
-        mut token: Token,
+        mut attempt: ClaimedStep,
         _slot: OwnedSemaphorePermit,
     ) {
-        let mut hold = self.running.hold(chain.key(step));
+        let mut hold = self.running.hold(chain.key(attempt.step));
         loop {
+            let ClaimedStep { step, token, under } = attempt;
             let began = Instant::now();
             let traced = self.trace_begin(&chain, step, token);
             let Some(completion) = self.attempt(&mut chain, step, token).await else {
@@ -446,15 +452,13 @@ impl Engine {
             metrics::get().step_ended(completion.state.word(), began.elapsed());
             let output = completion.output.clone();
             let moving = self.running.moves(chain.header.run);
-            let stored = self.commit(&completion).await;
+            let stored = self.commit(&completion, under).await;
             let end = Some((&completion, stored.as_ref()));
             self.trace_attempt(traced, &chain, (step, token), end);
             match stored {
                 None => {
                     let error = Error::Internal("a step's result cannot be stored".to_owned());
-                    return self
-                        .give_up(&chain.header, (step, token), None, &error)
-                        .await;
+                    return self.give_up(&chain.header, attempt, None, &error).await;
                 }
                 Some(Completed::Fenced) => return self.keep_log(completion).await,
                 Some(Completed::Stored {
@@ -470,12 +474,16 @@ impl Engine {
                         self.tell_ended(chain.header.reference);
                     }
                     // What was claimed under a lease that has ended meanwhile others take over.
-                    let Some(next) = claimed.filter(|_| self.holds_lease()) else {
+                    let Some((next, token)) = claimed.filter(|_| self.holds_lease(under)) else {
                         return;
                     };
                     chain.outputs.insert(step, output);
-                    (step, token) = next;
-                    hold.move_to(chain.key(step));
+                    attempt = ClaimedStep {
+                        step: next,
+                        token,
+                        under,
+                    };
+                    hold.move_to(chain.key(next));
                     drop(moving);
                 }
             }

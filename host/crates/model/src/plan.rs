@@ -19,7 +19,7 @@ use crate::{
     id::Ordinal,
     parameters::RunParameters,
     policy::Policy,
-    reference::Template,
+    reference::{Target, Template},
     run_request::RESERVED,
     suggest::Hints,
     validate::{Problem, Registry, Severity, code},
@@ -137,6 +137,38 @@ pub enum Source {
 }
 
 impl Plan {
+    /// Whether what a run gives for this parameter takes the place of a secret of the
+    /// configuration object: a password is one also where a step takes it as text.
+    pub fn replaces_secret(&self, name: &str, configured: &Resolved) -> bool {
+        let of_steps = self.steps.iter().flat_map(|step| &step.parameters);
+        let mut open: Vec<&Template> = of_steps
+            .filter(|parameter| parameter.name == name)
+            .filter_map(|parameter| parameter.template.as_ref())
+            .collect();
+        let variables = self.variables.iter().filter(|one| one.name == name);
+        open.extend(variables.filter_map(|variable| variable.template.as_ref()));
+        let mut seen = HashSet::new();
+        let mut found = false;
+        while let Some(template) = open.pop() {
+            template.references(&mut |reference| match &reference.target {
+                Target::Config(text) => {
+                    found |= configured
+                        .find(text)
+                        .is_some_and(|(variable, _)| variable.secret);
+                }
+                Target::Variable(at) => {
+                    if let Some(variable) = self.variables.get(*at as usize)
+                        && seen.insert(*at)
+                    {
+                        open.extend(&variable.template);
+                    }
+                }
+                Target::Step(_) => {}
+            });
+        }
+        found
+    }
+
     /// Compiles an application.
     ///
     /// # Errors
