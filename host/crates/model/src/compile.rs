@@ -22,6 +22,8 @@ mod edges;
 mod parameters;
 mod shape;
 mod stray;
+
+pub(crate) use stray::is_an_extension;
 mod variables;
 
 pub use configured::configured;

@@ -94,6 +94,8 @@ pub mod code {
     pub const TOO_LARGE: &str = "PF-C007";
     /// An encrypted value cannot be read.
     pub const SEALED: &str = "PF-C008";
+    /// A key that means nothing: refused where it is probably a slip, otherwise a warning.
+    pub const STRAY_KEY: &str = "PF-C011";
 }
 
 impl Configuration {

@@ -80,7 +80,7 @@ const UNMISTAKABLE: [&str; 7] = [
 ];
 
 /// Keys that somebody added on purpose.
-fn is_an_extension(key: &str) -> bool {
+pub(crate) fn is_an_extension(key: &str) -> bool {
     ["$", "_", "x-", "x_", "//"]
         .iter()
         .any(|start| key.starts_with(start))

@@ -2,12 +2,14 @@
 
 use std::collections::HashSet;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{Configuration, code, resolve::Links};
 use crate::{
     application::{kind_of, truth},
-    validate::{MAX_NAME, Problem},
+    compile::is_an_extension,
+    suggest,
+    validate::{MAX_NAME, Problem, pointer},
 };
 
 pub(super) fn problems(configuration: &Configuration) -> Vec<Problem> {
@@ -56,6 +58,9 @@ fn document(configuration: &Configuration, problems: &mut Vec<Problem>) {
             ));
         }
     }
+    if let Some(map) = configuration.document().as_object() {
+        strays(map, ("", OBJECT), &DOCUMENT, problems);
+    }
     match configuration.name() {
         None => problems.push(Problem::error(
             code::NAME_MISSING,
@@ -83,6 +88,65 @@ fn document(configuration: &Configuration, problems: &mut Vec<Problem>) {
     }
 }
 
+/// The keys of a document.
+const DOCUMENT: [&str; 6] = [
+    "name",
+    "friendly_name",
+    "description",
+    "author",
+    "version",
+    "configuration_data",
+];
+/// The keys of a variable.
+const VARIABLE: [&str; 4] = ["name", "value", "encrypted", "description"];
+/// What `encrypted` is called elsewhere.
+const ENCRYPTED: [&str; 5] = ["encrypt", "secret", "is_secret", "sensitive", "masked"];
+
+/// Tells of keys that mean nothing. Where a slip would do harm it is refused: a variable whose
+/// `encrypted` is misspelt would be kept in the clear, an object whose list is misspelt would
+/// take the place of one with values.
+fn strays(
+    map: &Map<String, Value>,
+    (path, what): (&str, &str),
+    known: &[&'static str],
+    problems: &mut Vec<Problem>,
+) {
+    let empty = what == OBJECT && !map.contains_key("configuration_data");
+    for key in map.keys() {
+        if known.contains(&key.as_str()) || is_an_extension(key) {
+            continue;
+        }
+        let meant = suggest::nearest(key, known.iter().copied());
+        let hidden = what == ENTRY && ENCRYPTED.contains(&key.to_lowercase().as_str());
+        let meant = if hidden { Some("encrypted") } else { meant };
+        let at = format!("{path}/{}", pointer(key));
+        let hint = meant.map_or_else(String::new, |name| format!("; did you mean `{name}`?"));
+        problems.push(if meant.is_some() || empty {
+            let missing = if empty {
+                ", and it has no `configuration_data`"
+            } else {
+                ""
+            };
+            Problem::error(
+                code::STRAY_KEY,
+                at,
+                format!(
+                    "`{key}` is no key of {what}{missing}{hint} For a remark of your own write `_{key}`"
+                ),
+            )
+        } else {
+            Problem::warning(
+                code::STRAY_KEY,
+                at,
+                format!("`{key}` is no key of {what}: it is kept and means nothing"),
+            )
+        });
+    }
+}
+
+const OBJECT: &str = "a configuration object";
+const ENTRY: &str = "a variable";
+
 fn entries(configuration: &Configuration, list_path: &str, problems: &mut Vec<Problem>) {
     let mut seen = HashSet::new();
     for (index, entry) in configuration.data().iter().enumerate() {
@@ -98,6 +162,7 @@ fn entries(configuration: &Configuration, list_path: &str, problems: &mut Vec<Pr
             ));
             continue;
         };
+        strays(entry, (&path, ENTRY), &VARIABLE, problems);
         match entry.get("name") {
             None | Some(Value::Null) => problems.push(Problem::error(
                 code::NAME_MISSING,
@@ -144,5 +209,52 @@ fn entries(configuration: &Configuration, list_path: &str, problems: &mut Vec<Pr
                 ),
             ));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::validate::Severity;
+
+    fn found(document: Value) -> Vec<(Severity, String)> {
+        let configuration = Configuration::from_value(document);
+        let problems = configuration.map(|one| one.problems()).unwrap_or_default();
+        problems
+            .into_iter()
+            .filter(|one| one.code == code::STRAY_KEY)
+            .map(|one| (one.severity, one.path))
+            .collect()
+    }
+
+    #[test]
+    fn a_slip_that_would_show_or_lose_a_secret_is_refused() {
+        for slip in ["encryptd", "Encrypted", "encrypt", "secret", "valeu"] {
+            let document = json!({"name": "acme", "configuration_data": [
+                {"name": "pw", "value": "x", slip: true},
+            ]});
+            let at = format!("/configuration_data/0/{slip}");
+            assert_eq!(found(document), [(Severity::Error, at)]);
+        }
+        for slip in ["configuration_dta", "data", "variables"] {
+            let document = json!({"name": "acme", slip: []});
+            assert_eq!(found(document), [(Severity::Error, format!("/{slip}"))]);
+        }
+        assert!(found(json!({"name": "acme"})).is_empty());
+    }
+
+    #[test]
+    fn other_keys_are_kept_and_told() {
+        let document = json!({"name": "acme", "owner": "me", "_note": 1, "x-y": 2,
+            "configuration_data": [{"name": "a", "value": 1, "unit": "s", "//": "said"}]});
+        assert_eq!(
+            found(document),
+            [
+                (Severity::Warning, "/owner".to_owned()),
+                (Severity::Warning, "/configuration_data/0/unit".to_owned()),
+            ]
+        );
     }
 }
