@@ -7,6 +7,7 @@ use anyhow::{Context, anyhow, bail};
 use config::Settings;
 use connectors::http::{Connector, SystemResolver, Tls};
 use engine::{Engine, Parts, Role, RunCache};
+use http::HeaderValue;
 use runtime::Runtime;
 use store::Store;
 use tokio::{net::TcpListener, runtime::Handle};
@@ -48,6 +49,17 @@ pub(crate) async fn serve(settings: Settings, role: Role, guests: Handle) -> any
         None => None,
     };
     if role.serves() {
+        let pack = builtin::FLOW_CONTROL;
+        let part = engine::Part {
+            name: pack.name,
+            version: pack.version,
+            digest: pack.digest,
+            file: pack.file,
+        };
+        engine
+            .ensure_part(part)
+            .await
+            .context("the built-in SyncPack cannot be activated")?;
         // After binding: a start that fails must not have shown the password.
         announce_admin(&settings, &engine).await?;
     }
@@ -175,6 +187,15 @@ async fn open_vault(settings: &Settings, store: &dyn Store) -> anyhow::Result<Va
     Ok(vault)
 }
 
+/// What requests of steps send without a `User-Agent` of their own; an empty text: nothing.
+fn user_agent(settings: &Settings) -> anyhow::Result<Option<HeaderValue>> {
+    let text = &settings.http.user_agent;
+    (!text.is_empty())
+        .then(|| HeaderValue::from_str(text))
+        .transpose()
+        .context("http.user_agent")
+}
+
 async fn start_engine(
     settings: &Settings,
     role: Role,
@@ -187,7 +208,9 @@ async fn start_engine(
         connectors::http::Settings {
             max_connections: settings.http.max_connections_per_origin.get() as usize,
             max_idle: settings.http.max_connections_per_origin.get() as usize,
+            max_connections_of_all: settings.http.max_connections.get() as usize,
             idle_timeout: settings.http.idle_timeout,
+            user_agent: user_agent(settings)?,
             ..connectors::http::Settings::default()
         },
         SystemResolver,

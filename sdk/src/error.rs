@@ -4,6 +4,8 @@ use std::{borrow::Cow, fmt};
 
 use serde_json::Value;
 
+use crate::words;
+
 /// The result of a step and of everything that it calls in this SDK.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -126,7 +128,7 @@ impl std::error::Error for Error {}
 
 impl From<serde_json::Error> for Error {
     fn from(error: serde_json::Error) -> Self {
-        Self::permanent(format!("JSON: {error}")).with_code("json")
+        Self::permanent(format!("JSON: {}", words::plain(&error))).with_code("json")
     }
 }
 

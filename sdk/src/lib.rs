@@ -74,6 +74,7 @@ mod output;
 mod parameters;
 mod secret;
 mod step;
+mod words;
 
 #[doc(hidden)]
 pub mod derive;

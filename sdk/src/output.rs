@@ -56,8 +56,27 @@ impl Output {
         Self::text("null".to_owned())
     }
 
-    /// Asks the host to start child applications and to wait for them. Only steps
-    /// of the kind `trigger` may do so.
+    /// Asks the host to start child applications. Only steps of the kind `trigger` may do
+    /// so. The request is an object:
+    ///
+    /// ```json
+    /// {
+    ///   "children": [
+    ///     {"application": "create_ticket", "params": {"event": 7, "configuration": "acme"}}
+    ///   ],
+    ///   "wait": true,
+    ///   "parallel": 1000,
+    ///   "on_failure": "fail"
+    /// }
+    /// ```
+    ///
+    /// `params` is what a request to run the application takes. With `wait` (the usual) the
+    /// step holds no worker while they run and ends when the last has; its data is then an
+    /// array in the order of `children`: `{"application", "run_id", "state", "data"}`, where
+    /// `data` is what the application's last step made, of several an object by their names.
+    /// Without, it ends at once, with `{"application", "run_id"}` of each. `parallel` is how
+    /// many may be under way at a time. With `on_failure` `fail` (the usual) the step fails
+    /// when a child failed or was cancelled; with `ignore` its data says so.
     pub fn start_children(request: &impl Serialize) -> Result<Self> {
         Ok(Self(Body::Children(serde_json::to_string(request)?)))
     }

@@ -6,6 +6,7 @@ use serde_json::Value;
 use crate::{
     document::{Document, Json},
     error::{Error, Result},
+    words,
 };
 
 /// How much of a refused value a message shows, in characters.
@@ -80,14 +81,16 @@ fn read<T: DeserializeOwned>(
 ) -> Result<T, String> {
     let value = serde_json::from_str::<T>(json.text()).map_err(|error| {
         // A value of a secret parameter may be the secret itself.
-        let came = if kind == "secret" {
-            format!("a value of type {}", json.kind())
-        } else {
-            came(json)
-        };
+        if kind == "secret" {
+            return format!(
+                "parameter \"{name}\": expected secret, got a value of type {}",
+                json.kind()
+            );
+        }
         format!(
-            "parameter \"{name}\": expected {kind}, got {came} ({})",
-            reason(&error)
+            "parameter \"{name}\": expected {kind}, got {} ({})",
+            came(json),
+            words::plain(&error)
         )
     })?;
     if let Some(choices) = choices() {
@@ -109,14 +112,5 @@ fn came(json: Json<'_>) -> String {
         Some((end, _)) => format!("{} {}…", json.kind(), &text[..end]),
         None if text == "null" => "null".to_owned(),
         None => format!("{} {text}", json.kind()),
-    }
-}
-
-/// What serde says, without the line and column that a single value does not need.
-fn reason(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    match text.rfind(" at line ") {
-        Some(end) => text[..end].to_owned(),
-        None => text,
     }
 }

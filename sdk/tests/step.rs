@@ -118,9 +118,9 @@ fn every_refused_parameter_is_named_at_once() {
     assert_eq!(
         error.message(),
         "parameter \"url\" (string) is required and was not given; \
-         parameter \"severity\": expected integer, got string \"high\" (invalid type: string \"high\", expected u8); \
-         parameter \"password\": expected secret, got a value of type number (invalid type: integer `12345`, expected a string); \
-         parameter \"tags\": expected array, got string \"a\" (invalid type: string \"a\", expected a sequence)"
+         parameter \"severity\": expected integer, got string \"high\" (the text \"high\" instead of a whole number from 0 to 255); \
+         parameter \"password\": expected secret, got a value of type number; \
+         parameter \"tags\": expected array, got string \"a\" (the text \"a\" instead of a list)"
     );
 }
 
@@ -196,7 +196,7 @@ fn reads_the_data_of_connected_steps() {
     assert!(
         error
             .message()
-            .starts_with("the data of step \"a\": JSON: invalid type"),
+            .starts_with("the data of step \"a\": JSON: the text \"x\" instead of"),
         "{error}"
     );
 }

@@ -206,12 +206,19 @@ impl Service {
         Ok(())
     }
 
-    /// Overwrites a configuration object that is there.
+    /// Saves a configuration object of a name for addresses, whatever was there before. Grants hold
+    /// for the hosts that it names when they are given: activate SyncPacks after it.
     pub fn configure(&self, name: &str, document: &serde_json::Value) -> anyhow::Result<()> {
         let body = serde_json::to_vec(document)?;
-        let headers = [("content-type", "application/json"), ("if-match", "*")];
+        let mut headers = vec![("content-type", "application/json"), ("if-match", "*")];
         let path = format!("/api/v1/configurations/{name}");
-        self.client()?.send("PUT", &path, &headers, &body)?.json()?;
+        let mut client = self.client()?;
+        let mut response = client.send("PUT", &path, &headers, &body)?;
+        if response.status == 412 {
+            headers.pop();
+            response = client.send("POST", "/api/v1/configurations", &headers, &body)?;
+        }
+        response.json()?;
         Ok(())
     }
 

@@ -106,7 +106,10 @@ fn every_change_is_told_with_who_and_by_which_request() {
         .into_iter()
         .filter(|one| one["name"] == "servicenow_example")
         .collect();
-    assert_eq!(activated[0]["grants"], "sl1, servicenow (private)");
+    assert_eq!(
+        activated[0]["grants"],
+        "sl1: servicenow_example at sl1.example.com:443, servicenow (private): servicenow_example at dev1.service-now.com:443"
+    );
     assert_eq!(activated[1]["grants_taken_away"], "servicenow");
     assert_eq!(activated[1]["grants_denied"], "servicenow");
     assert_eq!(of(&trail, "cancel", "run")[0]["name"], *run);

@@ -21,13 +21,21 @@ use serde_json::{Value, json};
 fn a_new_syncpack_is_tested_built_and_run() {
     let folder = support::folder();
     let project = folder.path().join("acme_tickets");
-    let sdk = place::root().join("sdk");
+    let wrong = ["syncpack", "new", "acme_tickets", "--sdk", "nosdk"];
+    let wrong = pfctl(folder.path(), &wrong).output().unwrap();
+    assert_eq!(wrong.status.code(), Some(4), "{wrong:?}");
+    assert!(said(&wrong).contains("nosdk is no SDK"), "{wrong:?}");
+    assert!(!project.exists());
+    // With what pfctl carries: nothing of the repository is needed.
     let begun = pfctl(folder.path(), &["syncpack", "new", "acme_tickets"])
-        .arg("--sdk")
-        .arg(&sdk)
         .output()
         .unwrap();
-    assert!(well(&begun).contains("acme_tickets/src/lib.rs"));
+    let files = well(&begun);
+    assert!(files.contains("acme_tickets/src/lib.rs"), "{files}");
+    assert!(
+        files.contains("acme_tickets/sdk/ (the SDK and the contract)"),
+        "{files}"
+    );
     assert!(said(&begun).contains("next: pfctl syncpack build acme_tickets"));
 
     // The versions that are there already: what is tested is the template, not the registry.
@@ -63,6 +71,15 @@ fn a_new_syncpack_is_tested_built_and_run() {
     assert_eq!(inside["manifest"]["steps"][0]["name"], "FetchItem");
     assert_eq!(inside["manifest"]["grants"][0]["id"], "service");
     assert_eq!(inside["applications"], json!(["acme_tickets_example"]));
+    let inspected = pfctl(folder.path(), &["syncpack", "inspect"])
+        .arg(&file)
+        .output()
+        .unwrap();
+    let shown = well(&inspected);
+    assert!(
+        shown.contains("METHODS") && shown.contains("of the scheme"),
+        "{shown}"
+    );
 
     runs(&file);
 }
@@ -73,11 +90,26 @@ fn runs(file: &Path) {
     let service = support::serve(folder.path(), &[]);
     let uploaded = support::pfctl(&service, &["syncpack", "upload", file.to_str().unwrap()]);
     assert_eq!(well(&uploaded).trim(), "uploaded acme_tickets 0.1.0");
-    let hint = "next: pfctl syncpack activate acme_tickets --version 0.1.0 --grant service";
+    let hint = "next: pfctl syncpack activate acme_tickets --version 0.1.0 --grant service\n\
+        write --private instead of --grant where the host is on a private address: service";
     assert_eq!(said(&uploaded).trim(), hint);
     let denied = support::pfctl(&service, &["syncpack", "activate", "acme_tickets"]);
     assert!(well(&denied).contains("activated acme_tickets 0.1.0"));
     assert!(said(&denied).contains("not granted: service"), "{denied:?}");
+    // The file that there is keeps its version.
+    let shown = support::pfctl_well(&service, &["syncpack", "show", "acme_tickets"]);
+    for words in ["METHODS", "GET", "of the scheme", "denied"] {
+        assert!(shown.contains(words), "{words}: {shown}");
+    }
+    support::put_configuration(
+        &service,
+        "acme_tickets_example",
+        &json!({"name": "acme_tickets_example", "configuration_data": [
+            {"name": "base_url", "value": items()},
+            {"name": "user", "value": "powerflow"},
+            {"name": "password", "value": "of the items", "encrypted": true},
+        ]}),
+    );
     support::pfctl_well(
         &service,
         &[
@@ -87,15 +119,6 @@ fn runs(file: &Path) {
             "--private",
             "service",
         ],
-    );
-    support::put_configuration(
-        &service,
-        "acme_tickets_example",
-        &json!({"name": "acme_tickets_example", "configuration_data": [
-            {"name": "base_url", "value": items()},
-            {"name": "user", "value": "powerflow"},
-            {"name": "password", "value": "of the items", "encrypted": true},
-        ]}),
     );
     let run = support::pfctl_well(
         &service,

@@ -293,7 +293,10 @@ impl Prober<'_> {
             (b"{'name': 1}", &["line 1"]),
             (b"[1, 2", &["line 1", "must be an object"]),
             // Where a field is missing, that comes first.
-            (b"{} trailing", &["trailing", "`name` is missing"]),
+            (
+                b"{} trailing",
+                &["trailing", "`name` is missing", "`operator` is missing"],
+            ),
             (b"{\"\xff\": 1}", &[]),
         ];
         for (body, causes) in broken {
@@ -354,7 +357,11 @@ impl Prober<'_> {
         let whole = || {
             let mut whole = json!({});
             for name in &required {
-                whole[*name] = "no_such_thing".into();
+                // An object where one is asked for, so that the fault is the field's that is meant.
+                whole[*name] = match schema["properties"][*name]["type"].as_str() {
+                    Some("object") => json!({}),
+                    _ => "no_such_thing".into(),
+                };
             }
             whole
         };
@@ -414,6 +421,7 @@ fn stored(client: &mut Client) -> Vec<Value> {
     [
         "applications",
         "configurations",
+        "schedules",
         "syncpacks",
         "steps",
         "runs",
@@ -762,7 +770,8 @@ fn files_that_are_no_syncpack_are_refused_with_the_cause() {
         refuse("a form without a file", form, empty, 400, "file");
     });
     let stored = service.client().unwrap().get("/api/v1/syncpacks").unwrap();
-    assert_eq!(stored["items"].as_array().unwrap().len(), 1);
+    // And the built-in one.
+    assert_eq!(stored["items"].as_array().unwrap().len(), 2);
     service.stop().unwrap();
 }
 

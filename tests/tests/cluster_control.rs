@@ -198,14 +198,11 @@ fn a_time_limit_ends_an_endless_loop_and_a_call_that_does_not_return() {
     let cluster = cluster(folder.path());
     let api = cluster.api();
     api.upload(&INCIDENT_SYNC.build().unwrap()).unwrap();
-    api.activate(INCIDENT_SYNC.name, INCIDENT_SYNC.grants)
-        .unwrap();
     // Accepts connections and answers nothing.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", silent.local_addr().unwrap());
-    support::put_configuration(
+    support::align(
         api,
-        "servicenow_example",
         &json!({"name": "servicenow_example", "configuration_data": [
             {"name": "sn_url", "value": url},
             {"name": "sl1_url", "value": url},

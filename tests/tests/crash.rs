@@ -6,15 +6,19 @@ mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::io::Write as _;
+use std::net::TcpStream;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use harness::packs::INCIDENT_SYNC;
+use base64::prelude::{BASE64_STANDARD as STANDARD, Engine as _};
+use harness::packs::{INCIDENT_SYNC, TRIAL};
 use harness::place;
-use harness::service::{Plan, Service};
+use harness::service::{ADMIN, Plan, Service};
 use rusqlite::Connection;
+use serde_json::json;
 use support::incidents::{GiveUp, Incidents, Progress, STEPS, SUBMITTERS, post, submit};
 use support::{PATIENCE, Random};
 
@@ -189,4 +193,44 @@ fn errors(store: &Connection) -> String {
         }
     }
     text
+}
+
+#[test]
+fn runs_whose_callers_go_away_come_to_their_end() {
+    const CALLERS: u32 = 300;
+    let folder = support::folder();
+    let service = support::serve(folder.path(), &[TRIAL]);
+    let mut client = service.client().unwrap();
+    let steps = json!([{"name": "echo", "file": "Echo", "value": 1}]);
+    support::save_steps(&mut client, "echo", steps);
+    let address = service.url().trim_start_matches("http://");
+    let credentials = STANDARD.encode(format!("{ADMIN}:{}", service.password()));
+    let body = r#"{"name": "echo"}"#;
+    let request = format!(
+        "POST /api/v1/applications/run HTTP/1.1\r\nhost: {address}\r\nauthorization: Basic {credentials}\r\n\
+         content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    // Each goes a little later than the one before: some before the run is stored, some after.
+    for caller in 0..CALLERS {
+        let mut gone = TcpStream::connect(address).unwrap();
+        gone.write_all(request.as_bytes()).unwrap();
+        thread::sleep(Duration::from_micros(u64::from(caller) * 10));
+    }
+    let accepted = support::until("the end of every run", || {
+        let mut states = Vec::new();
+        let mut path = "/api/v1/runs?limit=200".to_owned();
+        loop {
+            let part = client.get(&path).unwrap();
+            let items = part["items"].as_array().unwrap();
+            states.extend(items.iter().map(|run| run["state"].clone()));
+            let Some(next) = part["next"].as_str() else {
+                break;
+            };
+            path = format!("/api/v1/runs?limit=200&after={}", support::part(next));
+        }
+        let ended = states.iter().all(|state| state == "success");
+        (ended && !states.is_empty()).then_some(states.len())
+    });
+    assert!(accepted <= CALLERS as usize);
 }

@@ -21,12 +21,19 @@ fn upload(client: &mut Client, file: &[u8]) -> Response {
         .unwrap()
 }
 
-/// What is stored of packs: versions and files.
+/// What is stored of packs: versions and files, without the built-in ones.
 fn stored(folder: &std::path::Path) -> (usize, usize) {
     let store = support::open(folder);
     (
-        support::number(&store, "SELECT COUNT(*) FROM pack_version"),
-        support::number(&store, "SELECT COUNT(*) FROM component"),
+        support::number(
+            &store,
+            "SELECT COUNT(*) FROM pack_version WHERE name <> 'flow_control'",
+        ),
+        support::number(
+            &store,
+            "SELECT COUNT(*) FROM component WHERE digest NOT IN
+               (SELECT digest FROM pack_version WHERE name = 'flow_control')",
+        ),
     )
 }
 

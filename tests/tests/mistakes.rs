@@ -5,8 +5,11 @@
 mod support;
 
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Output};
+use std::thread;
 
 use harness::place;
 
@@ -38,6 +41,11 @@ const OF_PFCTL: &[Mistake<'_>] = &[
         &["write --param name=value"],
     ),
     ("syncpack new Bad-Name", 2, &["use small letters"]),
+    (
+        "syncpack new pack --dir /proc/none/pack",
+        4,
+        &["/proc/none"],
+    ),
     ("--url localhost:1 about", 2, &["as http://localhost:1"]),
     (
         "application show nothing",
@@ -233,6 +241,22 @@ fn what_pfctl_says_about_mistakes() {
         5,
         &["check that --url"],
     );
+    // A server that is none of ours, whatever it answers.
+    let foreign = foreign("HTTP/1.1 404 Not Found", "{\"error\": \"no such route\"}");
+    told(
+        "foreign",
+        &pfctl(
+            &service,
+            &files,
+            &format!("--url {foreign} application show x"),
+        ),
+        5,
+        &[
+            "error[PF-3003]: the server answered with status 404",
+            "no such route",
+            "check that --url",
+        ],
+    );
     // What is stored with a fault is no application to run.
     let uploaded = pfctl(&service, &files, "application upload faulty.json");
     told(
@@ -242,6 +266,28 @@ fn what_pfctl_says_about_mistakes() {
         &["it cannot run yet; next: pfctl application validate faulty.json"],
     );
     service.stop().unwrap();
+}
+
+/// A server that gives this answer to everything; its address.
+fn foreign(status: &'static str, body: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let lines = BufReader::new(stream.try_clone().unwrap()).lines();
+            let _ = lines
+                .map_while(Result::ok)
+                .take_while(|line| !line.is_empty())
+                .count();
+            let length = body.len();
+            let _ = write!(
+                stream,
+                "{status}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
+            );
+        }
+    });
+    format!("http://{address}")
 }
 
 fn pfctl(service: &harness::service::Service, folder: &Path, line: &str) -> Output {

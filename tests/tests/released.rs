@@ -13,7 +13,6 @@ use harness::{place, simulators};
 use serde_json::{Value, json};
 
 /// The pack that each of them is.
-const PACK: &str = "servicenow_example";
 
 #[test]
 fn components_of_every_released_contract_run() {
@@ -34,7 +33,6 @@ fn components_of_every_released_contract_run() {
         simulators.load(&events).unwrap();
         let service = support::serve(folder.path(), &[]);
         service.upload(&component).unwrap();
-        service.activate(PACK, &["servicenow", "sl1"]).unwrap();
         support::lead_to(&service, &simulators);
         let mut client = service.client().unwrap();
         let run = support::run(&mut client, support::SYNC, &json!({"event": events[0]}));

@@ -69,7 +69,7 @@ fn prepare(service: &Service, simulators: &Simulators) {
             variable["value"] = "of no use here".into();
         }
     }
-    support::put_configuration(service, "servicenow_example", &configuration);
+    support::align(service, &configuration);
     let mut client = service.client().unwrap();
     let event = simulators.events().unwrap()[0].clone();
     let ticket = json!({

@@ -38,6 +38,7 @@ fn slips(service: &Service, workers: u32) {
     parameters_that_nothing_takes(service, &mut client);
     queues_that_nobody_serves(service, &mut client, workers);
     documents_with_slips(service, &mut client);
+    configurations_with_slips(&mut client);
     every_fault_at_once(service, &mut client);
     places_in_lists(&mut client);
 }
@@ -63,12 +64,7 @@ fn parameters_that_nothing_takes(service: &Service, client: &mut Client) {
         let warnings = answer["warnings"].as_array().unwrap();
         let places: Vec<_> = warnings
             .iter()
-            .map(|one| {
-                (
-                    one["code"].as_str().unwrap(),
-                    one["pointer"].as_str().unwrap(),
-                )
-            })
+            .map(|one| (one["code"].as_str().unwrap(), one["at"].as_str().unwrap()))
             .collect();
         assert_eq!(
             places,
@@ -80,6 +76,17 @@ fn parameters_that_nothing_takes(service: &Service, client: &mut Client) {
         let id = answer["task_id"].as_str().unwrap();
         assert_eq!(support::ended(client, id)["state"], "success");
     }
+    // What would be a reference in a document is text in what a run is given.
+    let text = json!({"name": "echo", "params": {"value": "${config.sn_url}"}});
+    let answer = accepted(client, "", &text);
+    let warning = &answer["warnings"][0];
+    assert_eq!(
+        (&warning["code"], &warning["at"]),
+        (&"PF-R015".into(), &"/params/value".into()),
+        "{answer}"
+    );
+    let run = support::ended(client, answer["task_id"].as_str().unwrap());
+    assert_eq!(support::output(client, &run, "echo"), "${config.sn_url}");
     let fine = accepted(
         client,
         "",
@@ -90,7 +97,8 @@ fn parameters_that_nothing_takes(service: &Service, client: &mut Client) {
     let output = support::pfctl(service, &line);
     assert!(output.status.success(), "{}", said(&output));
     assert!(
-        said(&output).contains("warning: nothing takes the parameter `vlaue`"),
+        said(&output)
+            .contains("warning[PF-R014] /params/vlaue: nothing takes the parameter `vlaue`"),
         "{}",
         said(&output)
     );
@@ -121,7 +129,7 @@ fn queues_that_nobody_serves(service: &Service, client: &mut Client, workers: u3
     );
     let warning = &answer["warnings"][0];
     assert_eq!(
-        (&warning["code"], &warning["pointer"]),
+        (&warning["code"], &warning["at"]),
         (&"PF-R013".into(), &"/params/queue".into()),
         "{answer}"
     );
@@ -163,7 +171,7 @@ fn queues_that_nobody_serves(service: &Service, client: &mut Client, workers: u3
         said(&output)
     );
     assert!(
-        said(&output).contains("warning: the run is accepted and waits"),
+        said(&output).contains("warning[PF-R013] /params/queue: the run is accepted and waits"),
         "{}",
         said(&output)
     );
@@ -230,6 +238,66 @@ fn documents_with_slips(service: &Service, client: &mut Client) {
         "{}",
         said(&output)
     );
+}
+
+/// What would show or lose a secret is refused, and what is stored stays as it is.
+fn configurations_with_slips(client: &mut Client) {
+    let path = "/api/v1/configurations/kept";
+    let variable = json!({"name": "pw", "value": "s3cretpassw0rd", "encrypted": true});
+    let document = json!({"name": "kept", "configuration_data": [variable]});
+    support::save(client, "configurations", &document);
+    let before = client.get(path).unwrap();
+    let shown = json!({"name": "pw", "value": "s3cretpassw0rd", "encryptd": true});
+    let guarded = |value: &str| {
+        let secret = json!({"name": "pw", "value": value, "encrypted": true});
+        json!({"name": "kept", "configuration_data": [secret]})
+    };
+    for (slip, code, at, words) in [
+        (
+            guarded("********"),
+            "PF-C013",
+            "/configuration_data/pw",
+            "stands where a secret is hidden",
+        ),
+        (
+            guarded("pfenc:1:0123456789abcdef:cut"),
+            "PF-C008",
+            "/configuration_data/pw",
+            "cannot be opened",
+        ),
+        (
+            json!({"name": "kept", "configuration_data": [shown]}),
+            "PF-C011",
+            "/configuration_data/0/encryptd",
+            "did you mean `encrypted`?",
+        ),
+        (
+            json!({"name": "kept", "configuration_dta": [variable]}),
+            "PF-C011",
+            "/configuration_dta",
+            "did you mean `configuration_data`?",
+        ),
+        (
+            json!({"name": "kept"}),
+            "PF-C012",
+            "/configuration_data",
+            "`\"configuration_data\": []`",
+        ),
+    ] {
+        let headers = [("content-type", "application/json"), ("if-match", "*")];
+        let answer = client
+            .send("PUT", path, &headers, slip.to_string().as_bytes())
+            .unwrap();
+        let problem = support::problem(&answer, code);
+        assert_eq!(answer.status, 422, "{problem}");
+        let faults = problem["errors"].as_array().unwrap();
+        let one = faults
+            .iter()
+            .find(|one| one["code"] == code && one["at"] == at);
+        let one = one.unwrap_or_else(|| panic!("{code} {at}: {problem}"));
+        assert!(one["message"].as_str().unwrap().contains(words), "{one}");
+        assert_eq!(client.get(path).unwrap(), before, "{code}");
+    }
 }
 
 fn every_fault_at_once(service: &Service, client: &mut Client) {

@@ -140,6 +140,153 @@ fn steps_show_what_they_made_and_those_that_have_not_finished_say_so() {
 }
 
 #[test]
+fn a_list_that_is_cut_and_a_run_that_failed_are_told() {
+    let folder = support::folder();
+    let service = support::serve(folder.path(), &[TRIAL]);
+    let mut client = service.client().unwrap();
+    let pfctl = |line: &[&str]| {
+        let output = support::pfctl(&service, line);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        (output.status.code(), said)
+    };
+    support::save_steps(
+        &mut client,
+        "fails",
+        json!([{"name": "fails", "file": "Fail"}]),
+    );
+    let mut ids = Vec::new();
+    for _ in 0..3 {
+        let run = support::run(&mut client, "fails", &json!({}));
+        ids.push(run["task_id"].as_str().unwrap().to_owned());
+    }
+
+    // A list that is cut says so, and how to go on.
+    let output = support::pfctl(&service, &["run", "list", "--limit", "2"]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.starts_with("there are more than 2 runs;"), "{said}");
+    let next = said.split("--after ").nth(1).unwrap();
+    let next = next.split(',').next().unwrap();
+    let line = ["run", "list", "--limit", "2", "--after", next];
+    let output = support::pfctl(&service, &line);
+    let shown = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        shown.contains(&ids[0]) && !shown.contains(&ids[1]),
+        "{shown}"
+    );
+    assert!(output.stderr.is_empty(), "{:?}", output.stderr);
+
+    // The log of a run that failed, followed to its end, is no success; looked at, it is.
+    assert_eq!(pfctl(&["run", "logs", &ids[0], "--follow"]).0, Some(1));
+    assert_eq!(pfctl(&["run", "logs", &ids[0]]).0, Some(0));
+
+    let about = support::pfctl_well(&service, &["about"]);
+    assert!(
+        about.contains("served queues") && !about.contains('{'),
+        "{about}"
+    );
+    service.stop().unwrap();
+}
+
+#[test]
+fn hints_are_commands_whatever_the_name() {
+    let folder = support::folder();
+    let service = support::serve(folder.path(), &[TRIAL]);
+    let mut client = service.client().unwrap();
+    let pfctl = |line: &[&str]| {
+        let output = support::pfctl(&service, line);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        (output.status.code(), said)
+    };
+    support::save_steps(
+        &mut client,
+        "it's one",
+        json!([{"name": "fails", "file": "Fail"}]),
+    );
+    // What keeps an application from running is said as well.
+    let file = folder.path().join("an app.json");
+    let document = json!({"name": "it's two", "configuration": "nowhere", "steps": [
+        {"name": "a", "file": "Echo", "value": "${config.x}"}]});
+    fs::write(&file, document.to_string()).unwrap();
+    let (code, said) = pfctl(&["application", "upload", file.to_str().unwrap()]);
+    assert_eq!(code, Some(0), "{said}");
+    let checked = format!("next: pfctl application validate '{}'", file.display());
+    assert!(
+        said.contains("/configuration: there is no configuration object `nowhere`")
+            && said.contains(&checked),
+        "{said}"
+    );
+    fs::write(&file, document.to_string().replace("nowhere", "none")).unwrap();
+    let (_, said) = pfctl(&["application", "upload", file.to_str().unwrap()]);
+    assert!(
+        said.contains("next: pfctl application run 'it'\\''s two'"),
+        "{said}"
+    );
+    let (code, said) = pfctl(&[
+        "application",
+        "upload",
+        "--create-only",
+        file.to_str().unwrap(),
+    ]);
+    assert_eq!(code, Some(4), "{said}");
+    assert!(
+        said.contains("`it's two` exists already, with revision 2"),
+        "{said}"
+    );
+
+    // One that is missing keeps no other; both that are missing are named.
+    let names = [
+        "application",
+        "delete",
+        "gone",
+        "it's two",
+        "went",
+        "it's one",
+    ];
+    let (code, said) = pfctl(&names);
+    assert_eq!(code, Some(3), "{said}");
+    for words in ["`gone`", "`went`", "deleted the application it's one"] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    let left = client.get("/api/v1/applications").unwrap();
+    assert_eq!(left["items"], json!([]));
+    service.stop().unwrap();
+}
+
+#[test]
+fn a_step_that_needs_a_configuration_object_says_so() {
+    let folder = support::folder();
+    let service = support::serve(folder.path(), &[INCIDENT_SYNC]);
+    let line = ["step", "run", "ReadIncident", "--param", "sn_user=a"];
+    let output = support::pfctl(&service, &line);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(4), "{said}");
+    assert!(
+        said.contains("give `sys_id` in the run's params (--param of pfctl)")
+            && !said.contains("application variable"),
+        "{said}"
+    );
+    // Where the grant leads, only the configuration object knows.
+    let mut line = line.map(str::to_owned).to_vec();
+    for given in [
+        "sn_url=http://127.0.0.1:1",
+        "sn_password=of nobody",
+        "sys_id=\"1\"",
+    ] {
+        line.extend(["--param".to_owned(), given.to_owned()]);
+    }
+    line.push("--follow".to_owned());
+    let line: Vec<&str> = line.iter().map(String::as_str).collect();
+    let output = support::pfctl(&service, &line);
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("`servicenow` to the host in `sn_url`") && said.contains("--config"),
+        "{said}"
+    );
+    service.stop().unwrap();
+}
+
+#[test]
 fn files_of_the_store_are_for_their_owner() {
     let folder = support::folder();
     let data = folder.path().join("parent/data");

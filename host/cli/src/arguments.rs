@@ -4,12 +4,14 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::command::{application, cache, configuration, run, step, syncpack, task, worker};
+use crate::command::{
+    application, cache, configuration, run, schedule, step, syncpack, task, worker,
+};
 
 const AFTER: &str = "\
 Exit codes:
   0  done; a run ended well or with a warning
-  1  the run failed or was cancelled
+  1  the run failed or was cancelled (--wait, --follow)
   2  the command line is wrong
   3  there is nothing of that name
   4  refused: invalid, in conflict, or a file of this machine cannot be used
@@ -82,8 +84,11 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Task(task::Command),
     /// Configuration objects, where systems are and how to log in: upload, show
-    #[command(subcommand, visible_alias = "conf")]
+    #[command(subcommand, visible_aliases = ["conf", "config"])]
     Configuration(configuration::Command),
+    /// Schedules, when applications run by themselves: create, pause, look ahead and back
+    #[command(subcommand)]
+    Schedule(schedule::Command),
     /// Steps that active SyncPacks offer: find, run one alone
     #[command(subcommand)]
     Step(step::Command),
@@ -144,6 +149,7 @@ mod tests {
         let of = |line: &str| Arguments::try_parse_from(line.split(' ')).unwrap().command;
         assert!(matches!(of("pfctl app list"), Command::Application(_)));
         assert!(matches!(of("pfctl conf list"), Command::Configuration(_)));
+        assert!(matches!(of("pfctl config list"), Command::Configuration(_)));
         assert!(matches!(of("pfctl pack list --json"), Command::Syncpack(_)));
         assert!(Arguments::try_parse_from(["pfctl", "app", "run"]).is_err());
     }

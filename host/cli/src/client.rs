@@ -37,13 +37,8 @@ impl Reply {
                 "PF-3003",
                 format!("the answer is no JSON: {error}"),
             )
-            .next("check that --url names a PowerFlow service")
+            .next("check that --url (PFCTL_URL) names a PowerFlow service")
         })
-    }
-
-    /// The body as text.
-    pub(crate) fn text(&self) -> String {
-        String::from_utf8_lossy(&self.body).into_owned()
     }
 }
 
@@ -143,8 +138,18 @@ impl Client {
         query: &[(&str, String)],
         most: usize,
     ) -> Result<Vec<Value>, Failure> {
+        Ok(self.list_from(parts, query, None, most).await?.0)
+    }
+
+    /// The same from a place of the list on; with the place to go on from, if there is more.
+    pub(crate) async fn list_from(
+        &self,
+        parts: &[&str],
+        query: &[(&str, String)],
+        mut after: Option<String>,
+        most: usize,
+    ) -> Result<(Vec<Value>, Option<String>), Failure> {
         let mut items = Vec::new();
-        let mut after: Option<String> = None;
         loop {
             let size = (most - items.len()).clamp(1, 200).to_string();
             let mut query = query.to_vec();
@@ -157,7 +162,7 @@ impl Client {
             after = page["next"].as_str().map(str::to_owned);
             if after.is_none() || items.len() >= most {
                 items.truncate(most);
-                return Ok(items);
+                return Ok((items, after));
             }
         }
     }

@@ -4,6 +4,7 @@ pub(crate) mod application;
 pub(crate) mod cache;
 pub(crate) mod configuration;
 pub(crate) mod run;
+pub(crate) mod schedule;
 pub(crate) mod step;
 pub(crate) mod syncpack;
 pub(crate) mod task;
@@ -27,6 +28,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Run(command) => run::run(&session, command).await,
         Command::Task(command) => task::run(&session, command).await,
         Command::Configuration(command) => configuration::run(&session, command).await,
+        Command::Schedule(command) => schedule::run(&session, command).await,
         Command::Step(command) => step::run(&session, command).await,
         Command::Syncpack(command) => syncpack::run(&session, command).await,
         Command::Cache(command) => cache::run(&session, command).await,
@@ -50,6 +52,7 @@ async fn about(session: &Session) -> Result<Exit, Failure> {
         for (name, value) in service.as_object().into_iter().flatten() {
             match name.as_str() {
                 "workers" => {}
+                "served" => pairs.push(("served queues", worker::served(value))),
                 "started_at" => pairs.push(("started", time(value))),
                 _ => pairs.push((name.as_str(), text(value))),
             }

@@ -15,9 +15,10 @@ use crate::{
     client::{Client, with_text},
     failure::{Exit, Failure},
     file,
-    output::{self, facts, table, text, time},
+    output::{self, facts, items, table, text, time},
     progress,
     session::Session,
+    shell,
 };
 
 /// A collection of documents.
@@ -38,6 +39,11 @@ pub(crate) const APPLICATIONS: Collection = Collection {
 pub(crate) const CONFIGURATIONS: Collection = Collection {
     path: "configurations",
     word: "configuration object",
+};
+/// Schedules.
+pub(crate) const SCHEDULES: Collection = Collection {
+    path: "schedules",
+    word: "schedule",
 };
 
 /// Which files to upload, and how.
@@ -211,18 +217,13 @@ impl Collection {
         session.output.result(&json!({"items": saved}), |_| {
             saved.iter().map(said).collect::<Vec<_>>().join("\n")
         });
-        for fault in saved
-            .iter()
-            .filter_map(|one| one["warnings"].as_array())
-            .flatten()
-        {
-            let warning = format!(
-                "warning[{}] {}: {}",
-                text(&fault["code"]),
-                text(&fault["at"]),
-                text(&fault["message"])
-            );
-            session.output.remark(&warning);
+        for one in &saved {
+            for fault in items(&one["faults"]) {
+                session.output.remark(&output::fault(fault));
+            }
+            for fault in items(&one["warnings"]) {
+                session.output.remark(&output::warning(fault));
+            }
         }
         if let Some(failure) = refused {
             return Err(failure);
@@ -230,12 +231,7 @@ impl Collection {
         if let ("applications", [one], [file]) = (self.path, &saved[..], &files[..])
             && !session.output.json
         {
-            let name = text(&one["name"]);
-            let checked = match one["warnings"].as_array() {
-                Some(warnings) if !warnings.is_empty() => check(&client, &name).await?,
-                _ => Value::Null,
-            };
-            session.output.remark(&next(&name, file, &checked));
+            session.output.remark(&next(&text(&one["name"]), file, one));
         }
         Ok(Exit::Success)
     }
@@ -265,28 +261,56 @@ impl Collection {
 
     pub(crate) async fn delete(self, session: &Session, names: &[String]) -> Result<Exit, Failure> {
         let client = session.client()?;
+        let mut deleted = Deleted::default();
         for name in names {
-            if let Err(failure) = client.delete(&[self.path, name]).await {
-                return Err(client.suggest(failure, self.path, name).await);
+            match client.delete(&[self.path, name]).await {
+                Ok(_) => {
+                    let told = format!("deleted the {} {name}", self.word);
+                    deleted.one(session, name, &told);
+                }
+                Err(failure) => {
+                    let failure = client.suggest(failure, self.path, name).await;
+                    deleted.not(session, failure)?;
+                }
             }
-            session
-                .output
-                .remark(&format!("deleted the {} {name}", self.word));
         }
-        if session.output.json {
-            session
-                .output
-                .result(&json!({"deleted": names}), |_| String::new());
-        }
-        Ok(Exit::Success)
+        deleted.end(session, names.len())
     }
 }
 
-/// What checking a stored application finds.
-async fn check(client: &Client, name: &str) -> Result<Value, Failure> {
-    let document = client.get(&["applications", name]).await?.text();
-    let request = client.request(Method::POST, &["applications", "validate"]);
-    client.send(with_text(request, document)).await?.json()
+/// What came of deleting several: one that cannot be deleted does not keep the others.
+#[derive(Default)]
+pub(crate) struct Deleted {
+    names: Vec<String>,
+    refused: Option<Failure>,
+}
+
+impl Deleted {
+    /// One was deleted.
+    pub(crate) fn one(&mut self, session: &Session, name: &str, told: &str) {
+        session.output.remark(told);
+        self.names.push(name.to_owned());
+    }
+
+    /// One was not; goes on unless none could be.
+    pub(crate) fn not(&mut self, session: &Session, failure: Failure) -> Result<(), Failure> {
+        if matches!(failure.exit, Exit::Unreachable | Exit::Authentication) {
+            return Err(failure);
+        }
+        if let Some(earlier) = self.refused.replace(failure) {
+            earlier.print(session.output.json);
+        }
+        Ok(())
+    }
+
+    /// The result, and the last refusal.
+    pub(crate) fn end(self, session: &Session, asked: usize) -> Result<Exit, Failure> {
+        if session.output.json && (asked > 1 || self.refused.is_none()) {
+            let result = json!({"deleted": self.names});
+            session.output.result(&result, |_| String::new());
+        }
+        self.refused.map_or(Ok(Exit::Success), Err)
+    }
 }
 
 /// What to do with an application that was uploaded: run it with what each run must give, or
@@ -297,17 +321,21 @@ fn next(name: &str, file: &Path, checked: &Value) -> String {
         let file = if file.as_os_str() == "-" {
             "FILE".to_owned()
         } else {
-            file.display().to_string()
+            shell::path(file)
         };
         return format!("it cannot run yet; next: pfctl application validate {file}");
     }
-    let mut command = format!("next: pfctl application run {name}");
+    let mut command = format!("next: pfctl application run {}", shell::word(name));
     let mut asked = BTreeSet::new();
     for warning in checked["warnings"].as_array().into_iter().flatten() {
         let parameter = text(&warning["at"]);
         let parameter = parameter.rsplit('/').next().unwrap_or_default();
         if warning["code"] == RUN_MUST_GIVE && asked.insert(parameter.to_owned()) {
-            let _ = write!(command, " --param {parameter}=…");
+            let _ = write!(
+                command,
+                " --param {}",
+                shell::word(&format!("{parameter}=…"))
+            );
         }
     }
     command.push_str(" --follow");

@@ -77,12 +77,21 @@ impl Failure {
             429 | 500.. => Exit::Unreachable,
             _ => Exit::Refused,
         };
-        let Value::Object(problem) = problem else {
+        let Some(problem) = problem
+            .as_object()
+            .filter(|one| one.get("code").is_some_and(Value::is_string))
+        else {
             let text: String = String::from_utf8_lossy(body).chars().take(200).collect();
             let message =
                 format!("the server answered with status {status} and no problem document: {text}");
+            // Who does not speak as the service does cannot know what is there.
+            let exit = if status == 404 {
+                Exit::Unreachable
+            } else {
+                exit
+            };
             return Self::new(exit, "PF-3003", message)
-                .next("check that --url names a PowerFlow service");
+                .next("check that --url (PFCTL_URL) names a PowerFlow service");
         };
         let text = |key: &str| problem.get(key).and_then(Value::as_str).unwrap_or_default();
         let mut failure = Self::new(exit, text("code"), text("detail"));
@@ -209,14 +218,15 @@ mod tests {
             (400, Exit::Refused),
             (401, Exit::Authentication),
             (403, Exit::Authentication),
-            (404, Exit::NotFound),
+            (404, Exit::Unreachable),
             (409, Exit::Refused),
             (422, Exit::Refused),
             (429, Exit::Unreachable),
             (500, Exit::Unreachable),
             (503, Exit::Unreachable),
         ] {
-            assert_eq!(Failure::of_answer(status, b"{}").exit, exit);
+            let foreign = Failure::of_answer(status, b"{}");
+            assert_eq!((foreign.exit, &*foreign.code), (exit, "PF-3003"));
             assert_eq!(Failure::of_answer(status, b"<html>").exit, exit);
         }
     }

@@ -147,10 +147,14 @@ impl<'a> View<'a> {
             let mut part = log_part(client, id, self.after.as_deref(), None)
                 .await?
                 .json()?;
-            self.after = part["next"].as_str().map(str::to_owned);
-            match part["items"].take() {
-                Value::Array(items) if !items.is_empty() => lines.extend(items),
-                _ => break,
+            let next = part["next"].as_str().map(str::to_owned);
+            let stands = next == self.after;
+            self.after = next;
+            if let Value::Array(items) = part["items"].take() {
+                lines.extend(items);
+            }
+            if stands || part["more"] != true {
+                break;
             }
         }
         Ok(lines)
@@ -203,6 +207,12 @@ impl<'a> View<'a> {
 
 /// A step's state, and whether it takes or took longer than it should.
 fn state(step: &Value) -> String {
+    if let Some(waits) = step["waits_for"]["message"].as_str() {
+        return match step["waits_for"]["until"].as_str() {
+            Some(_) => format!("{waits} at {}", time(&step["waits_for"]["until"])),
+            None => waits.to_owned(),
+        };
+    }
     let late = if step["late_at"].is_string() {
         ", late"
     } else {

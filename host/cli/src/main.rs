@@ -25,6 +25,7 @@ mod params;
 mod profile;
 mod progress;
 mod session;
+mod shell;
 mod stream;
 
 use std::process::ExitCode;

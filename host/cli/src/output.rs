@@ -92,6 +92,21 @@ pub(crate) fn table(heading: &[&str], rows: &[Vec<String>]) -> String {
     text
 }
 
+/// A text of others as a terminal may have it: what would move the cursor, change its colours or
+/// more is written out, and a further line is indented, so that none passes for one of ours.
+pub(crate) fn harmless(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '\n' => shown.push_str("\n    "),
+            '\t' => shown.push(letter),
+            letter if letter.is_control() => shown.extend(letter.escape_default()),
+            letter => shown.push(letter),
+        }
+    }
+    shown
+}
+
 /// A text without line breaks and what else would move the cursor.
 fn one_line(text: &str) -> String {
     let words = text.split(|letter: char| letter.is_whitespace() || letter.is_control());
@@ -125,7 +140,7 @@ pub(crate) fn facts(pairs: &[(&str, String)]) -> String {
         .unwrap_or(0);
     let mut text = String::new();
     for (name, value) in pairs.iter().filter(|(_, value)| !value.is_empty()) {
-        let mut lines = value.trim_end().lines();
+        let mut lines = value.trim_end().lines().map(harmless);
         let first = lines.next().unwrap_or_default();
         let _ = writeln!(text, "{name:width$}  {first}");
         for line in lines {
@@ -143,6 +158,38 @@ pub(crate) fn text(value: &Value) -> String {
         Value::Array(items) => items.iter().map(text).collect::<Vec<_>>().join(", "),
         other => other.to_string(),
     }
+}
+
+/// The entries of a list; of anything else none.
+pub(crate) fn items(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+/// A warning of the service as a line.
+pub(crate) fn warning(fault: &Value) -> String {
+    warning_line(
+        &text(&fault["code"]),
+        &text(&fault["at"]),
+        &text(&fault["message"]),
+    )
+}
+
+/// A fault as a line.
+pub(crate) fn fault(fault: &Value) -> String {
+    let place = format!("{} {}", text(&fault["code"]), text(&fault["at"]));
+    format!("{}: {}", place.trim_end(), text(&fault["message"]))
+}
+
+/// The parts of a warning: the code, the place if it has one, and what is odd.
+pub(crate) fn warning_line(code: &str, at: &str, message: &str) -> String {
+    let space = if at.is_empty() { "" } else { " " };
+    format!("warning[{code}]{space}{at}: {message}")
+}
+
+/// A number of things: `1 run`, `2 runs`.
+pub(crate) fn count(number: u64, thing: &str) -> String {
+    let s = if number == 1 { "" } else { "s" };
+    format!("{number} {thing}{s}")
 }
 
 /// A document as people keep it in files.
@@ -214,6 +261,16 @@ mod tests {
             "NAME   N\ngröße  1\na      22\n"
         );
         assert_eq!(table(&["name"], &[]), "none\n");
+    }
+
+    #[test]
+    fn a_text_of_others_does_not_reach_the_terminal_as_commands() {
+        assert_eq!(
+            harmless("a\tb\u{1b}[2J\u{9b}31m\r\nERROR \u{7}é\u{202e}"),
+            "a\tb\\u{1b}[2J\\u{9b}31m\\r\n    ERROR \\u{7}é\u{202e}"
+        );
+        let shown = facts(&[("application", "a\u{1b}]0;x\u{7}\nb".to_owned())]);
+        assert_eq!(shown, "application  a\\u{1b}]0;x\\u{7}\n             b\n");
     }
 
     #[test]

@@ -13,7 +13,7 @@ use std::{
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::output::{duration, instant, text};
+use crate::output::{duration, harmless, instant, text};
 
 /// After so long, what a step wrote at the same time has been stored and read.
 const LATE: Duration = Duration::from_millis(1500);
@@ -86,7 +86,7 @@ impl Stream {
     fn state(&mut self, step: &Value, run: &Value, now: Instant) {
         let (name, state) = (text(&step["name"]), text(&step["state"]));
         let waits = state == "ready";
-        if !waits && !matches!(&*state, "skipped" | "cancelled") {
+        if !waits && !matches!(&*state, "skipped" | "not_taken" | "cancelled") {
             return;
         }
         if self.told.insert(name.clone(), state.clone()).as_ref() == Some(&state) {
@@ -165,6 +165,7 @@ fn steps(run: &Value) -> &[Value] {
 }
 
 fn step_line(time: &Value, name: &str, state: &str, took: &str, attempt: i64) -> String {
+    let name = harmless(name);
     let mut line = format!("{:24}  {:7}  {name}: {state}", instant(time), "STEP");
     if !took.is_empty() {
         let _ = write!(line, " in {took}");
@@ -181,8 +182,8 @@ pub(crate) fn log_line(line: &Value) -> String {
         "{:24}  {:7}  {}: {}",
         instant(&line["time"]),
         text(&line["level"]),
-        text(&line["step"]),
-        text(&line["message"])
+        harmless(&text(&line["step"])),
+        harmless(&text(&line["message"]))
     )
 }
 

@@ -54,6 +54,8 @@ pub(crate) fn add_wasm_target() -> anyhow::Result<()> {
 
 /// Builds the programs that the demonstration starts.
 pub(crate) fn programs() -> anyhow::Result<()> {
+    // The service holds components of its own.
+    add_wasm_target()?;
     eprintln!(
         "Building powerflow, pfctl and the simulators. The first build compiles the sandbox with \
          optimisations and takes 10 to 15 minutes on two cores; later ones take seconds."

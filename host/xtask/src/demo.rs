@@ -69,7 +69,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(Duration::from_millis(200)) {
         stage.expect_running()?;
     }
-    eprintln!("Stopping …");
+    eprintln!("Stopping, and deleting the demonstration's data …");
     stage.stop()?;
     Ok(ExitCode::SUCCESS)
 }
@@ -135,7 +135,7 @@ Try next, in another terminal:
 host/docs/getting-started.md has the lines to write an event of your own, and to start the simulators
 and a service by hand.
 
-Ctrl-C stops the service and the simulators.",
+Ctrl-C stops the service and the simulators and deletes all their data and logs.",
         password = service.password(),
         servicenow = stage.simulators.servicenow_url(),
         sl1 = stage.simulators.sl1_url(),

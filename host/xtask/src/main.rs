@@ -37,7 +37,7 @@ enum Command {
     Demo(demo::Options),
     /// Run every test: units, end to end, guests, documentation, demonstration
     Test(tests::Options),
-    /// Check form, lints, licences, layers and generated files
+    /// Check form, lints, licences, layers and words; `test` compares the generated files
     Check(ci::Options),
     /// What the build server runs: `check`, then `test`
     Ci,

@@ -4,7 +4,10 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use super::{Incoming, Url};
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    words,
+};
 
 /// How much of a body an error shows, in bytes.
 const SHOWN: usize = 2048;
@@ -73,8 +76,12 @@ impl Response {
     pub fn json<T: DeserializeOwned>(&self) -> Result<T> {
         serde_json::from_slice(&self.incoming.body).map_err(|error| {
             self.describe(
-                Error::permanent(format!("{}: the answer does not fit: {error}", self.at()))
-                    .with_code("http-body"),
+                Error::permanent(format!(
+                    "{}: the answer does not fit: {}",
+                    self.at(),
+                    words::plain(&error)
+                ))
+                .with_code("http-body"),
             )
         })
     }

@@ -14,9 +14,9 @@ use harness::simulators;
 use serde_json::{Value, json};
 
 use crate::figure::{Bench, Better, median, percentile};
-use crate::load;
-use crate::service::{bodies, body};
+use crate::service::{CHAIN, bodies, body};
 use crate::sync::{APPLICATION, WARM_UP, check, plainly};
+use crate::{load, schedules};
 
 const PATIENCE: Duration = Duration::from_mins(10);
 /// Each look starts a program; what it costs is little beside what is measured.
@@ -182,6 +182,22 @@ pub(crate) fn w1(bench: &mut Bench) -> anyhow::Result<()> {
     Ok(())
 }
 
+pub(crate) fn schedules(bench: &mut Bench) -> anyhow::Result<()> {
+    let count = bench.amount(5_000);
+    let mut seconds = Vec::new();
+    for _ in 0..bench.rounds() {
+        let bed = Bed::new(1, &[("worker.queues", "default")], &[BENCH])?;
+        warm_up(&bed)?;
+        let now = "extract(epoch FROM clock_timestamp())";
+        let ask = |sql: &str| bed.number(sql);
+        let api = bed.cluster.api();
+        seconds.push(schedules::measure(api, CHAIN, count, now, GLANCE, ask)?);
+        bed.cluster.stop()?;
+    }
+    schedules::add(bench, seconds, count);
+    Ok(())
+}
+
 fn warm_up(bed: &Bed) -> anyhow::Result<()> {
     let mut client = bed.cluster.api().client()?;
     for number in 0..WARM_UP {
@@ -242,16 +258,17 @@ struct Round {
 fn synchronise(bench: &Bench, latency: Duration) -> anyhow::Result<Round> {
     let events: Vec<Value> =
         ::simulators::events::generate(WARM_UP + bench.amount(10_000), 1).collect();
-    let mut bed = Bed::new(1, &[], &[INCIDENT_SYNC])?;
+    let mut bed = Bed::new(1, &[], &[])?;
     let simulators = simulators::Plan {
         unique_correlation: true,
         ..simulators::Plan::default()
     }
     .start(bed.folder.path())?;
     simulators.load(&events)?;
-    bed.cluster
-        .api()
-        .configure(INCIDENT_SYNC.name, &simulators.configuration())?;
+    let api = bed.cluster.api();
+    api.upload(&INCIDENT_SYNC.build()?)?;
+    api.configure(INCIDENT_SYNC.name, &simulators.configuration())?;
+    api.activate(INCIDENT_SYNC.name, INCIDENT_SYNC.grants)?;
     let bodies: Vec<Vec<u8>> = events
         .iter()
         .map(|event| {

@@ -9,6 +9,7 @@ mod load;
 mod machine;
 mod pace;
 mod queue;
+mod schedules;
 mod service;
 mod store;
 mod sync;
@@ -26,14 +27,19 @@ use crate::figure::{Bench, Figure};
 type Measure = fn(&mut Bench) -> anyhow::Result<()>;
 
 /// All rungs in the order in which they are measured and printed, and what measures them.
-const RUNGS: [(&[&str], Measure); 9] = [
+const RUNGS: [(&[&str], Measure); 12] = [
     (&["wasm_call"], wasm::rung),
+    (&["wasm_condition", "wasm_transform"], wasm::operators),
     (
         &["store_commit_single", "store_commit_coalesced"],
         store::rungs,
     ),
     (&["queue_roundtrip"], queue::rung),
     (&["w1", "w1_cpu_ms"], service::w1),
+    (
+        &["w1_operators", "w1_operators_cpu_ms"],
+        service::w1_operators,
+    ),
     (
         &["w2_0ms", "w2_cpu_ms", "store_bytes_per_event"],
         sync::at_once,
@@ -48,10 +54,11 @@ const RUNGS: [(&[&str], Measure); 9] = [
         &["rss_idle", "rss_queued_10k", "rss_queued_100k"],
         service::memory,
     ),
+    (&["schedules_5k"], schedules::embedded),
 ];
 
 /// The same for a cluster on PostgreSQL and Redis.
-const CLUSTER_RUNGS: [(&[&str], Measure); 6] = [
+const CLUSTER_RUNGS: [(&[&str], Measure); 7] = [
     (
         &[
             "postgres_commit_single",
@@ -68,6 +75,7 @@ const CLUSTER_RUNGS: [(&[&str], Measure); 6] = [
         cluster::idle_and_two,
     ),
     (&["redis_bytes_per_event"], cluster::queued),
+    (&["schedules_5k"], cluster::schedules),
 ];
 
 /// The ladder of benchmarks

@@ -16,7 +16,9 @@ use crate::load;
 use crate::{pace, store, wasm};
 
 /// Three chained steps, each of which adds a field.
-const CHAIN: &str = "bench_chain_of_three";
+pub(crate) const CHAIN: &str = "bench_chain_of_three";
+/// The same with a transform and a condition between the steps.
+const OPERATORS: &str = "bench_operators";
 /// The queue that a service listens on that shall let all others wait.
 const HELD: &str = "held";
 const WARM_UP: usize = 300;
@@ -29,12 +31,16 @@ const PATIENCE: Duration = Duration::from_mins(10);
 
 /// A run of the chain with an event of 500 bytes.
 pub(crate) fn body(number: usize, queue: Option<&str>) -> Vec<u8> {
+    body_of(CHAIN, number, queue)
+}
+
+fn body_of(application: &str, number: usize, queue: Option<&str>) -> Vec<u8> {
     let event = json!({"id": number, "text": "x".repeat(500 - 20 - number.to_string().len())});
     let mut params = json!({"event": event});
     if let Some(queue) = queue {
         params["queue"] = queue.into();
     }
-    json!({"name": CHAIN, "params": params})
+    json!({"name": application, "params": params})
         .to_string()
         .into_bytes()
 }
@@ -50,6 +56,12 @@ fn start(folder: &Path, held: bool) -> anyhow::Result<Service> {
         plan = plan.with("worker.queues", HELD);
     }
     plan.start()
+}
+
+/// A service that is warm and serves all queues but [`crate::schedules`]'s.
+pub(crate) fn prepared(folder: &Path) -> anyhow::Result<Service> {
+    prepare(folder)?;
+    start(folder, true)
 }
 
 fn prepare(folder: &Path) -> anyhow::Result<()> {
@@ -107,7 +119,8 @@ pub(crate) fn newest(connection: &Connection) -> anyhow::Result<i64> {
     Ok(connection.query_row("SELECT COALESCE(MAX(id), 0) FROM run", [], |row| row.get(0))?)
 }
 
-pub(crate) fn w1(bench: &mut Bench) -> anyhow::Result<()> {
+/// Queued runs of an application: how many a second, and the CPU-milliseconds of each.
+fn queued(bench: &Bench, application: &str) -> anyhow::Result<(f64, f64)> {
     let (mut rates, mut costs) = (Vec::new(), Vec::new());
     let runs = bench.amount(10_000);
     for _ in 0..bench.rounds() {
@@ -117,7 +130,8 @@ pub(crate) fn w1(bench: &mut Bench) -> anyhow::Result<()> {
         // What starting costs a process is no cost of the runs.
         let starting = held.usage()?.cpu;
         let before = newest(&open(folder.path())?)?;
-        load::submit(&held, &bodies(runs, None))?;
+        let bodies: Vec<_> = (0..runs).map(|at| body_of(application, at, None)).collect();
+        load::submit(&held, &bodies)?;
         held.stop()?;
         let mut service = start(folder.path(), false)?;
         let connection = open(folder.path())?;
@@ -132,6 +146,12 @@ pub(crate) fn w1(bench: &mut Bench) -> anyhow::Result<()> {
         drop(connection);
         service.stop()?;
     }
+    Ok((median(rates), median(costs)))
+}
+
+pub(crate) fn w1(bench: &mut Bench) -> anyhow::Result<()> {
+    let (rate, cost) = queued(bench, CHAIN)?;
+    bench.costs.insert("w1", rate);
     let calls = bench.cost("wasm_call", wasm::rung)? / 3.0;
     let commits = bench.cost("store_commit_coalesced", store::rungs)? / 3.0;
     let limit = if calls < commits {
@@ -139,17 +159,29 @@ pub(crate) fn w1(bench: &mut Bench) -> anyhow::Result<()> {
     } else {
         ("a third of store_commit_coalesced", commits)
     };
-    bench.add("w1", median(rates), "runs/s", Better::More, Some(limit));
+    bench.add("w1", rate, "runs/s", Better::More, Some(limit));
     let layers = 3.0
         * (bench.cost("wasm_cpu_ms", wasm::rung)? + bench.cost("store_cpu_ms", store::rungs)?);
     bench.add(
         "w1_cpu_ms",
-        median(costs),
+        cost,
         "CPU-ms",
         Better::Less,
         Some(("three calls and three results by themselves", layers)),
     );
     bench.note("w1: the runs were accepted by a service that listens on another queue; its successor begins with them queued. Times are those of the store: first step started, last run finished. w1_cpu_ms is that successor's CPU without what a start costs.");
+    Ok(())
+}
+
+pub(crate) fn w1_operators(bench: &mut Bench) -> anyhow::Result<()> {
+    let (rate, cost) = queued(bench, OPERATORS)?;
+    let chain = bench.cost("w1", w1)?;
+    let limit = (
+        "three fifths of w1: five steps instead of three",
+        chain * 0.6,
+    );
+    bench.add("w1_operators", rate, "runs/s", Better::More, Some(limit));
+    bench.add("w1_operators_cpu_ms", cost, "CPU-ms", Better::Less, None);
     Ok(())
 }
 

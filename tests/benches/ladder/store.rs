@@ -132,6 +132,7 @@ impl Bed {
                 route: Route::All,
                 claim: Some(WORKER),
                 expires_at: EXPIRES,
+                parent: None,
             };
             match self.store.complete(completion).await? {
                 Completed::Stored {

@@ -101,8 +101,8 @@ fn round(events: &[Value], latency: Duration) -> anyhow::Result<Round> {
     let plan = Plan::new(folder.path())?.with("log.level", "warn");
     let mut service = plan.start()?;
     service.upload(&INCIDENT_SYNC.build()?)?;
-    service.activate(INCIDENT_SYNC.name, INCIDENT_SYNC.grants)?;
     service.configure(INCIDENT_SYNC.name, &simulators.configuration())?;
+    service.activate(INCIDENT_SYNC.name, INCIDENT_SYNC.grants)?;
 
     let body = |event: &Value| {
         json!({"name": APPLICATION, "params": {"event": event}})

@@ -1,4 +1,5 @@
 //! `wasm_call`: a fresh instance and one call of a step that does nothing, two threads.
+//! `wasm_condition`, `wasm_transform`: the same of the steps that execute operators.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -52,7 +53,7 @@ pub(crate) fn rung(bench: &mut Bench) -> anyhow::Result<()> {
     let file = Bytes::from(std::fs::read(BENCH.build()?)?);
     let (mut ours, mut bare, mut cpu) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..bench.rounds() {
-        let (rate, cost) = with_runtime(&file, bench.time())?;
+        let (rate, cost) = with_runtime(&file, (STEP, PARAMETERS, "{}"), bench.time())?;
         cpu.push(cost);
         ours.push(rate);
         bare.push(alone(&file, bench.time())?);
@@ -67,6 +68,27 @@ pub(crate) fn rung(bench: &mut Bench) -> anyhow::Result<()> {
         Better::More,
         Some(("wasmtime alone, same component", median(bare))),
     );
+    Ok(())
+}
+
+/// What conditions and transforms cost, beside a step that does nothing.
+pub(crate) fn operators(bench: &mut Bench) -> anyhow::Result<()> {
+    let file = Bytes::from_static(builtin::FLOW_CONTROL.file);
+    let condition = r#"{"branches":[{"label":"a","when":{"and":[{"equal":["x","y"]},{"above":[3,2]}]}},{"label":"b","when":{"not":{"below":[3,2]}}}],"output":"auto","connected":[]}"#;
+    let transform = r#"{"template":{"text":"{\"id\": {{ input.id }}, \"name\": {{ input.name | upper | tojson }}}"},"output":"auto","connected":["first"]}"#;
+    let data = r#"{"first":{"id":1,"name":"disk full","text":"some more"}}"#;
+    let calls = bench.cost("wasm_call", rung)?;
+    for (name, step, parameters) in [
+        ("wasm_condition", "Condition", condition),
+        ("wasm_transform", "Transform", transform),
+    ] {
+        let mut rates = Vec::new();
+        for _ in 0..bench.rounds() {
+            rates.push(with_runtime(&file, (step, parameters, data), bench.time())?.0);
+        }
+        let limit = Some(("wasm_call", calls));
+        bench.add(name, median(rates), "calls/s", Better::More, limit);
+    }
     Ok(())
 }
 
@@ -116,7 +138,11 @@ impl CachePort for NoCache {
 }
 
 /// Calls per second, and the CPU-milliseconds of one.
-fn with_runtime(file: &Bytes, time: Duration) -> anyhow::Result<(f64, f64)> {
+fn with_runtime(
+    file: &Bytes,
+    (step, parameters, data): (&str, &str, &str),
+    time: Duration,
+) -> anyhow::Result<(f64, f64)> {
     let folder = tempfile::tempdir()?;
     threads()?.block_on(async {
         let clock: Arc<dyn Clock> = Arc::new(Standing);
@@ -132,10 +158,10 @@ fn with_runtime(file: &Bytes, time: Duration) -> anyhow::Result<(f64, f64)> {
             .load("bench")?
             .context("the component was not installed")?;
         let call = Call {
-            step: STEP.into(),
+            step: step.into(),
             pack: BENCH.name.into(),
-            parameters: PARAMETERS.to_owned(),
-            data: "{}".to_owned(),
+            parameters: parameters.to_owned(),
+            data: data.to_owned(),
             context: CONTEXT.to_owned(),
             tenant: TenantId::DEFAULT,
             log: Arc::new(LogBuffer::new(clock, Level::Warning, LogLimits::default())),

@@ -80,8 +80,6 @@ impl Endurance {
         let cluster = Cluster::start(folder.path(), size, settings).unwrap();
         let api = cluster.api();
         api.upload(&INCIDENT_SYNC.build().unwrap()).unwrap();
-        api.activate(INCIDENT_SYNC.name, INCIDENT_SYNC.grants)
-            .unwrap();
         super::lead_to(api, &incidents.simulators);
         Self {
             cluster,

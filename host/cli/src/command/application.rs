@@ -1,5 +1,7 @@
 //! `pfctl application …`
 
+mod preview;
+
 use std::{
     path::{Path, PathBuf},
     time::Duration,
@@ -15,7 +17,7 @@ use crate::{
     failure::{Exit, Failure},
     file,
     follow::{self, Manner},
-    output::{pretty, text},
+    output::{self, pretty, text},
     params::Params,
     session::Session,
 };
@@ -54,6 +56,13 @@ pub(crate) enum Command {
         /// The file; - for stdin
         file: PathBuf,
     },
+    /// Show what a condition or a transform of an application makes
+    ///
+    /// On the data of a past run, or on data from a file: {"STEP NAME": DATA, …}. Nothing is
+    /// stored.
+    ///
+    /// Example: pfctl application preview apps/sync.json "How bad?" --data event.json
+    Preview(Preview),
     /// Delete applications
     ///
     /// Their past runs stay readable.
@@ -82,6 +91,24 @@ pub(crate) enum Command {
     ///
     /// Example: pfctl application run create_or_update_incident --param event_id=4711 --config acme --follow
     Run(Run),
+}
+
+/// Which operator to evaluate, and on what.
+#[derive(Debug, Args)]
+pub(crate) struct Preview {
+    /// The application's file; - for stdin
+    file: PathBuf,
+    /// The name of the condition or transform in it
+    step: String,
+    /// A run whose steps have left data
+    #[arg(long, value_name = "RUN", conflicts_with = "data")]
+    run: Option<String>,
+    /// A file with the data of steps by name; - for stdin
+    #[arg(long, value_name = "FILE")]
+    data: Option<PathBuf>,
+    /// The configuration object that references mean
+    #[arg(long, value_name = "NAME")]
+    config: Option<String>,
 }
 
 /// How to run an application.
@@ -115,7 +142,7 @@ pub(crate) struct Waiting {
         clippy::option_option,
         reason = "the option may be absent, given alone, or given with a number"
     )]
-    /// Wait for its end, or at most so many seconds
+    /// Wait for its end, or at most so many seconds: --wait=5, with the equals sign
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, require_equals = true, value_parser = seconds)]
     wait: Option<Option<Duration>>,
     /// Wait for its end and show the states of its steps (STEP) and its log lines as they come
@@ -140,7 +167,7 @@ fn seconds(text: &str) -> Result<Duration, String> {
     let seconds = text.parse().ok();
     seconds
         .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
-        .ok_or_else(|| "give seconds, such as 20 or 0.5".to_owned())
+        .ok_or_else(|| "give seconds, such as --wait=20 or --wait=0.5".to_owned())
 }
 
 impl Waiting {
@@ -198,8 +225,7 @@ impl Waiting {
         let id = text(&run["task_id"]);
         let warnings = run["warnings"].as_array().cloned().unwrap_or_default();
         for warning in &warnings {
-            let warning = format!("warning: {}", text(&warning["message"]));
-            session.output.remark(&warning);
+            session.output.remark(&output::warning(warning));
         }
         let Some(mut manner) = manner else {
             session.output.result(&run, |_| id.clone());
@@ -229,6 +255,7 @@ pub(crate) async fn run(session: &Session, command: Command) -> Result<Exit, Fai
         Command::Show { name } => APPLICATIONS.show(session, &name).await,
         Command::Upload(upload) => APPLICATIONS.upload(session, &upload).await,
         Command::Validate { file } => validate(session, &file).await,
+        Command::Preview(asked) => preview::preview(session, &asked).await,
         Command::Delete(Names { names }) => APPLICATIONS.delete(session, &names).await,
         Command::Export(export) => APPLICATIONS.export(session, &export).await,
         Command::Copy {
@@ -253,18 +280,8 @@ async fn validate(session: &Session, path: &Path) -> Result<Exit, Failure> {
         if faults.is_empty() && warnings.is_empty() {
             return format!("{}: nothing is wrong", path.display());
         }
-        let line = |fault: &Value| {
-            format!(
-                "{} {}: {}",
-                text(&fault["code"]),
-                text(&fault["at"]),
-                text(&fault["message"])
-            )
-        };
-        let faults = faults.iter().map(line);
-        let warnings = warnings
-            .iter()
-            .map(|warning| format!("warning {}", line(warning)));
+        let faults = faults.iter().map(output::fault);
+        let warnings = warnings.iter().map(output::warning);
         faults.chain(warnings).collect::<Vec<_>>().join("\n")
     });
     Ok(if faults.is_empty() {

@@ -5,8 +5,9 @@ use reqwest::Method;
 use serde_json::json;
 
 use crate::{
+    document::Deleted,
     failure::{Exit, Failure},
-    output::{table, text, time},
+    output::{count, table, text, time},
     session::Session,
 };
 
@@ -82,15 +83,14 @@ pub(crate) async fn run(session: &Session, command: Command) -> Result<Exit, Fai
             });
         }
         Command::Delete { keys } => {
+            let mut deleted = Deleted::default();
             for key in &keys {
-                client.delete(&["cache", key]).await.map_err(missing)?;
-                session.output.remark(&format!("deleted {key}"));
+                match client.delete(&["cache", key]).await {
+                    Ok(_) => deleted.one(session, key, &format!("deleted {key}")),
+                    Err(failure) => deleted.not(session, missing(failure))?,
+                }
             }
-            if session.output.json {
-                session
-                    .output
-                    .result(&json!({"deleted": keys}), |_| String::new());
-            }
+            return deleted.end(session, keys.len());
         }
         Command::Clear { prefix, .. } => {
             let request = client
@@ -98,7 +98,8 @@ pub(crate) async fn run(session: &Session, command: Command) -> Result<Exit, Fai
                 .query(&[("prefix", prefix.unwrap_or_default())]);
             let cleared = client.send(request).await?.json()?;
             session.output.result(&cleared, |cleared| {
-                format!("deleted {} records", text(&cleared["deleted"]))
+                let number = cleared["deleted"].as_u64().unwrap_or_default();
+                format!("deleted {}", count(number, "record"))
             });
         }
     }

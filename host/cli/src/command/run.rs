@@ -12,8 +12,9 @@ use crate::{
     client::Client,
     failure::{Exit, Failure},
     follow::{log_part, summary},
-    output::{self, duration, table, text, time},
+    output::{self, count, duration, table, text, time},
     session::Session,
+    shell,
     stream::log_line,
 };
 
@@ -41,6 +42,9 @@ pub(crate) enum Command {
         /// At most so many
         #[arg(long, short = 'n', default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
         limit: u32,
+        /// Only those behind this place, which the part before names as `next`
+        #[arg(long, value_name = "NEXT")]
+        after: Option<String>,
     },
     /// Show a run with its steps, or a step
     ///
@@ -50,6 +54,9 @@ pub(crate) enum Command {
         id: String,
     },
     /// Print the log of a run or of a step
+    ///
+    /// With --follow, the exit code is that of the run or step: 1 when it failed or was
+    /// cancelled.
     ///
     /// A line has a time, a level, the step and a text. Levels: DEBUG, INFO, WARNING, ERROR, and
     /// FLOW, with which the predecessor's logs tell when a step started (`start NAME`) and stopped
@@ -62,7 +69,7 @@ pub(crate) enum Command {
         /// Go on until its end
         #[arg(long, short)]
         follow: bool,
-        /// Only lines of this level or above
+        /// Only lines of this level or above, and FLOW lines
         #[arg(long, value_enum)]
         level: Option<LogLevel>,
     },
@@ -125,6 +132,7 @@ pub(crate) async fn run(session: &Session, command: Command) -> Result<Exit, Fai
             queue,
             config,
             limit,
+            after,
         } => {
             let query = [
                 ("application", application),
@@ -135,7 +143,7 @@ pub(crate) async fn run(session: &Session, command: Command) -> Result<Exit, Fai
             .into_iter()
             .filter_map(|(name, value)| Some((name, value?)))
             .collect::<Vec<_>>();
-            list(session, &client, &query, limit as usize).await
+            list(session, &client, &query, after, limit as usize).await
         }
         Command::Show { id } => show(session, &client, known(&id)?).await,
         Command::Logs { id, follow, level } => {
@@ -181,43 +189,54 @@ async fn list(
     session: &Session,
     client: &Client,
     query: &[(&str, String)],
+    after: Option<String>,
     limit: usize,
 ) -> Result<Exit, Failure> {
-    let items = client.list(&["runs"], query, limit).await?;
-    session.output.result(&json!({"items": items}), |_| {
-        let rows: Vec<_> = items
-            .iter()
-            .map(|run| {
-                let steps = format!(
-                    "{}/{}",
-                    text(&run["steps_ended"]),
-                    text(&run["steps_total"])
-                );
-                let took = duration(&run["started_at"], &run["finished_at"]);
-                vec![
-                    text(&run["task_id"]),
-                    text(&run["application"]),
-                    text(&run["state"]),
-                    steps,
-                    time(&run["created_at"]),
-                    took,
-                    text(&run["configuration"]),
-                ]
-            })
-            .collect();
-        table(
-            &[
-                "run",
-                "application",
-                "state",
-                "steps",
-                "accepted",
-                "took",
-                "configuration",
-            ],
-            &rows,
-        )
-    });
+    let (items, next) = client.list_from(&["runs"], query, after, limit).await?;
+    let shown = items.len() as u64;
+    session
+        .output
+        .result(&json!({"items": items, "next": next}), |_| {
+            let rows: Vec<_> = items
+                .iter()
+                .map(|run| {
+                    let steps = format!(
+                        "{}/{}",
+                        text(&run["steps_ended"]),
+                        text(&run["steps_total"])
+                    );
+                    let took = duration(&run["started_at"], &run["finished_at"]);
+                    vec![
+                        text(&run["task_id"]),
+                        text(&run["application"]),
+                        text(&run["state"]),
+                        steps,
+                        time(&run["created_at"]),
+                        took,
+                        text(&run["configuration"]),
+                    ]
+                })
+                .collect();
+            table(
+                &[
+                    "run",
+                    "application",
+                    "state",
+                    "steps ended",
+                    "accepted",
+                    "took",
+                    "configuration",
+                ],
+                &rows,
+            )
+        });
+    if let Some(next) = next {
+        session.output.remark(&format!(
+            "there are more than {}; those behind: the same command with --after {}, or a larger --limit",
+            count(shown, "run"),
+            shell::word(&next)
+        ));
+    }
     Ok(Exit::Success)
 }
 
@@ -257,13 +276,22 @@ async fn logs(
                 log_line(line)
             });
         }
-        after = part["next"].as_str().map(str::to_owned);
-        match (part["more"] == true, follow, lines.is_empty()) {
-            (false, _, _) | (true, false, true) => return Ok(Exit::Success),
+        // A part may be empty, because no line of it has the level, and others follow.
+        let next = part["next"].as_str().map(str::to_owned);
+        let stands = next == after;
+        after = next;
+        match (part["more"] == true, follow, stands) {
+            (false, true, _) => break,
+            (false, false, _) | (true, false, true) => return Ok(Exit::Success),
             (true, true, true) => tokio::time::sleep(POLL).await,
             (true, _, false) => {}
         }
     }
+    let task = client.get(&["tasks", id]).await?.json()?;
+    Ok(match task["state"].as_str() {
+        Some("failed" | "cancelled") => Exit::RunFailed,
+        _ => Exit::Success,
+    })
 }
 
 async fn data(session: &Session, client: &Client, id: &str) -> Result<Exit, Failure> {
@@ -308,7 +336,7 @@ fn without_data(data: &mut Value, task: &Value) -> Vec<String> {
         let state = step.map_or_else(String::new, |step| text(&step["state"]));
         let why = match &*state {
             "success" | "warning" => return true,
-            "failed" | "skipped" | "cancelled" => format!("it ended as {state}"),
+            "failed" | "skipped" | "not_taken" | "cancelled" => format!("it ended as {state}"),
             _ => format!("it has not finished, it is {state}"),
         };
         if output.is_null() {
@@ -363,7 +391,7 @@ async fn cancel_all(
             if cancelled > 0 {
                 failure
                     .details
-                    .push(format!("{cancelled} runs were cancelled before"));
+                    .push(format!("{} cancelled before", count(cancelled, "run")));
             }
             failure
         })?;
@@ -377,9 +405,8 @@ async fn cancel_all(
         body["until"] = part["until"].clone();
     }
     let result = json!({"cancelled": cancelled});
-    session.output.result(&result, |_| match cancelled {
-        1 => "1 run cancelled".to_owned(),
-        number => format!("{number} runs cancelled"),
+    session.output.result(&result, |_| {
+        format!("{} cancelled", count(cancelled, "run"))
     });
     Ok(Exit::Success)
 }

@@ -1,5 +1,7 @@
 //! `pfctl syncpack …`
 
+mod activated;
+pub(crate) mod grants;
 pub(crate) mod remote;
 
 use std::path::PathBuf;
@@ -66,7 +68,14 @@ pub(crate) enum Command {
     /// What is not granted is denied: steps that need it end in an error that says so. What it
     /// asks for, and why, is shown by `pfctl syncpack show NAME`.
     ///
-    /// Example: pfctl syncpack activate servicenow_example --grant servicenow --grant cache
+    /// A grant whose host is a configuration variable is given for configuration objects, and for
+    /// the hosts that they name at that time: the answer lists them. Without OBJECT, it is given
+    /// for those that the SyncPack brings, that applications with its steps are aligned with, or
+    /// that it had the grant for.
+    ///
+    /// Example: pfctl syncpack activate servicenow_example --grant servicenow --grant sl1
+    ///
+    /// Example: pfctl syncpack activate servicenow_example --add --grant servicenow=acme
     Activate {
         /// Its name
         name: String,
@@ -120,8 +129,8 @@ pub(crate) enum Command {
 /// What a SyncPack may do.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct Grants {
-    /// Give this grant, by its id in the manifest. May be repeated
-    #[arg(long = "grant", value_name = "ID")]
+    /// Give this grant, by its id in the manifest, for these configuration objects. May be repeated
+    #[arg(long = "grant", value_name = "ID[=OBJECT,…]")]
     pub(crate) ids: Vec<String>,
     /// Give every grant that it asks for
     #[arg(long = "grant-all")]
@@ -130,8 +139,11 @@ pub(crate) struct Grants {
     #[arg(long = "no-grants", conflicts_with_all = ["ids", "all", "private"])]
     pub(crate) none: bool,
     /// Give this grant, for private, loopback and link-local addresses too. May be repeated
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID[=OBJECT,…]")]
     pub(crate) private: Vec<String>,
+    /// Give these in addition to the grants that it has, which the others replace otherwise
+    #[arg(long, conflicts_with = "none")]
+    pub(crate) add: bool,
 }
 
 /// Does it.

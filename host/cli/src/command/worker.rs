@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     failure::{Exit, Failure},
-    output::{table, text, time},
+    output::{count, items, table, text, time},
     session::Session,
 };
 
@@ -120,6 +120,22 @@ pub(crate) fn processes(items: &[Value]) -> String {
         shown.push_str("no process executes steps: runs are accepted and wait\n");
     }
     shown
+}
+
+/// Which queues are taken from, and by how many workers.
+pub(crate) fn served(served: &Value) -> String {
+    let named = items(&served["queues"]).iter().map(|queue| {
+        let workers = queue["workers"].as_u64().unwrap_or_default();
+        format!("{} ({})", text(&queue["queue"]), count(workers, "worker"))
+    });
+    let every = served["by_all"].as_u64().unwrap_or_default();
+    let all = (every > 0).then(|| format!("all ({})", count(every, "worker")));
+    let shown: Vec<_> = all.into_iter().chain(named).collect();
+    if shown.is_empty() {
+        "none".to_owned()
+    } else {
+        shown.join(", ")
+    }
 }
 
 fn missing(failure: Failure) -> Failure {

@@ -11,10 +11,13 @@ use syncpack::{
 
 use super::describe::describe;
 use crate::{
-    command::syncpack::remote::flags,
+    command::syncpack::grants::{Asked, flags, remark},
     failure::{Exit, Failure},
-    file, progress,
+    file,
+    output::warning_line,
+    progress,
     session::Session,
+    shell,
 };
 
 /// What to build.
@@ -51,10 +54,8 @@ pub(crate) async fn run(session: &Session, build: &Build) -> Result<Exit, Failur
     });
     file::write(&path, &file)?;
     for warning in &archive.warnings {
-        session.output.remark(&format!(
-            "warning[{}] {}: {}",
-            warning.code, warning.path, warning.message
-        ));
+        let line = warning_line(warning.code, &warning.path, &warning.message);
+        session.output.remark(&line);
     }
     let steps: Vec<_> = archive
         .metadata
@@ -77,12 +78,16 @@ pub(crate) async fn run(session: &Session, build: &Build) -> Result<Exit, Failur
         file.len().div_ceil(1000),
         steps.join(", ")
     ));
-    let asked = &archive.metadata.manifest.meta.grants;
+    let manifest = serde_json::to_value(&archive.metadata.manifest).unwrap_or_default();
+    let asked = Asked::all(&manifest, &serde_json::Value::Null);
     session.output.remark(&format!(
         "next: pfctl syncpack upload {} --activate{}",
-        path.display(),
-        flags(asked.iter().map(|grant| grant.id.as_str()))
+        shell::path(&path),
+        flags(&asked)
     ));
+    if let Some(remark) = remark(&asked) {
+        session.output.remark(&remark);
+    }
     Ok(Exit::Success)
 }
 
@@ -95,6 +100,7 @@ async fn compile(session: &Session, build: &Build, folder: &Folder) -> Result<Ve
         target_dir: build.target_dir.clone(),
         offline: build.offline,
         add_target: !build.no_add_target,
+        inside_cargo: false,
     };
     let spinner = progress::spinner(session.output.json, "compiling");
     let shown = spinner.clone();

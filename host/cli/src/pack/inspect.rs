@@ -6,9 +6,10 @@ use serde_json::{Value, json};
 use syncpack::Archive;
 
 use crate::{
+    command::syncpack::grants,
     failure::{Exit, Failure},
     file,
-    output::{brief, facts, table, text},
+    output::{brief, facts, table, text, warning_line},
     session::Session,
 };
 
@@ -38,10 +39,8 @@ pub(crate) fn run(session: &Session, path: &Path) -> Result<Exit, Failure> {
     });
     session.output.result(&all, human);
     for warning in &archive.warnings {
-        session.output.remark(&format!(
-            "warning[{}] {}: {}",
-            warning.code, warning.path, warning.message
-        ));
+        let line = warning_line(warning.code, &warning.path, &warning.message);
+        session.output.remark(&line);
     }
     Ok(Exit::Success)
 }
@@ -81,10 +80,13 @@ fn human(all: &Value) -> String {
     let steps = rows("steps", &["name", "kind", "version", "description"]);
     shown.push('\n');
     shown.push_str(&table(&["step", "kind", "version", "description"], &steps));
-    let grants = rows("grants", &["id", "kind", "host", "reason"]);
+    let grants = grants::rows(manifest, |_| None);
     if !grants.is_empty() {
         shown.push('\n');
-        shown.push_str(&table(&["asks for", "kind", "host", "reason"], &grants));
+        shown.push_str(&table(
+            &["asks for", "kind", "host", "ports", "methods", "reason"],
+            &grants,
+        ));
     }
     shown
 }

@@ -9,6 +9,7 @@ use syncpack::template::{self, SdkSource};
 use crate::{
     failure::{Exit, Failure},
     session::Session,
+    shell,
 };
 
 /// What to begin.
@@ -19,7 +20,8 @@ pub(crate) struct New {
     /// The folder to write [default: the name]
     #[arg(long, short, value_name = "FOLDER")]
     dir: Option<PathBuf>,
-    /// Take the SDK from this folder instead of a released version
+    /// Take the SDK from this folder, instead of writing the one that pfctl carries into the
+    /// new folder
     #[arg(long, value_name = "FOLDER")]
     sdk: Option<PathBuf>,
 }
@@ -36,8 +38,9 @@ pub(crate) fn run(session: &Session, new: &New) -> Result<Exit, Failure> {
         return Err(Failure::local(message).next("choose another folder with --dir"));
     }
     let sdk = match &new.sdk {
-        None => SdkSource::Version(env!("CARGO_PKG_VERSION").to_owned()),
+        None => SdkSource::Bundled,
         Some(path) => {
+            template::check_sdk(path).map_err(Failure::local)?;
             let path = std::path::absolute(path)
                 .map_err(|error| Failure::local(format!("{}: {error}", path.display())))?;
             SdkSource::Path(path.display().to_string())
@@ -45,17 +48,26 @@ pub(crate) fn run(session: &Session, new: &New) -> Result<Exit, Failure> {
     };
     let files = template::files(&new.name, &sdk);
     template::write(&folder, &files)?;
-    let names: Vec<_> = files
-        .keys()
-        .map(|file| folder.join(file).display().to_string())
-        .collect();
+    let shown = |file: &str| folder.join(file).display().to_string();
+    let names: Vec<_> = files.keys().map(|file| shown(file)).collect();
     session
         .output
         .result(&json!({"folder": folder, "files": names}), |_| {
-            names.join("\n")
+            // The SDK is many files that nobody changes.
+            let of_sdk = |file: &&String| file.starts_with("sdk/");
+            let mut own: Vec<_> = files
+                .keys()
+                .filter(|file| !of_sdk(file))
+                .map(|file| shown(file))
+                .collect();
+            if sdk == SdkSource::Bundled {
+                own.push(format!("{} (the SDK and the contract)", shown("sdk/")));
+            }
+            own.join("\n")
         });
-    session
-        .output
-        .remark(&format!("next: pfctl syncpack build {}", folder.display()));
+    session.output.remark(&format!(
+        "next: pfctl syncpack build {}",
+        shell::path(&folder)
+    ));
     Ok(Exit::Success)
 }

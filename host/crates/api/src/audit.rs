@@ -60,6 +60,7 @@ fn request_id(extensions: &Extensions) -> Arc<str> {
 pub(crate) enum Document {
     Application,
     Configuration,
+    Schedule,
 }
 
 impl Document {
@@ -67,6 +68,7 @@ impl Document {
         match self {
             Self::Application => "application",
             Self::Configuration => "configuration object",
+            Self::Schedule => "schedule",
         }
     }
 }
@@ -124,11 +126,18 @@ impl Audit {
         let grants: Vec<String> = given
             .into_iter()
             .map(|one| {
-                if one.private_network {
-                    format!("{} (private)", one.id)
+                let private = if one.private_network {
+                    " (private)"
                 } else {
-                    one.id
-                }
+                    ""
+                };
+                let objects: Vec<_> = one
+                    .configurations
+                    .iter()
+                    .map(|object| format!(" {} at {}", object.name, object.host))
+                    .collect();
+                let separator = if objects.is_empty() { "" } else { ":" };
+                format!("{}{private}{separator}{}", one.id, objects.join(" and"))
             })
             .collect();
         event!(
@@ -151,6 +160,51 @@ impl Audit {
             };
             self.revised(what, &one.name, one.revision, &syncpack);
         }
+        for name in &activated.schedules {
+            self.brought(name, &syncpack);
+        }
+    }
+
+    /// A schedule came with a SyncPack.
+    fn brought(&self, name: &str, syncpack: &str) {
+        let what = Document::Schedule.word();
+        event!(
+            self,
+            action = "save",
+            what,
+            name,
+            syncpack,
+            "a SyncPack brought a schedule"
+        );
+    }
+
+    /// A schedule was saved, paused or resumed.
+    pub(crate) fn scheduled(&self, action: &'static str, saved: &engine::SavedSchedule) {
+        if saved.changed {
+            let one = &saved.detail.schedule;
+            event!(
+                self,
+                action,
+                what = Document::Schedule.word(),
+                name = &*one.name,
+                application = &*one.application,
+                revision = one.revision,
+                enabled = one.enabled,
+                "a schedule was changed"
+            );
+        }
+    }
+
+    /// Occurrences of the past are to run.
+    pub(crate) fn backfilled(&self, name: &str, runs: usize) {
+        event!(
+            self,
+            action = "backfill",
+            what = Document::Schedule.word(),
+            name,
+            runs,
+            "a range of a schedule was filled"
+        );
     }
 
     /// A run, or a step of one, was cancelled.

@@ -36,6 +36,8 @@ const SCHEME: &str = "basic";
     tags(
         (name = "applications", description = "What runs: steps and how they follow each other"),
         (name = "configurations", description = "Configuration objects: what differs between customers"),
+        (name = "schedules", description = "When applications run by themselves"),
+        (name = "operators", description = "Conditions and transforms of applications"),
         (name = "steps", description = "What active SyncPacks offer"),
         (name = "syncpacks", description = "Plugins: one WebAssembly file each"),
         (name = "runs", description = "What has run and what runs"),

@@ -7,11 +7,12 @@ use std::fmt;
 pub enum Permission {
     /// Read everything.
     View,
-    /// Run applications and steps, cancel and replay runs.
+    /// Run applications and steps, cancel and replay runs; pause, resume and backfill
+    /// schedules.
     Execute,
     /// Save configuration objects.
     Configuration,
-    /// Save applications, upload SyncPacks.
+    /// Save applications and schedules, upload SyncPacks.
     Developer,
     /// Install, activate and delete SyncPacks; delete applications, configuration
     /// objects and cache records; set workers.

@@ -117,6 +117,24 @@ impl Problem {
         }])
     }
 
+    /// The same with every fault of several; there is at least one.
+    pub(crate) fn unreadable_all(faults: Vec<(String, String)>) -> Self {
+        let detail = match &faults[..] {
+            [] => "the request cannot be read".to_owned(),
+            [(at, message)] => format!("`{at}`: {message}"),
+            [(at, message), _] => format!("`{at}`: {message}; 1 more fault in `errors`"),
+            [(at, message), more @ ..] => {
+                format!("`{at}`: {message}; {} more faults in `errors`", more.len())
+            }
+        };
+        let fault = |(at, message)| Fault {
+            code: code::UNREADABLE.code.to_owned(),
+            at,
+            message,
+        };
+        Self::unreadable(detail).with_errors(faults.into_iter().map(fault).collect())
+    }
+
     /// A defect of ours. What it was stays in the log.
     pub(crate) fn internal(what: &str) -> Self {
         tracing::error!(error = what, "a request met a defect of the service");

@@ -24,26 +24,36 @@ pub(crate) fn read<T: DeserializeOwned + IntoParams>(uri: &Uri) -> Result<T, Pro
     let known = T::into_params(|| None);
     let text = uri.query().unwrap_or_default();
     let mut seen: Vec<String> = Vec::new();
+    let mut faults: Vec<(String, String)> = Vec::new();
     for (name, value) in form_urlencoded::parse(text.as_bytes()) {
-        let Some(parameter) = known.iter().find(|one| one.name == name) else {
-            return Err(unknown(&name, &known));
-        };
         if seen.iter().any(|one| *one == name) {
-            return Err(Problem::unreadable_at(name, "it is given twice"));
+            let told = faults.iter().any(|(at, _)| *at == name);
+            if !told {
+                faults.push((name.into_owned(), "it is given twice".to_owned()));
+            }
+            continue;
         }
-        if let Some(wanted) = misfit(parameter, &value) {
-            let given: String = value.chars().take(60).collect();
-            let message = format!("`{given}` is no such value; give {wanted}");
-            return Err(Problem::unreadable_at(name, message));
+        match known.iter().find(|one| one.name == name) {
+            None => faults.push((name.to_string(), unknown(&name, &known))),
+            Some(parameter) => {
+                if let Some(wanted) = misfit(parameter, &value) {
+                    let given: String = value.chars().take(60).collect();
+                    let message = format!("`{given}` is no such value; give {wanted}");
+                    faults.push((name.to_string(), message));
+                }
+            }
         }
         seen.push(name.into_owned());
     }
     let lacking = known
         .iter()
-        .find(|one| matches!(one.required, Required::True) && !seen.contains(&one.name));
-    if let Some(lacking) = lacking {
+        .filter(|one| matches!(one.required, Required::True) && !seen.contains(&one.name));
+    faults.extend(lacking.map(|lacking| {
         let message = format!("it is missing; write ?{}=… after the address", lacking.name);
-        return Err(Problem::unreadable_at(&*lacking.name, message));
+        (lacking.name.clone(), message)
+    }));
+    if !faults.is_empty() {
+        return Err(Problem::unreadable_all(faults));
     }
     axum::extract::Query::<T>::try_from_uri(uri)
         .map(|query| query.0)
@@ -53,9 +63,9 @@ pub(crate) fn read<T: DeserializeOwned + IntoParams>(uri: &Uri) -> Result<T, Pro
         })
 }
 
-fn unknown(name: &str, known: &[Parameter]) -> Problem {
+fn unknown(name: &str, known: &[Parameter]) -> String {
     let names = || known.iter().map(|one| one.name.as_str());
-    let message = if known.is_empty() {
+    if known.is_empty() {
         "this address takes no parameter of that name, nor any other".to_owned()
     } else {
         let hint = suggest::hint(name, names());
@@ -65,8 +75,7 @@ fn unknown(name: &str, known: &[Parameter]) -> Problem {
             if hint.is_empty() { "." } else { &hint },
             all.join(", ")
         )
-    };
-    Problem::unreadable_at(name, message)
+    }
 }
 
 /// What the parameter takes, when that is not `value`.
@@ -169,5 +178,20 @@ mod tests {
             let text = String::from_utf8(problem.document("/", "1")).unwrap();
             assert!(text.contains(words), "{query}: {text}");
         }
+        // All at once, as bodies are told.
+        let problem = read("limit=abc&zzz=1&zzz=2&wait=x").unwrap_err();
+        let told: serde_json::Value = serde_json::from_slice(&problem.document("/", "1")).unwrap();
+        let at: Vec<_> = told["errors"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| one["at"].as_str().unwrap())
+            .collect();
+        assert_eq!(at, ["limit", "zzz", "wait", "prefix"], "{told}");
+        let detail = told["detail"].as_str().unwrap();
+        assert!(
+            detail.starts_with("`limit`: `abc`") && detail.ends_with("; 3 more faults in `errors`"),
+            "{told}"
+        );
     }
 }

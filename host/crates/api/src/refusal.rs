@@ -47,11 +47,9 @@ impl From<Error> for Problem {
 /// then the precondition's failure.
 pub(crate) fn conditional(error: Error, conditional: bool) -> Problem {
     match error {
-        Error::Conflict(detail) if conditional => Problem::new(
-            StatusCode::PRECONDITION_FAILED,
-            code::PRECONDITION,
-            format!("{detail}; read it again and repeat the change"),
-        ),
+        Error::Conflict(detail) if conditional => {
+            Problem::new(StatusCode::PRECONDITION_FAILED, code::PRECONDITION, detail)
+        }
         error => error.into(),
     }
 }

@@ -13,7 +13,8 @@ use crate::{
     auth::guard::{self, Access, Guard},
     edge,
     endpoint::{
-        applications, cache, configurations, runs, service, steps, syncpacks, tasks, workers,
+        applications, cache, configurations, operators, runs, schedules, service, steps, syncpacks,
+        tasks, workers,
     },
     openapi,
     permission::Permission::{Administrator, Configuration, Developer, Execute, View},
@@ -49,6 +50,22 @@ fn table(routes: Routes) -> Routes {
         .needs(View,          routes!(configurations::get::get))
         .needs(Configuration, routes!(configurations::put::put))
         .needs(Administrator, routes!(configurations::delete::delete))
+
+        .needs(View,      routes!(schedules::list::list))
+        .needs(View,      routes!(schedules::get::get))
+        .needs(Developer, routes!(schedules::put::put))
+        .needs(Developer, routes!(schedules::delete::delete))
+        .needs(View,      routes!(schedules::preview::preview))
+        .needs(Execute,   routes!(schedules::pause::pause))
+        .needs(Execute,   routes!(schedules::resume::resume))
+        .needs(Execute,   routes!(schedules::backfill::backfill))
+        .needs(View,      routes!(schedules::occurrences::occurrences))
+        .needs(View,      routes!(schedules::predecessor::list))
+        .needs(Developer, routes!(schedules::predecessor::save))
+        .needs(Developer, routes!(schedules::predecessor::delete))
+
+        .needs(Developer, routes!(operators::preview::preview))
+        .needs(View,      routes!(operators::schema::schema))
 
         .needs(View,    routes!(steps::list::list))
         .needs(View,    routes!(steps::get::get))

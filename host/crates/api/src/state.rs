@@ -92,7 +92,7 @@ pub(crate) struct Inner {
     pub(crate) refusals: Refusals,
     pub(crate) limits: Limits,
     pub(crate) requests: Semaphore,
-    pub(crate) uploads: Semaphore,
+    pub(crate) uploads: Arc<Semaphore>,
 }
 
 impl Shared {
@@ -102,7 +102,9 @@ impl Shared {
             credentials: Credentials::new(accounts, state.auth),
             refusals: Refusals::default(),
             requests: Semaphore::new(state.limits.concurrent.clamp(1, Semaphore::MAX_PERMITS)),
-            uploads: Semaphore::new(state.limits.uploads.clamp(1, Semaphore::MAX_PERMITS)),
+            uploads: Arc::new(Semaphore::new(
+                state.limits.uploads.clamp(1, Semaphore::MAX_PERMITS),
+            )),
             engine: state.engine,
             limits: state.limits,
         }))

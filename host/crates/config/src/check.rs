@@ -138,6 +138,11 @@ fn forms(settings: &Settings, found: &mut Vec<Finding>) {
             "it must be an address alone: write what proves who sends into telemetry.headers_file";
         found.push(("telemetry", "otlp_endpoint", message.to_owned()));
     }
+    let agent = &settings.http.user_agent;
+    if !agent.chars().all(|letter| matches!(letter, ' '..='~')) {
+        let message = "a header holds letters, digits and signs of ASCII alone".to_owned();
+        found.push(("http", "user_agent", message));
+    }
     if settings.auth.admin.is_empty() || settings.auth.admin.contains(':') {
         let message = "it must not be empty and hold no colon".to_owned();
         found.push(("auth", "admin", message));

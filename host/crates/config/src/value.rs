@@ -324,8 +324,12 @@ impl SecretUrl {
     }
 
     /// The URL with everything masked that may be a secret: the password, and the
-    /// values of the query.
+    /// values of the query. All of it but the scheme where one cannot be told from the other.
     pub fn masked(&self) -> String {
+        let (ask, at) = (self.expose().find('?'), self.expose().rfind('@'));
+        if ask.is_some() && at > ask {
+            return format!("{}://***", self.scheme());
+        }
         let (base, query) = match self.expose().split_once('?') {
             Some((base, query)) => (base, Some(query)),
             None => (self.expose(), None),
@@ -420,6 +424,9 @@ mod tests {
                 "redis://default:pw@r:6379/0",
                 "redis://default:***@r:6379/0",
             ),
+            ("redis://default:a?pw@r:6379/0", "redis://***"),
+            ("redis://default:x@a?b=pw@r:6379/0", "redis://***"),
+            ("redis://r:6379/0?user=a@pw", "redis://***"),
         ] {
             let url = SecretUrl::parse(url).unwrap();
             assert_eq!(url.masked(), shown);

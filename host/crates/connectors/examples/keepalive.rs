@@ -34,7 +34,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let router = Router::new().route("/echo", post(async |body: Bytes| body));
     tokio::spawn(async move { axum::serve(listener, router).await });
 
-    let grant = Grant::parse("bench", "127.0.0.1")?.with_private_network(true);
+    let grant = Grant::parse("bench", "127.0.0.1")?
+        .with_ports(Some((1..=u16::MAX).collect()))
+        .with_private_network(true);
     let egress = Egress {
         tenant: 1,
         pack: "bench".into(),

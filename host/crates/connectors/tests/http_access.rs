@@ -14,6 +14,7 @@ use support::{Names, Server, Shared, connector, egress, fetch, fetch_as, request
 fn granted(host: &str, private: bool) -> Egress {
     let grant = Grant::parse("target", host)
         .unwrap()
+        .with_ports(Some((1..=u16::MAX).collect()))
         .with_private_network(private);
     Egress {
         grants: Grants::new([grant]),
@@ -55,6 +56,7 @@ async fn what_is_not_granted_does_not_leave() {
         (
             Grants::new([Grant::parse("g", "a.example.test")
                 .unwrap()
+                .with_ports(Some((1..=u16::MAX).collect()))
                 .with_methods(Some(vec![http::Method::GET]))]),
             "POST",
             "does not cover the method",

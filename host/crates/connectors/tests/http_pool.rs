@@ -46,6 +46,7 @@ async fn connections_are_reused_within_a_key_only() {
     };
     let grant = Grant::parse("other", "a.example.test")
         .unwrap()
+        .with_ports(Some((1..=u16::MAX).collect()))
         .with_private_network(true);
     let other_grant = Egress {
         grants: Grants::new([grant]),
@@ -352,6 +353,64 @@ async fn no_more_connections_than_allowed() {
             .status(),
         200
     );
+}
+
+#[tokio::test]
+async fn all_origins_together_have_no_more_connections_than_allowed() {
+    let server = Server::echo().await;
+    let connector = connector(Settings {
+        max_connections_of_all: 2,
+        ..Settings::default()
+    });
+    // An idle connection of another origin closes for a new one.
+    for tenant in 0..6 {
+        let egress = Egress { tenant, ..egress() };
+        let answer = fetch_as(&connector, &egress, "GET", &server.url("/"), "").await;
+        assert_eq!(answer.unwrap().0, 200);
+        assert!(connector.stats().idle <= 2);
+    }
+    assert_eq!(server.connections(), 6);
+    // Those that wait get what the others give back.
+    let egresses: Vec<_> = (0..20)
+        .map(|tenant| Egress { tenant, ..egress() })
+        .collect();
+    let url = server.url("/");
+    let all = egresses
+        .iter()
+        .map(|egress| fetch_as(&connector, egress, "GET", &url, ""));
+    for answer in futures::future::join_all(all).await {
+        assert_eq!(answer.unwrap().0, 200);
+    }
+    assert!(connector.stats().idle <= 2);
+}
+
+#[tokio::test]
+async fn a_request_without_a_user_agent_has_the_connectors() {
+    let told = async |request: http::Request<axum::body::Body>| {
+        let agent = request.headers().get("user-agent");
+        agent
+            .map_or("none", |agent| agent.to_str().unwrap())
+            .to_owned()
+    };
+    let server = Server::start(Router::new().fallback(told)).await;
+    let connector = connector(Settings {
+        user_agent: Some(http::HeaderValue::from_static("PowerFlow")),
+        ..Settings::default()
+    });
+    let url = server.url("/");
+    assert_eq!(
+        fetch(&connector, "GET", &url, "").await.unwrap().1,
+        "PowerFlow"
+    );
+    let mut own = request("GET", &url, "");
+    own.headers_mut()
+        .insert("user-agent", http::HeaderValue::from_static("step"));
+    let answer = connector
+        .send(&egress(), own, Timeouts::default())
+        .await
+        .unwrap();
+    let body = answer.into_body().collect().await.unwrap().to_bytes();
+    assert_eq!(body, "step");
 }
 
 #[tokio::test]

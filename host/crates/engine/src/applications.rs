@@ -20,7 +20,7 @@ use crate::{
     error::{Error, Fault, Result},
     prepared::Configured,
     submit::STEP_PREFIX,
-    view::{Caller, Saved},
+    view::{Caller, Found, Saved},
 };
 
 const WHAT: &str = "application";
@@ -86,16 +86,15 @@ impl Engine {
         if !named && lacks_name(application.document().get("name")) {
             application.set_name(&name);
         }
-        let mut problems = validate(&application, &*self.catalogue.active(caller.tenant));
-        problems.extend(self.settings.beyond_maximum(&application));
-        let (refused, told): (Vec<_>, Vec<_>) = problems.into_iter().partition(|problem| {
-            problem.severity == Severity::Error && REFUSED.contains(&problem.code)
-        });
-        if !refused.is_empty() {
-            return Err(Error::Invalid {
-                what: WHAT,
-                faults: refused.iter().map(Fault::from).collect(),
-            });
+        let found = self.problems(caller.tenant, &application).await?;
+        if found
+            .faults
+            .iter()
+            .any(|fault| REFUSED.contains(&fault.code.as_str()))
+        {
+            let mut faults = found.faults;
+            faults.retain(|fault| REFUSED.contains(&fault.code.as_str()));
+            return Err(Error::Invalid { what: WHAT, faults });
         }
         let friendly_name = application.friendly_name().unwrap_or(&name).to_owned();
         let document = if named {
@@ -103,7 +102,6 @@ impl Engine {
         } else {
             application.to_pretty()
         };
-        let warnings = told.iter().map(Fault::from).collect();
         self.save_definition(
             caller,
             Kind::Application,
@@ -111,7 +109,7 @@ impl Engine {
             friendly_name,
             document,
             expected,
-            warnings,
+            found,
         )
         .await
     }
@@ -138,35 +136,65 @@ impl Engine {
         Ok(page)
     }
 
-    /// Deletes an application; its past runs stay.
+    /// The names of the applications for which `holds`.
+    pub(crate) async fn applications_where(
+        &self,
+        tenant: TenantId,
+        holds: impl Fn(&Application) -> bool,
+    ) -> Result<Vec<String>> {
+        let (mut names, mut after) = (Vec::new(), None::<String>);
+        loop {
+            let page = self
+                .store
+                .definitions(tenant, Kind::Application, "", after.as_deref(), 200)
+                .await?;
+            for one in page.items {
+                let document = Application::parse(&one.document).ok();
+                if !one.name.starts_with(STEP_PREFIX) && document.is_some_and(|one| holds(&one)) {
+                    names.push(one.name);
+                }
+            }
+            after = page.next;
+            if after.is_none() {
+                return Ok(names);
+            }
+        }
+    }
+
+    /// Deletes an application that no schedule runs; its past runs stay.
+    ///
+    /// # Errors
+    /// [`Error::InUse`] naming schedules.
     pub async fn delete_application(
         &self,
         caller: &Caller,
         name: &str,
         expected: Option<i64>,
     ) -> Result<()> {
+        self.refuse_scheduled(caller.tenant, name).await?;
         self.delete_by_name(caller, Kind::Application, name, expected)
             .await
     }
 
     /// Everything that keeps a document from running, and what is only odd about it.
-    pub async fn validate_application(
-        &self,
-        tenant: TenantId,
-        document: &str,
-    ) -> Result<(Vec<Fault>, Vec<Fault>)> {
+    pub async fn validate_application(&self, tenant: TenantId, document: &str) -> Result<Found> {
         let mut application = parse(document)?;
         if application.name().is_none()
             && let Some(name) = application.name_or_derived(None)
         {
             application.set_name(&name);
         }
-        let mut problems = validate(&application, &*self.catalogue.active(tenant));
-        problems.extend(self.settings.beyond_maximum(&application));
+        self.problems(tenant, &application).await
+    }
+
+    /// What keeps an application from running, and what is odd about it.
+    async fn problems(&self, tenant: TenantId, application: &Application) -> Result<Found> {
+        let mut problems = validate(application, &*self.catalogue.active(tenant));
+        problems.extend(self.settings.beyond_maximum(application));
         let mut faults = Vec::new();
-        match self.aligned(tenant, &application).await {
+        match self.aligned(tenant, application).await {
             Ok(aligned) => problems.extend(configured(
-                &application,
+                application,
                 aligned.as_deref().map(|one| &one.resolved),
             )),
             Err(Error::NotFound { what, name, hint }) => faults.push(Fault {
@@ -189,7 +217,10 @@ impl Engine {
             problem.severity == Severity::Error || BLOCKING.contains(&problem.code)
         });
         faults.extend(blocking.into_iter().map(Fault::from));
-        Ok((faults, odd.into_iter().map(Fault::from).collect()))
+        Ok(Found {
+            faults,
+            warnings: odd.into_iter().map(Fault::from).collect(),
+        })
     }
 
     /// The configuration object that an application names.

@@ -1,88 +1,38 @@
 //! One attempt of one step: from its claim to the completion that the store will be given.
 
-use std::{
-    borrow::Cow,
-    collections::HashMap,
-    fmt::Write as _,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use model::{
     flow::Route,
-    id::{Ordinal, TenantId, Token},
-    plan::{PlannedStep, Scope, SecretHandles},
+    id::{Ordinal, Token},
+    on_error::OnError,
+    plan::{PlannedStep, Scope},
     policy::OnWorkerLost,
-    state::StepState,
+    state::{StepState, WaitKind},
 };
-use serde::Serialize;
-use store::runs::Completion;
+use store::runs::{Completion, Suspension};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     Engine,
     attend::{Limits, stored_lines},
-    catalogue::Pack,
+    call::Handles,
     error::Result,
     lost::worker_lost,
-    problem::{Problem, masked_output},
+    problem::{Problem, failure_data, masked_output},
     worker::Chain,
 };
 
-/// Hands out handles for the secrets of one execution.
-struct Handles {
-    /// Value to id.
-    given: Mutex<HashMap<String, String>>,
-    seed: u128,
-}
+/// The code of a failure after too many lost workers.
+pub(crate) const DEAD_LETTER: &str = "dead-letter";
 
-impl SecretHandles for Handles {
-    fn handle(&self, value: &str) -> String {
-        let mut given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
-        let next = given.len() as u128;
-        let id = given
-            .entry(value.to_owned())
-            .or_insert_with(|| format!("{:032x}", self.seed.wrapping_add(next)));
-        format!("{}{id}", runtime::HANDLE_PREFIX)
-    }
-}
-
-impl Handles {
-    fn into_runtime(self) -> runtime::SecretHandles {
-        let given = self
-            .given
-            .into_inner()
-            .unwrap_or_else(PoisonError::into_inner);
-        if given.is_empty() {
-            return runtime::SecretHandles::default();
-        }
-        runtime::SecretHandles::new(given.into_iter().map(|(value, id)| (id, value)))
-    }
-}
-
-/// What the guest learns about its run.
-#[derive(Serialize)]
-struct Context<'a> {
-    run_id: String,
-    task_id: &'a str,
-    application: &'a str,
-    step: &'a str,
-    configuration: Option<&'a str>,
-    attempt: i64,
-    idempotency_key: &'a str,
-    log_level: u8,
-    /// Its name.
-    tenant: Cow<'static, str>,
-}
-
-/// The contract hands over a name; only the first tenant has one so far.
-fn tenant_name(tenant: TenantId) -> Cow<'static, str> {
-    if tenant == TenantId::DEFAULT {
-        Cow::Borrowed("default")
-    } else {
-        Cow::Owned(tenant.0.to_string())
-    }
+/// How an attempt ended.
+pub(crate) enum End {
+    /// For good.
+    Done(Completion),
+    /// For now: its step waits.
+    Waits(Suspension),
 }
 
 /// What an attempt is called with.
@@ -99,8 +49,11 @@ impl Engine {
         chain: &mut Chain,
         step: Ordinal,
         token: Token,
-    ) -> Option<Completion> {
+    ) -> Option<End> {
         let entry = self.running.begin(chain.key(step));
+        if chain.waited_for(WaitKind::Children) {
+            return self.resume_parent(chain, step, token, &entry.cancel).await;
+        }
         let limits = Limits::new(chain, step, &self.settings);
         let prepared = tokio::select! {
             biased;
@@ -110,7 +63,7 @@ impl Engine {
         let mut prepared = match prepared {
             Some(Ok(prepared)) => prepared,
             Some(Err(problem)) => {
-                return Some(self.completion(chain, step, token, Err(*problem), &[]));
+                return Some(self.end(chain, step, token, Err(*problem), Vec::new()));
             }
             None => {
                 if entry.cancel.is_cancelled() {
@@ -135,11 +88,35 @@ impl Engine {
             }
             Problem::from(failure)
         });
-        let completion = self.completion(chain, step, token, result, &lines);
-        Some(Completion {
-            at: ended_at,
-            ..completion
+        if let Ok(runtime::Outcome::StartChildren(request)) = result {
+            return self
+                .start_children(chain, step, token, &request, lines, &entry.cancel)
+                .await;
+        }
+        Some(match self.end(chain, step, token, result, lines) {
+            End::Done(completion) => End::Done(Completion {
+                at: ended_at,
+                ..completion
+            }),
+            waits @ End::Waits(_) => waits,
         })
+    }
+
+    /// The end of an attempt: for good, or until the next one where its policy has one.
+    pub(crate) fn end(
+        &self,
+        chain: &Chain,
+        step: Ordinal,
+        token: Token,
+        result: Result<runtime::Outcome, Problem>,
+        mut lines: Vec<runtime::Line>,
+    ) -> End {
+        if let Err(problem) = &result
+            && let Some(suspension) = self.retry(chain, step, token, problem, &mut lines)
+        {
+            return End::Waits(suspension);
+        }
+        End::Done(self.completion(chain, step, token, result, &lines))
     }
 
     /// Prepares an attempt, trying again while something does not answer. `None`: it is
@@ -221,13 +198,10 @@ impl Engine {
                 "the plan has no such step",
             )));
         };
-        self.check_attempt(planned, token)?;
+        self.check_attempt(planned, chain.lost(token))?;
         self.load_outputs(chain, planned).await?;
         let program = self.program(pack).await.map_err(Refused::from)?;
-        let handles = Handles {
-            given: Mutex::default(),
-            seed: crate::random().map_err(Refused::from)?,
-        };
+        let handles = Handles::new(crate::random().map_err(Refused::from)?);
         let parameters = planned
             .resolve(&Scope {
                 run: &chain.parameters,
@@ -248,12 +222,15 @@ impl Engine {
             handles,
             cancel,
         );
+        for reference in &parameters.missing {
+            let message = format!("{reference} leads to no value and counts as null");
+            call.log.append(runtime::Level::Warning, &message);
+        }
         Ok(Prepared { call, program })
     }
 
     /// Refuses an attempt too many: after lost workers, or where a second is not allowed.
-    fn check_attempt(&self, planned: &PlannedStep, token: Token) -> Result<(), Refused> {
-        let lost = token.0 - 1;
+    fn check_attempt(&self, planned: &PlannedStep, lost: i64) -> Result<(), Refused> {
         let rules = self.settings.rules(&planned.policy);
         // Given back by a process that does not know the policy.
         if lost > 0 && rules.on_worker_lost == OnWorkerLost::Fail {
@@ -261,7 +238,7 @@ impl Engine {
         }
         if lost >= self.settings.max_attempts {
             return Err(Refused::failed(Problem::permanent(
-                "dead-letter",
+                DEAD_LETTER,
                 format!(
                     "the worker was lost during each of {lost} attempts; the step may bring it down: check the worker's log, then replay the run"
                 ),
@@ -290,63 +267,7 @@ impl Engine {
         Ok(())
     }
 
-    #[expect(clippy::too_many_arguments, reason = "all that a call is made of")]
-    fn call(
-        &self,
-        chain: &Chain,
-        planned: &PlannedStep,
-        pack: &Pack,
-        token: Token,
-        parameters: String,
-        handles: Handles,
-        cancel: CancellationToken,
-    ) -> runtime::Call {
-        let header = &chain.header;
-        let task = header.reference.task(planned.ordinal).to_string();
-        let context = Context {
-            run_id: header.reference.to_string(),
-            task_id: &task,
-            application: &chain.runnable.name,
-            step: &planned.name,
-            configuration: chain.configured.as_deref().map(|one| &*one.name),
-            attempt: token.0,
-            idempotency_key: &task,
-            log_level: header.log_level,
-            tenant: tenant_name(header.tenant),
-        };
-        let log = Arc::new(runtime::LogBuffer::new(
-            self.clock.clone(),
-            runtime::Level::at_least(header.log_level),
-            self.settings.log_limits,
-        ));
-        if log.keeps(runtime::Level::Debug) {
-            log.append(runtime::Level::Debug, &format!("parameters {parameters}"));
-        }
-        runtime::Call {
-            step: planned.file.as_str().into(),
-            pack: pack.name.as_str().into(),
-            data: chain.data_of(planned),
-            context: serde_json::to_string(&context).unwrap_or_default(),
-            parameters,
-            tenant: header.tenant,
-            log,
-            http: Some(pack.access(
-                header.tenant.0,
-                chain.configured.as_deref(),
-                self.settings.timeouts,
-            )),
-            cache: pack.may_cache(),
-            masker: chain.masker.clone(),
-            secrets: handles.into_runtime(),
-            limits: self.limits.clone(),
-            trace: chain.attempt_span(planned.ordinal, token),
-            // What is left of it when it begins is set then.
-            deadline: self.settings.rules(&planned.policy).hard,
-            cancel,
-        }
-    }
-
-    fn completion(
+    pub(crate) fn completion(
         &self,
         chain: &Chain,
         step: Ordinal,
@@ -355,6 +276,10 @@ impl Engine {
         lines: &[runtime::Line],
     ) -> Completion {
         let masker = &chain.masker;
+        let (result, route) = match chain.runnable.plan.step(step) {
+            Some(planned) => routed(planned, result),
+            None => (result, Route::All),
+        };
         let (state, output, error) = match result {
             Ok(runtime::Outcome::Output { data, warning, .. }) => {
                 let hidden = match masker.mask_json(&data) {
@@ -373,12 +298,12 @@ impl Engine {
             }
             Ok(runtime::Outcome::StartChildren(_)) => {
                 let problem = Problem::permanent(
-                    "children-not-supported",
-                    "the step asks for child applications, which this version of PowerFlow cannot start",
+                    "invalid-outcome",
+                    "the step asks for child applications where it cannot",
                 );
                 (StepState::Failed, None, Some(problem.to_json(masker)))
             }
-            Err(problem) => (StepState::Failed, None, Some(problem.to_json(masker))),
+            Err(problem) => self.failure(chain, step, &problem),
         };
         Completion {
             key: chain.key(step),
@@ -389,11 +314,59 @@ impl Engine {
             log: stored_lines(lines, masker),
             at: self.clock.now(),
             graph: chain.runnable.plan.graph.clone(),
-            route: Route::All,
+            route,
             claim: (!self.draining.is_cancelled()).then(|| self.worker()),
             expires_at: chain.header.expires_at,
+            parent: chain.header.parent,
         }
     }
+}
+
+impl Engine {
+    /// How a step ends that failed for good. Where something follows all the same, its data
+    /// says why it failed.
+    #[expect(clippy::unused_self, reason = "reads like the other ends")]
+    fn failure(
+        &self,
+        chain: &Chain,
+        step: Ordinal,
+        problem: &Problem,
+    ) -> (StepState, Option<Bytes>, Option<Bytes>) {
+        let error = problem.to_json(&chain.masker);
+        let on_error = chain
+            .runnable
+            .plan
+            .step(step)
+            .map(|planned| planned.on_error);
+        let state = match on_error.unwrap_or_default() {
+            OnError::Fail => return (StepState::Failed, None, Some(error)),
+            OnError::Continue => StepState::Warning,
+            OnError::Steps => StepState::Failed,
+        };
+        (state, Some(failure_data(&error)), Some(error))
+    }
+}
+
+/// The successors that go on: all but behind a condition that has chosen.
+fn routed(
+    planned: &PlannedStep,
+    result: Result<runtime::Outcome, Problem>,
+) -> (Result<runtime::Outcome, Problem>, Route) {
+    let routing = planned
+        .operator
+        .as_ref()
+        .and_then(|one| one.routing.as_ref());
+    let (Some(routing), Ok(runtime::Outcome::Output { data, .. })) = (routing, &result) else {
+        return (result, Route::All);
+    };
+    if let Some(route) = routing.route_of(data) {
+        return (result, route);
+    }
+    let problem = Problem::permanent(
+        "condition",
+        "the built-in SyncPack answered no branch of this condition",
+    );
+    (Err(problem), Route::All)
 }
 
 /// Why an attempt does not execute.
@@ -417,53 +390,5 @@ impl From<crate::Error> for Refused {
         } else {
             Self::failed(Problem::permanent(error.code(), error.to_string()))
         }
-    }
-}
-
-impl Chain {
-    /// The data of the connected earlier steps by step name: a JSON object, put together
-    /// without reading what the steps made.
-    fn data_of(&self, planned: &PlannedStep) -> String {
-        let connected = planned.data_from.iter().take(planned.connected);
-        let mut data = String::from("{");
-        for &step in connected {
-            let (Some(earlier), Some(Some(output))) =
-                (self.runnable.plan.step(step), self.outputs.get(&step))
-            else {
-                continue;
-            };
-            let Ok(output) = std::str::from_utf8(output) else {
-                continue;
-            };
-            if data.len() > 1 {
-                data.push(',');
-            }
-            let name = serde_json::Value::from(earlier.name.as_str());
-            // Writing to a String does not fail.
-            let _ = write!(data, "{name}:{output}");
-        }
-        data.push('}');
-        data
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::log::without_handles;
-
-    #[test]
-    fn a_log_line_holds_no_handle() {
-        let handles = Handles {
-            given: Mutex::default(),
-            seed: 7,
-        };
-        let handle = handles.handle("secret");
-        let line = format!(r#"parameters {{"a":"{handle}","b":"Bearer {handle}"}}"#);
-        assert_eq!(
-            without_handles(line.into()),
-            r#"parameters {"a":"********","b":"Bearer ********"}"#
-        );
-        assert_eq!(without_handles("plain".into()), "plain");
     }
 }

@@ -8,6 +8,7 @@ use std::{
 use model::{
     descriptor::{GrantRequest, StepDescriptor},
     id::TenantId,
+    operator,
     validate::{Lookup, Registry},
 };
 use parking_lot::RwLock;
@@ -18,8 +19,7 @@ use store::packs::{Artefact, PackVersion};
 use crate::{
     Engine,
     error::{Error, Result},
-    grants::Given,
-    view::GrantDecision,
+    grants::{self, Given},
 };
 
 /// One version of a pack, ready to execute.
@@ -59,6 +59,11 @@ impl Manifest {
         serde_json::from_str(text)
             .map_err(|error| Error::Internal(format!("a stored manifest cannot be read: {error}")))
     }
+
+    /// Whether the pack has a step of that id.
+    pub(crate) fn has_step(&self, file: &str) -> bool {
+        self.steps.iter().any(|step| step["name"] == file)
+    }
 }
 
 impl Pack {
@@ -84,12 +89,7 @@ impl Pack {
                 },
             );
         }
-        let given: Vec<GrantDecision> = serde_json::from_str(&stored.grants).map_err(|error| {
-            Error::Internal(format!(
-                "the grants of `{}` cannot be read: {error}",
-                stored.name
-            ))
-        })?;
+        let given = grants::decisions(stored)?;
         Ok(Self {
             name: stored.name.clone(),
             version: stored.version.clone(),
@@ -142,10 +142,11 @@ impl Registry for Snapshot {
                 Some(pack) => found(pack).unwrap_or(Lookup::UnknownStep),
             };
         }
+        // What executes operators is never meant by a step's name alone.
         let having: Vec<&Arc<Pack>> = self
             .packs
             .values()
-            .filter(|pack| pack.steps.contains_key(file))
+            .filter(|pack| pack.name != operator::PACK && pack.steps.contains_key(file))
             .collect();
         match having.as_slice() {
             [] => Lookup::UnknownStep,
@@ -157,13 +158,17 @@ impl Registry for Snapshot {
     fn steps(&self, syncpack: Option<&str>) -> Vec<String> {
         self.packs
             .values()
-            .filter(|pack| syncpack.is_none_or(|name| name == pack.name))
+            .filter(|pack| syncpack.map_or(pack.name != operator::PACK, |name| name == pack.name))
             .flat_map(|pack| pack.steps.keys().cloned())
             .collect()
     }
 
     fn packs(&self) -> Vec<String> {
-        self.packs.keys().cloned().collect()
+        let names = self.packs.keys();
+        names
+            .filter(|name| *name != operator::PACK)
+            .cloned()
+            .collect()
     }
 }
 
@@ -198,11 +203,11 @@ impl Catalogue {
     }
 
     /// The same with its grants brought up to date: only where they were just changed,
-    /// so that an older read cannot bring a revoked grant back.
-    fn refresh(&self, stored: &PackVersion) -> Result<Arc<Pack>> {
+    /// so that an older read cannot bring a revoked grant back. Says whether they differ.
+    fn refresh(&self, stored: &PackVersion) -> Result<(Arc<Pack>, bool)> {
         let pack = self.version(stored)?;
-        pack.given.replace(Pack::load(stored)?.given);
-        Ok(pack)
+        let changed = pack.given.replace(Pack::load(stored)?.given);
+        Ok((pack, changed))
     }
 
     pub(crate) fn forget(&self, id: i64) {
@@ -218,7 +223,11 @@ impl Engine {
         for stored in self.store.packs(tenant).await? {
             // Whatever its state says: a missing artefact is compiled again by need.
             if stored.active {
-                packs.push(self.catalogue.refresh(&stored)?);
+                let (pack, changed) = self.catalogue.refresh(&stored)?;
+                if changed {
+                    self.runtime.disconnect(tenant, &pack.name);
+                }
+                packs.push(pack);
             }
         }
         self.catalogue
@@ -231,7 +240,21 @@ impl Engine {
 
     /// Loads the compiled components of the active packs, so that no step waits for one.
     pub(crate) async fn load_programs(&self, tenant: TenantId) {
-        for pack in self.catalogue.active(tenant).packs() {
+        self.load_programs_where(tenant, |_| true).await;
+    }
+
+    /// The same for those of which `wanted` says so by their name.
+    pub(crate) async fn load_programs_where(
+        &self,
+        tenant: TenantId,
+        wanted: impl Fn(&str) -> bool,
+    ) {
+        for pack in self
+            .catalogue
+            .active(tenant)
+            .packs()
+            .filter(|pack| wanted(&pack.name))
+        {
             if let Err(error) = self.program(pack).await {
                 tracing::warn!(%error, "a component is not ready yet");
             }

@@ -51,8 +51,10 @@ impl Engine {
         let mut pause = Duration::from_millis(20);
         let mut completion = completion.clone();
         loop {
-            // Others may have been given the step: as if they had.
+            // Others may have been given the step: as if they had. If nobody was, this process
+            // finds that it knows nothing of it.
             if !self.holds_lease(under) {
+                self.account.in_doubt();
                 return Ok(Completed::Fenced);
             }
             match self.store.complete(completion.clone()).await {
@@ -79,6 +81,31 @@ impl Engine {
                     return Err(error);
                 }
             }
+        }
+    }
+
+    /// Stores the failure of a step that could not be stored otherwise. Says whether it is.
+    pub(crate) async fn end_unstored(
+        &self,
+        chain: &Chain,
+        failure: Completion,
+        under: WorkerId,
+    ) -> bool {
+        let failure = Completion {
+            claim: None,
+            ..failure
+        };
+        match self.persist(&failure, under).await {
+            Ok(Completed::Stored { ready, ended, .. }) => {
+                self.pass_on(chain, &ready).await;
+                if let Some(state) = ended {
+                    metrics::get().run_ended(state.word());
+                    self.child_ended(chain.header.parent);
+                    self.tell_ended(chain.header.reference);
+                }
+                true
+            }
+            Ok(Completed::Fenced) | Err(_) => false,
         }
     }
 

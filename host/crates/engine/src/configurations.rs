@@ -2,7 +2,9 @@
 //! before they reach the store and never leave the engine in plain form.
 
 use model::{
-    application::Application, configuration::Configuration, id::TenantId, mask::SHORTEST,
+    configuration::{Configuration, code},
+    id::TenantId,
+    mask::{MASK, SHORTEST},
     validate::Severity,
 };
 use serde_json::Value;
@@ -16,7 +18,7 @@ use crate::{
     Engine,
     definitions::{MAX_DOCUMENT, agreed_name, faults, lacks_name, refuse_other_kind, unreadable},
     error::{Error, Fault, Result},
-    view::{Caller, Saved},
+    view::{Caller, Found, Saved},
 };
 
 const WHAT: &str = "configuration object";
@@ -81,6 +83,12 @@ impl Engine {
         let mut errors = faults(&problems, Severity::Error);
         let mut warnings = faults(&problems, Severity::Warning);
         warnings.extend(too_short(&mut configuration));
+        let before = self
+            .store
+            .definition(caller.tenant, Kind::Configuration, &name)
+            .await?;
+        self.refuse_foreign(&mut configuration, before.as_ref(), &mut errors)
+            .await?;
         changed |= self.seal_values(&mut configuration, &mut errors)?;
         if !errors.is_empty() {
             return Err(Error::Invalid {
@@ -101,9 +109,49 @@ impl Engine {
             friendly_name,
             document,
             expected,
-            warnings,
+            Found {
+                faults: Vec::new(),
+                warnings,
+            },
         )
         .await
+    }
+
+    /// Refuses ciphertext in an object that exists, unless its variable had it before: of
+    /// another object or variable it would lead a secret to where it was not given for. A new
+    /// object may have any, because nothing is granted for it: so it can be copied and restored.
+    pub(crate) async fn refuse_foreign(
+        &self,
+        configuration: &mut Configuration,
+        before: Option<&Definition>,
+        errors: &mut Vec<Fault>,
+    ) -> Result<()> {
+        let Some(before) = before else { return Ok(()) };
+        let has = |document: &str, variable: &str, sealed: &str| {
+            Configuration::parse(document).is_ok_and(|mut document| {
+                let mut values = document.encrypted_values_mut();
+                values.any(|(name, value)| name == variable && *value == *sealed)
+            })
+        };
+        for (variable, value) in configuration.encrypted_values_mut() {
+            let Some(sealed) = value.as_str().filter(|text| vault::is_ours(text)) else {
+                continue;
+            };
+            if has(&before.document, &variable, sealed) {
+                continue;
+            }
+            let earlier = self.store.revisions_with(before.id, sealed).await?;
+            if !earlier.iter().any(|one| has(one, &variable, sealed)) {
+                errors.push(Fault {
+                    code: model::configuration::code::SEALED.to_owned(),
+                    at: format!("/configuration_data/{variable}"),
+                    message: format!(
+                        "the encrypted value of `{variable}` is of another configuration object or variable: enter the value again in plain text"
+                    ),
+                });
+            }
+        }
+        Ok(())
     }
 
     /// Seals plain values; says whether there was one.
@@ -121,14 +169,24 @@ impl Engine {
                 Value::String(text) => text.clone(),
                 other => other.to_string(),
             };
-            if vault::is_ours(&plain) {
+            if plain == MASK {
+                errors.push(Fault {
+                    code: code::MASKED.to_owned(),
+                    at: format!("/configuration_data/{variable}"),
+                    message: format!(
+                        "the value of `{variable}` is {MASK}, which stands where a secret is hidden: send the new value, or the ciphertext that a GET answers to keep the old one"
+                    ),
+                });
+                continue;
+            }
+            if vault::claims_to_be_ours(&plain) {
                 // Kept as it is, if it can be opened: a GET that is sent back changes nothing.
                 if let Err(error) = self.vault.open(&plain, Purpose::Configuration) {
                     errors.push(Fault {
-                        code: model::configuration::code::SEALED.to_owned(),
+                        code: code::SEALED.to_owned(),
                         at: format!("/configuration_data/{variable}"),
                         message: format!(
-                            "the encrypted value of `{variable}` cannot be opened: {error}"
+                            "the encrypted value of `{variable}` cannot be opened: {error}; send the value itself, or the whole ciphertext as a GET of this system answers it"
                         ),
                     });
                 }
@@ -198,23 +256,9 @@ impl Engine {
         tenant: TenantId,
         configuration: &str,
     ) -> Result<Vec<String>> {
-        let (mut aligned, mut after) = (Vec::new(), None::<String>);
-        loop {
-            let page = self
-                .store
-                .definitions(tenant, Kind::Application, "", after.as_deref(), 200)
-                .await?;
-            for one in page.items {
-                let document = Application::parse(&one.document).ok();
-                if document.is_some_and(|document| document.configuration() == Some(configuration))
-                {
-                    aligned.push(one.name);
-                }
-            }
-            after = page.next;
-            if after.is_none() {
-                return Ok(aligned);
-            }
-        }
+        self.applications_where(tenant, |application| {
+            application.configuration() == Some(configuration)
+        })
+        .await
     }
 }

@@ -11,7 +11,7 @@ use model::{
     plan::Plan,
     state::{RunState, StepState},
 };
-use store::runs::{CancelScope, RunFilter, RunSummary};
+use store::runs::{CancelScope, CancelledRun, RunFilter, RunSummary};
 
 use crate::{
     Engine,
@@ -52,16 +52,34 @@ impl Engine {
     /// Cancels a run in the store and what executes of it here; says whether it had not
     /// ended.
     pub(crate) async fn stop_run(&self, id: RunId, run: RunRef, who: &str) -> Result<bool> {
-        let Some(running) = self.store.cancel(id, self.now()).await? else {
-            return Ok(false);
-        };
-        self.running.cancel_run(id, who);
-        if let Some(outbox) = &self.outbox {
-            outbox.cancelled(id, who);
+        let cancelled = self.store.cancel(id, self.now()).await?;
+        let itself = cancelled.iter().any(|one| one.run == id);
+        let executing = self.stop_executing(&cancelled, who);
+        self.wait_stopped(executing.into_iter()).await;
+        for one in &cancelled {
+            if one.run != id {
+                tracing::info!(run = %one.reference, parent = %run, "cancelled with the run that started it");
+            }
+            self.tell_ended(one.reference);
         }
-        self.wait_stopped(running.iter().map(|&(key, _)| key)).await;
-        self.tell_ended(run);
-        Ok(true)
+        self.settle_ended();
+        Ok(itself)
+    }
+
+    /// Stops what executes of cancelled runs, here and on other processes. Answers the steps.
+    fn stop_executing(&self, cancelled: &[CancelledRun], who: &str) -> Vec<StepKey> {
+        let mut executing = Vec::new();
+        for run in cancelled {
+            if !run.running.is_empty() {
+                self.running.cancel_run(run.run, who);
+                if let Some(outbox) = &self.outbox {
+                    outbox.cancelled(run.run, who);
+                }
+            }
+            executing.extend(run.running.iter().map(|&(key, _)| key));
+            metrics::get().run_ended(RunState::Cancelled.word());
+        }
+        executing
     }
 
     /// Whoever is answered finds the whole log, except when a step does not stop.
@@ -89,7 +107,7 @@ impl Engine {
         }
         let graph = self
             .graph_of(run.application_revision)
-            .await
+            .await?
             .ok_or_else(|| Error::Internal(format!("the plan of {reference} cannot be read")))?;
         let key = StepKey { run: run.run, step };
         let Some(revoked) = self.store.revoke(key, graph, self.now()).await? else {
@@ -113,6 +131,7 @@ impl Engine {
             metrics::get().run_ended(state.word());
             self.trace_stopped(caller.tenant, reference).await;
             self.tell_ended(reference);
+            self.settle_ended();
         }
         Ok(())
     }
@@ -162,11 +181,17 @@ impl Engine {
     }
 
     /// The edges of a revision's plan, where what else a run is pinned to may be gone.
-    pub(crate) async fn graph_of(&self, revision: i64) -> Option<Arc<Graph>> {
-        let stored = self.store.revision(revision).await;
-        let application = model::application::Application::parse(&stored.ok()??.document).ok()?;
-        let plan = Plan::compile(&application, &AnyStep).ok()?;
-        Some(plan.graph)
+    /// `None`: it cannot be read, and never will be.
+    ///
+    /// # Errors
+    /// What the store answers.
+    pub(crate) async fn graph_of(&self, revision: i64) -> Result<Option<Arc<Graph>>> {
+        let Some(stored) = self.store.revision(revision).await? else {
+            return Ok(None);
+        };
+        let application = model::application::Application::parse(&stored.document).ok();
+        let plan = application.and_then(|one| Plan::compile(&one, &AnyStep).ok());
+        Ok(plan.map(|plan| plan.graph))
     }
 
     /// Cancels the runs of a scope that have not ended, the oldest first, in commits of
@@ -195,14 +220,8 @@ impl Engine {
                 break false;
             }
             cancelled += part.len() as u64;
+            executing.extend(self.stop_executing(&part, &caller.name));
             for run in part {
-                if !run.running.is_empty() {
-                    self.running.cancel_run(run.run, &caller.name);
-                    if let Some(outbox) = &self.outbox {
-                        outbox.cancelled(run.run, &caller.name);
-                    }
-                }
-                executing.extend(run.running.into_iter().map(|(key, _)| key));
                 self.trace_stopped(caller.tenant, run.reference).await;
                 self.tell_ended(run.reference);
             }
@@ -211,6 +230,7 @@ impl Engine {
             }
         };
         self.wait_stopped(executing.into_iter()).await;
+        self.settle_ended();
         tracing::info!(cancelled, by = %caller.name, application = query.application, queue = query.queue, "cancelled runs");
         Ok(CancelledRuns {
             cancelled,

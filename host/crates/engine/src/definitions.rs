@@ -15,7 +15,7 @@ use vault::Purpose;
 use crate::{
     Engine,
     error::{Error, Fault, Result},
-    view::{Caller, Saved},
+    view::{Caller, Found, Saved},
 };
 
 /// The longest document, in bytes.
@@ -128,20 +128,20 @@ impl Engine {
         friendly_name: String,
         document: String,
         expected: Option<i64>,
-        warnings: Vec<Fault>,
+        found: Found,
     ) -> Result<Saved> {
-        let found = self.store.definition(caller.tenant, kind, &name).await?;
-        let created = found.is_none();
-        let before = found.as_ref().map(|found| found.revision);
-        if let Some(found) = found
-            && expected.is_none_or(|number| number == found.number)
-            && self.means_the_same(kind, &found.document, &document)
+        let stored = self.store.definition(caller.tenant, kind, &name).await?;
+        let created = stored.is_none();
+        let before = stored.as_ref().map(|stored| stored.revision);
+        if let Some(stored) = stored
+            && expected.is_none_or(|number| number == stored.number)
+            && self.means_the_same(kind, &stored.document, &document)
         {
             return Ok(Saved {
                 created,
                 changed: false,
-                definition: found,
-                warnings,
+                definition: stored,
+                found,
             });
         }
         let definition = self
@@ -165,7 +165,7 @@ impl Engine {
             created: created && definition.number == 1,
             changed: before != Some(definition.revision),
             definition,
-            warnings,
+            found,
         })
     }
 

@@ -32,7 +32,7 @@ pub enum Error {
         hint: String,
     },
     /// A document has faults; all of them are listed.
-    #[error("the {what} has {} fault(s): {}", faults.len(), first(faults))]
+    #[error("the {what} has {}", several(faults))]
     Invalid {
         /// What the document is.
         what: &'static str,
@@ -40,7 +40,7 @@ pub enum Error {
         faults: Vec<Fault>,
     },
     /// A run cannot start: parameters are missing, or its configuration does not fit.
-    #[error("`{application}` cannot run: {}", first(faults))]
+    #[error("`{application}` cannot run: {}", first_of(faults))]
     CannotRun {
         /// The application.
         application: String,
@@ -97,6 +97,22 @@ pub enum Error {
 
 fn first(faults: &[Fault]) -> &str {
     faults.first().map_or("", |fault| &fault.message)
+}
+
+/// The first of several; the others stand beside it in the list.
+fn first_of(faults: &[Fault]) -> String {
+    match faults.len() {
+        0 | 1 => first(faults).to_owned(),
+        2 => format!("{}; and for another reason", first(faults)),
+        more => format!("{}; and for {} other reasons", first(faults), more - 1),
+    }
+}
+
+fn several(faults: &[Fault]) -> String {
+    match faults.len() {
+        1 => format!("a fault: {}", first(faults)),
+        many => format!("{many} faults, the first: {}", first(faults)),
+    }
 }
 
 impl Error {

@@ -20,6 +20,8 @@ const CANCELLED: &str = "cancelled";
 const REVOKED: &str = "revoked";
 /// Documents or active packs were changed, or a process shall work otherwise.
 const CHANGED: &str = "changed";
+/// A schedule was saved, or occurrences wait to be started.
+const SCHEDULED: &str = "scheduled";
 /// How many ends one message tells at most.
 const MOST: usize = 1024;
 
@@ -59,6 +61,10 @@ impl Outbox {
         self.hints.publish(REVOKED, &message);
     }
 
+    pub(crate) fn scheduled(&self) {
+        self.hints.publish(SCHEDULED, b"");
+    }
+
     pub(crate) fn changed(&self) {
         self.hints.publish(CHANGED, b"");
     }
@@ -94,10 +100,12 @@ impl Engine {
         let mut cancelled = outbox.hints.subscribe(CANCELLED);
         let mut revoked = outbox.hints.subscribe(REVOKED);
         let mut changed = outbox.hints.subscribe(CHANGED);
+        let mut scheduled = outbox.hints.subscribe(SCHEDULED);
         loop {
             tokio::select! {
                 Some(hint) = next(&mut ended) => match hint {
                     Hint::Message(runs) => {
+                        self.scheduler.ended();
                         for run in runs.chunks_exact(16) {
                             if let Ok(uuid) = uuid::Uuid::from_slice(run) {
                                 self.wake.ended(RunRef::from_uuid(uuid));
@@ -128,6 +136,7 @@ impl Engine {
                     }
                 }
                 Some(_) = next(&mut changed) => self.renew_now.notify_one(),
+                Some(_) = next(&mut scheduled) => self.scheduler.look(),
                 () = self.stopped.cancelled() => return,
                 else => return,
             }

@@ -64,6 +64,7 @@ impl Engine {
     /// Leads while it can, until the engine drains.
     pub(crate) async fn lead(&self) {
         if self.settings.exclusive {
+            self.scheduler.leads(true);
             return self.keep_house().await;
         }
         // Held all the time: the queue looks at the backend only while somebody wants to know.
@@ -74,6 +75,7 @@ impl Engine {
                 let duties = duties.get_or_insert_with(|| {
                     tracing::info!("this process leads");
                     metrics::get().leads.set(1);
+                    self.scheduler.leads(true);
                     // What is forgotten can wait: a leader that starts has more to do.
                     Duties {
                         tidied: Some(Instant::now()),
@@ -86,6 +88,7 @@ impl Engine {
             } else if duties.take().is_some() {
                 tracing::info!("this process leads no more");
                 metrics::get().leads.set(0);
+                self.scheduler.leads(false);
             }
             tokio::select! {
                 () = tokio::time::sleep(PERIOD) => {}
@@ -111,9 +114,11 @@ impl Engine {
         let health = *health.borrow();
         duties.away |= !health.available;
         self.take_back(PAGE).await?;
+        self.wake_due().await?;
         self.refill(duties, health).await?;
         if due(&mut duties.checked, CHECK) {
             self.find_lost(duties).await?;
+            self.settle_unsettled().await?;
         }
         if due(&mut duties.revived, REVIVE) {
             self.revive().await?;

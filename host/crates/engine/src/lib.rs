@@ -31,8 +31,11 @@ mod account;
 mod applications;
 mod attempt;
 mod attend;
+mod bindings;
 mod cache;
+mod call;
 mod catalogue;
+mod children;
 mod clock;
 mod commit;
 mod configurations;
@@ -47,19 +50,26 @@ mod lead;
 mod lease;
 mod log;
 mod lost;
+mod made;
+mod odd;
 mod packs;
+mod parts;
 mod policy;
 mod prepared;
+mod preview;
 mod problem;
 mod reconcile;
 mod role;
 mod running;
+mod schedules;
 mod served;
 mod steps;
 mod submit;
+mod take_up;
 mod tasks;
 mod traces;
 mod view;
+mod waits;
 mod wake;
 mod worker;
 mod workers;
@@ -68,8 +78,14 @@ pub use about::About;
 pub use cache::RunCache;
 pub use clock::SharedClock;
 pub use error::{Error, Fault, Result};
+pub use parts::Part;
 pub use policy::Rules;
+pub use preview::{Preview, PreviewError, PreviewOn};
 pub use role::Role;
+pub use schedules::{
+    Backfill, BackfillQuery, Look, NextRuns, OccurrencesQuery, SavedSchedule, ScheduleDetail,
+    SchedulesQuery,
+};
 pub use served::{Served, ServedQueue, Waiting};
 pub use view::*;
 
@@ -191,6 +207,9 @@ pub struct Inner {
     /// A run was refused because there are too many: perhaps they have ended elsewhere.
     recount: tokio::sync::Notify,
     running: running::Running,
+    waiting: waits::Waiting,
+    /// What starts runs by schedules.
+    scheduler: schedules::Scheduler,
     account: account::Account,
     /// This process's number; another one after its lease has ended.
     worker: AtomicI64,
@@ -204,6 +223,8 @@ pub struct Inner {
     size: AtomicU32,
     /// A slot for each step that may execute at a time.
     slots: Arc<Semaphore>,
+    /// The same for previews of operators.
+    previews: Semaphore,
     /// Steps in execution, so that a drain can wait for them.
     tasks: TaskTracker,
     /// Others shall send this process nothing more; it still accepts what comes.
@@ -245,6 +266,8 @@ impl Engine {
                 backlog: AtomicI64::new(backlog as i64),
                 recount: tokio::sync::Notify::new(),
                 running: running::Running::default(),
+                waiting: waits::Waiting::default(),
+                scheduler: schedules::Scheduler::default(),
                 account: account::Account::default(),
                 worker: AtomicI64::new(worker.0),
                 held: lease::Held::new(settings.lease),
@@ -254,6 +277,7 @@ impl Engine {
                 served: served::Kept::default(),
                 size: AtomicU32::new(size),
                 slots,
+                previews: Semaphore::new(preview::AT_ONCE),
                 tasks: TaskTracker::new(),
                 leaving: AtomicBool::new(false),
                 draining: CancellationToken::new(),
@@ -273,6 +297,7 @@ impl Engine {
         };
         engine.reload_packs(TenantId::DEFAULT).await?;
         if engine.settings.exclusive {
+            engine.settle_unsettled().await?;
             engine.reconcile().await?;
         }
         Ok(engine)
@@ -288,9 +313,15 @@ impl Engine {
             let engine = self.clone();
             self.guests.spawn(async move { engine.listen().await });
         }
+        // A process that only accepts runs may end some, by cancelling them.
+        let engine = self.clone();
+        self.guests
+            .spawn(async move { engine.settle_parents().await });
         if self.settings.role.executes() {
             let engine = self.clone();
             self.guests.spawn(async move { engine.dispatch().await });
+            let engine = self.clone();
+            self.guests.spawn(async move { engine.keep_time().await });
             let engine = self.clone();
             self.guests
                 .spawn(async move { engine.settle_doubts().await });
@@ -298,8 +329,12 @@ impl Engine {
         if self.settings.role.leads() {
             let engine = self.clone();
             self.guests.spawn(async move { engine.lead().await });
+            let engine = self.clone();
+            self.guests
+                .spawn(async move { engine.keep_schedules().await });
         }
-        if self.settings.role.serves() && !self.settings.exclusive {
+        let accepts = self.settings.role.serves() || self.settings.role.leads();
+        if accepts && !self.settings.exclusive {
             let engine = self.clone();
             self.guests
                 .spawn(async move { engine.count_backlog().await });

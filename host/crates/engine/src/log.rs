@@ -84,9 +84,9 @@ impl std::str::FromStr for Cursor {
 
 impl Engine {
     /// The log of a run or of one of its steps, the oldest lines first. `after` is the
-    /// `next` of the page before; lines below `level` are left out. FLOW lines, which
-    /// say when a step started and stopped, and those that say why it failed are made from
-    /// the steps themselves and are there at every level of the run.
+    /// `next` of the page before; lines below `level` are left out, but for FLOW
+    /// lines. Those that say when a step started and stopped, and those that say why it failed,
+    /// are made from the steps themselves and are there at every level of the run.
     pub async fn log(
         &self,
         tenant: TenantId,
@@ -182,7 +182,7 @@ impl Engine {
     }
 }
 
-/// Lines of at least that level in their order. Of one microsecond, what a step did that started
+/// Lines of at least that level, and FLOW lines, in their order. Of one microsecond, what a step did that started
 /// in it comes last: the end of a step is the moment in which the next one starts. Otherwise those
 /// of one microsecond stay in the order in which they were stored.
 fn in_order(
@@ -196,7 +196,7 @@ fn in_order(
         .map(|line| (line.step.clone(), line.attempt, line.time))
         .collect();
     let mut all: Vec<LogLine> = starts.into_iter().chain(lines).chain(ends).collect();
-    all.retain(|line| line.level >= level);
+    all.retain(|line| line.level >= level || line.level == Level::Flow.code());
     all.sort_by_cached_key(|line| {
         let begins = begun.contains(&(line.step.clone(), line.attempt, line.time));
         (line.time, begins)
@@ -268,6 +268,21 @@ mod tests {
                 "start a", "of a", "stop a", "start b", "start c", "of b", "stop c"
             ]
         );
+    }
+
+    #[test]
+    fn flow_lines_come_at_every_level() {
+        let line = |level: u8, message: &str| LogLine {
+            time: Timestamp(1),
+            level,
+            step: "a".to_owned(),
+            attempt: 1,
+            message: message.to_owned(),
+        };
+        let lines = vec![line(20, "info"), line(25, "flow"), line(40, "error")];
+        let told = in_order(vec![line(25, "start a")], lines, vec![], 40);
+        let told: Vec<_> = told.into_iter().map(|line| line.message).collect();
+        assert_eq!(told, ["start a", "flow", "error"]);
     }
 
     #[test]

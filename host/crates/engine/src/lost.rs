@@ -18,7 +18,7 @@ use store::runs::{Completed, Completion, LostStep};
 use crate::{
     Engine,
     error::{Error, Result},
-    problem::Problem,
+    problem::{Problem, failure_data},
 };
 
 /// How many failures are stored at the same time: they share commits.
@@ -95,21 +95,24 @@ impl Engine {
 
     /// Ends a lost attempt as failed.
     async fn fail_lost(&self, lost: LostStep, graph: Arc<Graph>) -> Result<()> {
+        // It repeats no values.
+        let error = worker_lost().to_json(&Masker::none());
+        let output = graph.handles(lost.key.step).then(|| failure_data(&error));
         let completed = self
             .store
             .complete(Completion {
                 key: lost.key,
                 token: lost.token,
                 state: StepState::Failed,
-                output: None,
-                // It repeats no values.
-                error: Some(worker_lost().to_json(&Masker::none())),
+                output,
+                error: Some(error),
                 log: None,
                 at: self.clock.now(),
                 graph,
                 route: Route::All,
                 claim: None,
                 expires_at: lost.expires_at,
+                parent: lost.parent,
             })
             .await
             .map_err(Error::from)?;
@@ -119,6 +122,7 @@ impl Engine {
                 metrics::get().run_ended(state.word());
                 self.trace_stopped(lost.tenant, lost.reference).await;
                 self.tell_ended(lost.reference);
+                self.child_ended(lost.parent);
             }
         }
         Ok(())

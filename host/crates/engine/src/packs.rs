@@ -1,18 +1,27 @@
 //! Importing, installing, activating and deleting SyncPacks.
 
 use bytes::Bytes;
-use model::{application::Application, configuration::Configuration, id::TenantId};
+use model::{
+    application::Application,
+    configuration::Configuration,
+    id::TenantId,
+    validate::{Lookup, Registry as _},
+};
 use store::{
     definitions::{Kind, Save},
     packs::{Activation, Import, PackState, PackVersion},
+    schedules::SaveSchedule,
 };
+use syncpack::version_number;
 
 use crate::{
     Engine,
+    bindings::Receiver,
     catalogue::Manifest,
     error::{Error, Fault, Result},
     grants,
-    view::{Activated, Brought, Caller, GrantDecision},
+    parts::refuse_part,
+    view::{Activated, Brought, Caller, GrantDecision, Grants},
 };
 
 fn refused(error: &syncpack::Error) -> Error {
@@ -60,9 +69,11 @@ impl Engine {
     /// [`Error::InUse`] when the version exists with another file.
     pub async fn import_pack(&self, caller: &Caller, file: Bytes) -> Result<PackVersion> {
         let archive = read(&file).await?;
+        refuse_part(&archive.metadata.manifest.meta.name, "its name is taken")?;
         // Read is what stands outside; what a damaged file breaks inside would be found
         // only by the compiler, when it is stored and somebody wants to use it.
         validate(&file).await?;
+        crate::schedules::read_brought(&archive.metadata.schedules)?;
         let manifest = &archive.metadata.manifest;
         let import = Import {
             tenant: caller.tenant,
@@ -77,8 +88,12 @@ impl Engine {
         };
         // Whatever the sections say, the engine must be able to read it.
         Manifest::parse(&import.manifest)?;
-        let stored = self.store.import(import).await?;
-        Ok(stored)
+        self.store.import(import).await.map_err(|error| match error {
+            store::Error::InUse { .. } => Error::InUse(format!(
+                "{error}; raise `version` in the SyncPack's meta.json and build it again, or deactivate and delete that version first"
+            )),
+            error => error.into(),
+        })
     }
 
     /// Compiles a version. `None`: the newest.
@@ -119,29 +134,44 @@ impl Engine {
     }
 
     /// Makes a version the active one; installs it first if that was not done. A version of
-    /// `None` is the newest. `given`: these grants and no others; `None`: those that the
-    /// pack has already, as far as this version asks for exactly the same.
+    /// `None` is the newest, or the active one where grants are added. Grants of `None`: of
+    /// each request what was decided last about exactly the same, see `grants::standing`.
     pub async fn activate_pack(
         &self,
         caller: &Caller,
         name: &str,
         version: Option<&str>,
-        given: Option<Vec<GrantDecision>>,
+        grants: Option<Grants>,
     ) -> Result<Activated> {
+        let snapshot = self.catalogue.active(caller.tenant);
+        let before = snapshot.pack(name);
+        let version = version.or_else(|| {
+            let adds = grants.as_ref().is_some_and(|grants| grants.add);
+            before.filter(|_| adds).map(|pack| &*pack.version)
+        });
         let stored = self.version(caller.tenant, name, version).await?;
         let manifest = Manifest::parse(&stored.manifest)?;
         check_platform(name, manifest.requires_platform.as_deref())?;
-        let snapshot = self.catalogue.active(caller.tenant);
-        let before = snapshot.pack(name);
-        let given = given.unwrap_or_else(|| {
-            before.map_or_else(Vec::new, |pack| pack.grants_that_last(&manifest.grants))
-        });
-        let not_granted = grants::check(name, &manifest.grants, &given)?;
-        let taken_away = before.map_or_else(Vec::new, |pack| pack.grants_missing_in(&given));
+        // What can be refused before anything is compiled.
+        if let Some(grants) = &grants {
+            grants::check(name, &manifest.grants, &grants.given)?;
+        }
         let stored = self
             .install_pack(caller.tenant, name, Some(&stored.version))
             .await?;
-        let definitions = self.brought(caller, &stored).await?;
+        let (definitions, schedules) = self.brought(caller, &stored).await?;
+        let comes: Vec<_> = schedules.iter().map(|save| save.name.clone()).collect();
+        let receiver = Receiver {
+            tenant: caller.tenant,
+            pack: name,
+            manifest: &manifest,
+            brought: &definitions,
+        };
+        let standing = grants::standing(&manifest.grants, &self.pack(caller.tenant, name).await?)?;
+        let (mut given, later) = self.decide(&receiver, standing, grants).await?;
+        let not_granted = grants::not_granted(&manifest.grants, &given);
+        let had = before.map_or_else(Vec::new, |pack| pack.grants());
+        let previous = before.map(|pack| pack.version.clone());
         let before = self.revisions(&definitions).await?;
         let names: Vec<_> = definitions
             .iter()
@@ -149,36 +179,79 @@ impl Engine {
             .collect();
         let kept = self
             .store
-            .activate(Activation {
-                tenant: caller.tenant,
-                id: stored.id,
-                grants: serde_json::to_string(&given)
-                    .map_err(|error| Error::Internal(error.to_string()))?,
-                definitions,
-                at: self.now(),
-            })
+            .activate(self.activation(caller.tenant, stored.id, &given, definitions, schedules)?)
             .await?;
+        if !later.is_empty() {
+            self.add_made(caller.tenant, &mut given, later).await?;
+            self.store
+                .activate(self.activation(
+                    caller.tenant,
+                    stored.id,
+                    &given,
+                    Vec::new(),
+                    Vec::new(),
+                )?)
+                .await?;
+        }
+        let taken_away = grants::beyond(&had, &given, false);
+        let newly_granted = grants::beyond(&given, &had, true);
         self.reload_packs(caller.tenant).await?;
         self.tell_changed();
-        let mut brought = Vec::new();
-        for ((kind, name), before) in names.into_iter().zip(before) {
-            let found = self.store.definition(caller.tenant, kind, &name).await?;
-            let found =
-                found.filter(|found| Some(found.revision) != before && !kept.contains(&name));
-            brought.extend(found.map(|found| Brought {
-                application: kind == Kind::Application,
-                name,
-                revision: found.number,
-            }));
+        if !comes.is_empty() {
+            self.tell_scheduled();
         }
+        let written = names.into_iter().zip(before);
+        let written = written.filter(|((_, name), _)| !kept.contains(name));
+        let brought = self.anew(caller.tenant, written).await?;
         Ok(Activated {
             pack: self
                 .version(caller.tenant, name, Some(&stored.version))
                 .await?,
             kept,
             not_granted,
+            previous,
+            newly_granted,
             taken_away,
             brought,
+            schedules: comes,
+        })
+    }
+
+    /// Those of these documents, each with its revision before, that have another one now.
+    async fn anew(
+        &self,
+        tenant: TenantId,
+        documents: impl Iterator<Item = ((Kind, String), Option<i64>)> + Send,
+    ) -> Result<Vec<Brought>> {
+        let mut anew = Vec::new();
+        for ((kind, name), before) in documents {
+            let found = self.store.definition(tenant, kind, &name).await?;
+            let found = found.filter(|found| Some(found.revision) != before);
+            anew.extend(found.map(|found| Brought {
+                application: kind == Kind::Application,
+                name,
+                revision: found.number,
+            }));
+        }
+        Ok(anew)
+    }
+
+    fn activation(
+        &self,
+        tenant: TenantId,
+        id: i64,
+        grants: &[GrantDecision],
+        definitions: Vec<Save>,
+        schedules: Vec<SaveSchedule>,
+    ) -> Result<Activation> {
+        Ok(Activation {
+            tenant,
+            id,
+            grants: serde_json::to_string(grants)
+                .map_err(|error| Error::Internal(error.to_string()))?,
+            definitions,
+            schedules,
+            at: self.now(),
         })
     }
 
@@ -206,9 +279,17 @@ impl Engine {
     }
 
     /// The documents that a version brings, sealed and named.
-    async fn brought(&self, caller: &Caller, stored: &PackVersion) -> Result<Vec<Save>> {
+    async fn brought(
+        &self,
+        caller: &Caller,
+        stored: &PackVersion,
+    ) -> Result<(Vec<Save>, Vec<SaveSchedule>)> {
         let file = self.file(stored).await?;
         let archive = read(&file).await?;
+        let origin = format!("{}@{}", stored.name, stored.version);
+        let schedules = self
+            .brought_schedules(caller, &origin, &archive.metadata.schedules)
+            .await?;
         let mut saves = Vec::new();
         let save = |kind, name: String, friendly_name: String, document| Save {
             tenant: caller.tenant,
@@ -220,7 +301,7 @@ impl Engine {
             by: caller.name.clone(),
             at: self.now(),
             expected: None,
-            origin: Some(format!("{}@{}", stored.name, stored.version)),
+            origin: Some(origin.clone()),
         };
         for document in archive.metadata.applications {
             let mut application = Application::from_value(document)
@@ -250,6 +331,12 @@ impl Engine {
                 continue;
             };
             let mut faults = Vec::new();
+            let before = self
+                .store
+                .definition(caller.tenant, Kind::Configuration, &name)
+                .await?;
+            self.refuse_foreign(&mut configuration, before.as_ref(), &mut faults)
+                .await?;
             self.seal_values(&mut configuration, &mut faults)?;
             if !faults.is_empty() {
                 return Err(Error::Invalid {
@@ -265,24 +352,32 @@ impl Engine {
                 configuration.to_pretty(),
             ));
         }
-        for save in &mut saves {
+        self.keep_what_means_the_same(&mut saves).await?;
+        Ok((saves, schedules))
+    }
+
+    /// Each sealing differs: what means the same as what is stored is no new revision.
+    async fn keep_what_means_the_same(&self, saves: &mut [Save]) -> Result<()> {
+        for save in saves {
             let found = self
                 .store
                 .definition(save.tenant, save.kind, &save.name)
                 .await?;
-            // Each sealing differs: what means the same is no new revision.
             if let Some(found) = found
                 && self.means_the_same(save.kind, &found.document, &save.document)
             {
                 save.document = found.document;
             }
         }
-        Ok(saves)
+        Ok(())
     }
 
-    /// Makes no version of a pack active: its steps leave the registry.
-    pub async fn deactivate_pack(&self, caller: &Caller, name: &str) -> Result<()> {
+    /// Makes no version of a pack active: its steps leave the registry. Answers the
+    /// applications that name such steps, which cannot run until it is active again.
+    pub async fn deactivate_pack(&self, caller: &Caller, name: &str) -> Result<Vec<String>> {
+        refuse_part(name, "it stays active")?;
         self.version(caller.tenant, name, None).await?;
+        let before = self.catalogue.active(caller.tenant);
         if !self.store.deactivate(caller.tenant, name).await? {
             return Err(Error::PackState(format!(
                 "no version of `{name}` is active"
@@ -290,7 +385,14 @@ impl Engine {
         }
         self.reload_packs(caller.tenant).await?;
         self.tell_changed();
-        Ok(())
+        self.applications_where(caller.tenant, |application| {
+            application.steps().any(|step| {
+                let of_pack = |lookup: &Lookup| matches!(lookup, Lookup::Found { syncpack, .. } if syncpack == name);
+                step.file()
+                    .is_some_and(|file| of_pack(&before.step(step.syncpack(), file)))
+            })
+        })
+        .await
     }
 
     /// Deletes a version, or all versions of a pack.
@@ -344,8 +446,8 @@ impl Engine {
         let found = match version {
             Some(wanted) => versions.iter().find(|one| one.version == wanted),
             None => versions.iter().max_by(|a, b| {
-                number(&a.version)
-                    .cmp(&number(&b.version))
+                version_number(&a.version)
+                    .cmp(&version_number(&b.version))
                     .then(a.imported_at.cmp(&b.imported_at))
             }),
         };
@@ -360,10 +462,6 @@ impl Engine {
     }
 }
 
-fn number(version: &str) -> Option<semver::Version> {
-    semver::Version::parse(version).ok()
-}
-
 fn check_platform(pack: &str, required: Option<&str>) -> Result<()> {
     let Some(required) = required else {
         return Ok(());
@@ -374,7 +472,7 @@ fn check_platform(pack: &str, required: Option<&str>) -> Result<()> {
         ))
     })?;
     let ours = env!("CARGO_PKG_VERSION");
-    let fits = number(ours).is_some_and(|ours| wanted.matches(&ours));
+    let fits = version_number(ours).is_some_and(|ours| wanted.matches(&ours));
     if fits {
         Ok(())
     } else {

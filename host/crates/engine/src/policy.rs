@@ -40,8 +40,8 @@ impl Settings {
         step: Step<'_>,
         packs: &Snapshot,
     ) -> Rules {
-        let file = step.file().unwrap_or_default();
-        let idempotent = match packs.step(step.syncpack(), file) {
+        let (pack, file) = step.executes().unwrap_or_default();
+        let idempotent = match packs.step(pack, file) {
             Lookup::Found { descriptor, .. } => descriptor.idempotent,
             _ => true,
         };

@@ -22,13 +22,14 @@ use parking_lot::RwLock;
 use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use store::definitions::Kind;
+use store::definitions::{Definition, Kind};
 
 use crate::{
     Engine,
     catalogue::{Pack, Snapshot},
     definitions::faults,
     error::{Error, Fault, Result},
+    worker::Chain,
 };
 
 /// More entries than this in one map: all are dropped and made again by need.
@@ -45,6 +46,9 @@ pub(crate) struct Runnable {
     pub(crate) plan: Plan,
     /// The pack of each step, by ordinal.
     pub(crate) packs: Vec<Arc<Pack>>,
+    /// The packs of the set that it is pinned to: those of its steps, and, of a child, those
+    /// of its parents.
+    pub(crate) pinned: Vec<Arc<Pack>>,
     /// The queue that the application is aligned with.
     pub(crate) queue: Option<String>,
     /// The configuration object that it is aligned with.
@@ -53,13 +57,51 @@ pub(crate) struct Runnable {
 
 /// A revision of a configuration object, its secrets opened.
 pub(crate) struct Configured {
+    /// The number of the object.
+    pub(crate) id: i64,
     pub(crate) name: Arc<str>,
     pub(crate) revision: i64,
     pub(crate) resolved: Resolved,
     pub(crate) masker: Masker,
+    /// What a host in a secret variable is told by.
+    host_key: [u8; 32],
 }
 
 impl Configured {
+    /// An object with these variables, for tests.
+    #[cfg(test)]
+    #[expect(clippy::unwrap_used, reason = "tests")]
+    pub(crate) fn of(id: i64, variables: Value) -> Self {
+        let configuration = Configuration::from_value(variables).unwrap();
+        let resolved = configuration.resolve(|_, value| Ok(value.clone())).unwrap();
+        Self {
+            id,
+            name: "o".into(),
+            revision: 1,
+            masker: Masker::new(named_secrets(&resolved)).unwrap(),
+            resolved,
+            host_key: [0; 32],
+        }
+    }
+
+    /// The host that a variable names: as its value has it, and as a grant records it.
+    pub(crate) fn host(&self, variable: &str) -> Option<(String, String)> {
+        let value = self.resolved.get(variable)?;
+        let Ok(Value::String(text)) = serde_json::from_str(&value.json) else {
+            return None;
+        };
+        let target = connectors::http::Target::parse(&text).ok()?;
+        let mut host = target.pattern.to_string();
+        if let Some(port) = target.port {
+            host = format!("{host}:{port}");
+        }
+        if value.secret {
+            let digest = blake3::keyed_hash(&self.host_key, host.as_bytes());
+            host = format!("secret ({})", &digest.to_hex()[..16]);
+        }
+        Some((text, host))
+    }
+
     /// The secret values with what people call them.
     pub(crate) fn secrets(&self) -> Vec<(String, String)> {
         named_secrets(&self.resolved)
@@ -182,7 +224,8 @@ impl Engine {
             });
         }
         let packs = packs_of(&plan, &snapshot)?;
-        let pins = self.pin(&packs).await?;
+        let pinned = once_each(packs.iter().cloned());
+        let pins = self.pin(&pinned).await?;
         let runnable = Arc::new(Runnable {
             application: definition.id,
             name: definition.name.into(),
@@ -190,6 +233,7 @@ impl Engine {
             pins,
             plan,
             packs,
+            pinned,
             queue: application.queue().map(str::to_owned),
             configuration: application.configuration().map(str::to_owned),
         });
@@ -205,7 +249,7 @@ impl Engine {
 
     /// The number of the set of pack versions that a plan uses.
     async fn pin(&self, packs: &[Arc<Pack>]) -> Result<i64> {
-        let mut pins: Vec<Pin> = packs
+        let pins: Vec<Pin> = packs
             .iter()
             .map(|pack| Pin {
                 name: pack.name.clone(),
@@ -213,11 +257,37 @@ impl Engine {
                 digest: pack.digest.clone(),
             })
             .collect();
-        pins.sort_by(|a, b| a.name.cmp(&b.name));
-        pins.dedup_by(|a, b| a.name == b.name);
         let text =
             serde_json::to_string(&pins).map_err(|error| Error::Internal(error.to_string()))?;
         Ok(self.store.pin_set(&text).await?)
+    }
+
+    /// The newest revision of an application as the child of a run: with the packs that the
+    /// run is pinned to, and the active ones beside them.
+    pub(crate) async fn runnable_of_child(
+        &self,
+        chain: &Chain,
+        name: &str,
+    ) -> Result<Arc<Runnable>> {
+        let tenant = chain.header.tenant;
+        let newest = self.runnable(tenant, name).await?;
+        let parents = &chain.runnable.pinned;
+        let active = self.catalogue.active(tenant);
+        let as_active = parents.iter().all(|pack| {
+            active
+                .pack(&pack.name)
+                .is_some_and(|active| active.digest == pack.digest)
+        });
+        if as_active {
+            return Ok(newest);
+        }
+        let own = newest.pinned.iter().filter(|pack| {
+            let of_parent = parents.iter().any(|one| one.name == pack.name);
+            !of_parent
+        });
+        let packs = once_each(parents.iter().chain(own).cloned());
+        let pins = self.pin(&packs).await?;
+        self.runnable_pinned(tenant, newest.revision, pins).await
     }
 
     /// The revision that a run is pinned to, with the packs that it is pinned to.
@@ -254,6 +324,7 @@ impl Engine {
                 })?)?,
             );
         }
+        let of_set = packs.clone();
         let snapshot = Snapshot::new(packs);
         let application = read_application(&stored.name, &stored.document)?;
         let plan = Plan::compile(&application, &snapshot)
@@ -266,6 +337,7 @@ impl Engine {
             pins,
             plan,
             packs,
+            pinned: of_set,
             queue: application.queue().map(str::to_owned),
             configuration: application.configuration().map(str::to_owned),
         });
@@ -285,10 +357,7 @@ impl Engine {
         }
         let read_at = self.prepared.generation();
         let definition = self.find(tenant, Kind::Configuration, name).await?;
-        let configured = match self.kept_revision(definition.revision) {
-            Some(kept) => kept,
-            None => self.configure(definition.revision, &definition.name, &definition.document)?,
-        };
+        let configured = self.configure(&definition)?;
         self.prepared
             .keep(&self.prepared.configurations, read_at, key, &configured);
         Ok(configured)
@@ -302,40 +371,61 @@ impl Engine {
         let stored = self.store.revision(revision).await?.ok_or_else(|| {
             Error::Internal("the configuration revision that a run is pinned to is gone".to_owned())
         })?;
-        self.configure(revision, &stored.name, &stored.document)
+        let configuration = Configuration::parse(&stored.document)
+            .map_err(|error| unusable(&stored.name, &error))?;
+        let configured =
+            self.configured_as(stored.definition, revision, &stored.name, &configuration)?;
+        Ok(self.keep_configured(configured))
+    }
+
+    /// A configuration object as it is stored.
+    pub(crate) fn configure(&self, definition: &Definition) -> Result<Arc<Configured>> {
+        if let Some(kept) = self.kept_revision(definition.revision) {
+            return Ok(kept);
+        }
+        let name = &definition.name;
+        let configuration =
+            Configuration::parse(&definition.document).map_err(|error| unusable(name, &error))?;
+        let configured =
+            self.configured_as(definition.id, definition.revision, name, &configuration)?;
+        Ok(self.keep_configured(configured))
+    }
+
+    fn keep_configured(&self, configured: Configured) -> Arc<Configured> {
+        let configured = Arc::new(configured);
+        insert(
+            &mut self.prepared.revisions.write(),
+            configured.revision,
+            configured.clone(),
+        );
+        configured
     }
 
     fn kept_revision(&self, revision: i64) -> Option<Arc<Configured>> {
         self.prepared.revisions.read().get(&revision).cloned()
     }
 
-    fn configure(&self, revision: i64, name: &str, document: &str) -> Result<Arc<Configured>> {
-        let refused = |error: &model::configuration::Error| Error::CannotRun {
-            application: name.to_owned(),
-            faults: vec![Fault {
-                code: error.code().to_owned(),
-                at: format!("configuration `{name}`"),
-                message: error.to_string(),
-            }],
-        };
-        let configuration = Configuration::parse(document).map_err(|error| refused(&error))?;
+    /// What a document means as that revision of that object.
+    pub(crate) fn configured_as(
+        &self,
+        id: i64,
+        revision: i64,
+        name: &str,
+        configuration: &Configuration,
+    ) -> Result<Configured> {
         let resolved = configuration
             .resolve(|_, value| self.reveal(value))
-            .map_err(|error| refused(&error))?;
+            .map_err(|error| unusable(name, &error))?;
         let masker = Masker::new(named_secrets(&resolved))
             .map_err(|error| Error::Internal(error.to_string()))?;
-        let configured = Arc::new(Configured {
+        Ok(Configured {
+            id,
             name: name.into(),
             revision,
             resolved,
             masker,
-        });
-        insert(
-            &mut self.prepared.revisions.write(),
-            revision,
-            configured.clone(),
-        );
-        Ok(configured)
+            host_key: *self.vault.derive("hosts of grants"),
+        })
     }
 
     /// The plain value of an encrypted variable.
@@ -355,12 +445,31 @@ impl Engine {
     }
 }
 
+fn unusable(name: &str, error: &model::configuration::Error) -> Error {
+    Error::CannotRun {
+        application: name.to_owned(),
+        faults: vec![Fault {
+            code: error.code().to_owned(),
+            at: format!("configuration `{name}`"),
+            message: error.to_string(),
+        }],
+    }
+}
+
 fn read_application(name: &str, document: &str) -> Result<Application> {
     Application::parse(document).map_err(|error| {
         Error::Internal(format!(
             "the stored application `{name}` cannot be read: {error}"
         ))
     })
+}
+
+/// Packs in the order of their names, each once.
+fn once_each(packs: impl Iterator<Item = Arc<Pack>>) -> Vec<Arc<Pack>> {
+    let mut packs: Vec<_> = packs.collect();
+    packs.sort_by(|a, b| a.name.cmp(&b.name));
+    packs.dedup_by(|a, b| a.name == b.name);
+    packs
 }
 
 fn packs_of(plan: &Plan, snapshot: &Snapshot) -> Result<Vec<Arc<Pack>>> {

@@ -7,12 +7,15 @@ use model::{mask::Masker, state::StepState};
 use serde::Serialize;
 use store::runs::Completion;
 
+/// The kind of a failure after which another attempt may succeed.
+const RETRYABLE: &str = "retryable";
+
 /// Why a step failed, or its warning, as it is stored.
 #[derive(Serialize)]
 pub(crate) struct Problem {
     kind: &'static str,
-    code: String,
-    message: String,
+    pub(crate) code: String,
+    pub(crate) message: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<serde_json::Value>,
 }
@@ -24,6 +27,19 @@ impl Problem {
             code: code.into(),
             message: message.into(),
             detail: None,
+        }
+    }
+
+    /// Whether whoever failed says that another attempt may succeed.
+    pub(crate) fn is_retryable(&self) -> bool {
+        self.kind == RETRYABLE
+    }
+
+    /// The same with more for a program to read.
+    pub(crate) fn with_detail(self, detail: serde_json::Value) -> Self {
+        Self {
+            detail: Some(detail),
+            ..self
         }
     }
 
@@ -44,7 +60,7 @@ impl From<runtime::Failure> for Problem {
     fn from(failure: runtime::Failure) -> Self {
         Self {
             kind: match failure.kind {
-                runtime::Kind::Retryable => "retryable",
+                runtime::Kind::Retryable => RETRYABLE,
                 runtime::Kind::Permanent => "permanent",
             },
             code: failure.code,
@@ -54,6 +70,11 @@ impl From<runtime::Failure> for Problem {
                 .and_then(|text| serde_json::from_str(&text).ok()),
         }
     }
+}
+
+/// The data of a step that failed, where others handle it: why it did.
+pub(crate) fn failure_data(error: &Bytes) -> Bytes {
+    [&b"{\"error\":"[..], error, b"}"].concat().into()
 }
 
 /// What a step is told whose data was changed by masking, beside its own warning.

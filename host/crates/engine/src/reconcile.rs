@@ -81,7 +81,7 @@ impl Engine {
         loop {
             let forgotten = self.store.expire(self.clock.now(), 500).await?;
             if forgotten < 500 {
-                return Ok(());
+                return self.forget_occurrences().await;
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }

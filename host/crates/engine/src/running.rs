@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -31,15 +31,24 @@ pub(crate) struct Running {
     cancelled: Mutex<HashMap<RunId, (Instant, Arc<str>)>>,
     /// The same of single steps.
     revoked: Mutex<HashMap<StepKey, (Instant, Arc<str>)>>,
-    /// Whether there is one, so that a step's begin needs no lock while there is none.
+    /// Whether there ever was one, so that a step's begin needs no lock before.
     any_cancelled: AtomicBool,
-    shards: [Mutex<HashMap<StepKey, CancellationToken>>; SHARDS],
+    /// How many have begun.
+    begun: AtomicU64,
+    shards: [Mutex<HashMap<StepKey, Execution>>; SHARDS],
+}
+
+/// A step in execution, as those who may stop it find it.
+struct Execution {
+    number: u64,
+    cancel: CancellationToken,
 }
 
 /// A step in execution; dropping it says that it has ended.
 pub(crate) struct Entry<'a> {
     running: &'a Running,
     key: StepKey,
+    number: u64,
     /// Cancelled when the step must stop.
     pub(crate) cancel: CancellationToken,
 }
@@ -74,23 +83,30 @@ impl Running {
         self.moving.lock().contains_key(&key.run) || self.held.lock().contains_key(&key)
     }
 
-    fn shard(&self, run: RunId) -> &Mutex<HashMap<StepKey, CancellationToken>> {
+    fn shard(&self, run: RunId) -> &Mutex<HashMap<StepKey, Execution>> {
         &self.shards[run.0 as usize % SHARDS]
     }
 
     /// A step begins.
     pub(crate) fn begin(&self, key: StepKey) -> Entry<'_> {
         let cancel = CancellationToken::new();
+        let number = self.begun.fetch_add(1, Ordering::Relaxed);
+        let execution = Execution {
+            number,
+            cancel: cancel.clone(),
+        };
+        self.shard(key.run).lock().insert(key, execution);
+        // In this order: whoever cancels remembers it first and looks here afterwards.
         if self.any_cancelled.load(Ordering::SeqCst)
             && (self.cancelled.lock().contains_key(&key.run)
                 || self.revoked.lock().contains_key(&key))
         {
             cancel.cancel();
         }
-        self.shard(key.run).lock().insert(key, cancel.clone());
         Entry {
             running: self,
             key,
+            number,
             cancel,
         }
     }
@@ -100,9 +116,9 @@ impl Running {
     pub(crate) fn cancel_run(&self, run: RunId, who: &str) {
         remember(&self.cancelled, run, who);
         self.any_cancelled.store(true, Ordering::SeqCst);
-        for (key, cancel) in &*self.shard(run).lock() {
+        for (key, execution) in &*self.shard(run).lock() {
             if key.run == run {
-                cancel.cancel();
+                execution.cancel.cancel();
             }
         }
     }
@@ -111,8 +127,8 @@ impl Running {
     pub(crate) fn cancel_step(&self, key: StepKey, who: &str) {
         remember(&self.revoked, key, who);
         self.any_cancelled.store(true, Ordering::SeqCst);
-        if let Some(cancel) = self.shard(key.run).lock().get(&key) {
-            cancel.cancel();
+        if let Some(execution) = self.shard(key.run).lock().get(&key) {
+            execution.cancel.cancel();
         }
     }
 
@@ -136,8 +152,8 @@ impl Running {
     /// Stops everything.
     pub(crate) fn cancel_all(&self) {
         for shard in &self.shards {
-            for cancel in shard.lock().values() {
-                cancel.cancel();
+            for execution in shard.lock().values() {
+                execution.cancel.cancel();
             }
         }
     }
@@ -163,7 +179,14 @@ fn remember<K: std::hash::Hash + Eq>(
 
 impl Drop for Entry<'_> {
     fn drop(&mut self) {
-        self.running.shard(self.key.run).lock().remove(&self.key);
+        let mut shard = self.running.shard(self.key.run).lock();
+        // The same process may have claimed the step anew while this attempt was ending.
+        if shard
+            .get(&self.key)
+            .is_some_and(|execution| execution.number == self.number)
+        {
+            shard.remove(&self.key);
+        }
     }
 }
 
@@ -220,5 +243,22 @@ mod tests {
         assert!(!running.knows(key(0)) && running.knows(key(1)));
         drop(next);
         assert!(running.held.lock().is_empty() && running.moving.lock().is_empty());
+    }
+    #[test]
+    fn an_attempt_that_ends_late_does_not_hide_the_next() {
+        let running = Running::default();
+        let key = StepKey {
+            run: RunId(1),
+            step: Ordinal(0),
+        };
+        let old = running.begin(key);
+        let new = running.begin(key);
+        drop(old);
+        assert!(running.executes(key));
+        running.cancel_step(key, "somebody");
+        assert!(new.cancel.is_cancelled());
+        drop(new);
+        assert!(!running.executes(key));
+        assert!(running.begin(key).cancel.is_cancelled());
     }
 }

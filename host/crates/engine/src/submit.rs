@@ -7,7 +7,6 @@ use std::{
 
 use model::{
     application::Application,
-    configuration::Resolved,
     id::{Ordinal, RunId, RunRef, StepKey, TenantId},
     log::Level,
     plan::{Missing, Plan, run_code},
@@ -21,7 +20,8 @@ use trace::Context;
 use crate::{
     Engine,
     error::{Error, Fault, Result},
-    inputs::Input,
+    made::{Made, Origin, check},
+    odd,
     prepared::{Configured, Runnable, cannot_run},
     view::{Caller, RunDetail, RunRequest, Started},
     worker::{Chain, ClaimedStep},
@@ -30,15 +30,6 @@ use crate::{
 /// What the names of applications start with that run one step by itself. They are in
 /// no list.
 pub(crate) const STEP_PREFIX: &str = "step:";
-
-/// Where a run comes from.
-struct Origin<'a> {
-    tenant: TenantId,
-    /// Who or what started it.
-    trigger: &'a str,
-    /// The place in a trace that it is accepted at.
-    trace: Option<Context>,
-}
 
 impl From<&Missing> for Fault {
     fn from(missing: &Missing) -> Self {
@@ -85,7 +76,7 @@ impl Engine {
         let runnable = self.runnable(caller.tenant, application).await?;
         self.accept(
             caller,
-            &format!("api:{}", caller.name),
+            format!("api:{}", caller.name),
             runnable,
             request,
             Vec::new(),
@@ -94,22 +85,44 @@ impl Engine {
         .await
     }
 
-    /// `secret` names parameters that are secret whatever the plan says.
+    /// Accepts a run, to the end even when whoever asked goes away: what is committed must be
+    /// executed or queued. `secret` names parameters that are secret whatever the plan says.
     async fn accept(
         &self,
         caller: &Caller,
-        trigger: &str,
+        trigger: String,
         runnable: Arc<Runnable>,
         request: Request,
         secret: Vec<Box<str>>,
         key: Option<String>,
     ) -> Result<Started> {
-        let mut origin = Origin {
+        use tracing::Instrument as _;
+        let origin = Origin {
             tenant: caller.tenant,
-            trigger,
+            trigger: trigger.into(),
             trace: None,
+            parent: None,
         };
-        let calls_from = caller.trace.as_ref();
+        let (engine, calls_from) = (self.clone(), caller.trace.clone());
+        let accepted = async move {
+            engine
+                .accept_traced(origin, calls_from.as_ref(), runnable, request, secret, key)
+                .await
+        };
+        tokio::spawn(accepted.in_current_span())
+            .await
+            .unwrap_or_else(|error| Err(Error::Internal(error.to_string())))
+    }
+
+    async fn accept_traced(
+        &self,
+        mut origin: Origin,
+        calls_from: Option<&Context>,
+        runnable: Arc<Runnable>,
+        request: Request,
+        secret: Vec<Box<str>>,
+        key: Option<String>,
+    ) -> Result<Started> {
         let Some(place) = self.tracer.begin(calls_from) else {
             return self
                 .accept_from(origin, runnable, request, secret, key)
@@ -125,64 +138,32 @@ impl Engine {
         answer
     }
 
-    async fn accept_from(
+    /// Accepts a run from wherever it comes.
+    pub(crate) async fn accept_from(
         &self,
-        origin: Origin<'_>,
+        origin: Origin,
         runnable: Arc<Runnable>,
-        mut request: Request,
+        request: Request,
         secret: Vec<Box<str>>,
         key: Option<String>,
     ) -> Result<Started> {
-        let tenant = origin.tenant;
-        self.has_room()?;
-        let configured = self
-            .align(tenant, &runnable, request.configuration.as_deref())
+        let made = self
+            .make_run(origin, &runnable, request, secret, key)
             .await?;
-        check(
-            &runnable.name,
-            &runnable.plan,
-            &request,
-            configured.as_deref().map(|one| &one.resolved),
-        )?;
-        let queue: Arc<str> = queue_of(&runnable, &request)?;
-        let warnings = self.warnings(&runnable.plan, &request, &queue).await;
-        let parameters = std::mem::take(&mut request.parameters);
-        let input = Input::new(parameters, &runnable.plan, configured.as_deref(), secret);
-        let stored = self.seal_input(&input)?;
-        let idempotency = key
-            .map(|key| self.idempotency(key, &runnable, &request, &queue, &input, &stored))
-            .transpose()?;
-        let masker = input.masker(configured.as_deref())?;
-        let now = self.clock.now();
-        let reference = RunRef::new(now, crate::random()?);
+        let Made {
+            mut run,
+            configured,
+            input,
+            masker,
+            warnings,
+        } = made;
+        let queue = run.queue.clone();
+        let reference = run.reference;
         // A free slot and nothing waiting: the run's first step is claimed with its commit.
         let slot = (self.listens(&queue) && self.queue.looks_empty(&queue))
             .then(|| self.slots.clone().try_acquire_owned().ok())
             .flatten();
-        let run = NewRun {
-            tenant,
-            reference,
-            application: runnable.application,
-            application_revision: runnable.revision,
-            configuration_revision: configured.as_ref().map(|one| one.revision),
-            pins: runnable.pins,
-            priority: if &*queue == queue::HIGH_PRIORITY {
-                Priority::High
-            } else {
-                Priority::Normal
-            },
-            queue: queue.clone(),
-            log_level: request.level.code(),
-            trigger: origin.trigger.into(),
-            parent: None,
-            input: stored.into(),
-            graph: runnable.plan.graph.clone(),
-            created_at: now,
-            expires_at: now.plus_micros(self.settings.result_expires.as_micros() as i64),
-            idempotency,
-            claim: slot.is_some().then(|| self.worker()),
-            trace: origin.trace,
-        };
+        run.claim = slot.is_some().then(|| self.worker());
         let submitted = self.store.submit(run.clone()).await;
         if run.claim.is_some() && submitted.as_ref().is_err_and(store::Error::is_retryable) {
             self.account.in_doubt();
@@ -213,7 +194,7 @@ impl Engine {
     }
 
     /// Whether one more run can be accepted now.
-    fn has_room(&self) -> Result<()> {
+    pub(crate) fn has_room(&self) -> Result<()> {
         if self.draining.is_cancelled() {
             return Err(Error::Draining);
         }
@@ -228,7 +209,7 @@ impl Engine {
     }
 
     /// What is odd about a request that is accepted all the same.
-    async fn warnings(&self, plan: &Plan, request: &Request, queue: &str) -> Vec<Fault> {
+    pub(crate) async fn warnings(&self, plan: &Plan, request: &Request, queue: &str) -> Vec<Fault> {
         let untaken = plan.untaken(&request.parameters).into_iter();
         let mut warnings: Vec<Fault> = untaken
             .map(|(name, hint)| Fault {
@@ -239,6 +220,7 @@ impl Engine {
                 ),
             })
             .collect();
+        warnings.extend(odd::taken_as_text(&request.parameters));
         if let Some(message) = self.unserved(queue).await {
             warnings.push(Fault {
                 code: run_code::UNSERVED.to_owned(),
@@ -269,7 +251,7 @@ impl Engine {
 
     /// The configuration object of a run: the request's, else the application's.
     /// `none` un-aligns.
-    async fn align(
+    pub(crate) async fn align(
         &self,
         tenant: TenantId,
         runnable: &Runnable,
@@ -337,12 +319,16 @@ impl Engine {
             None | Some("" | "none") => None,
             Some(configuration) => Some(self.configured(tenant, configuration).await?),
         };
-        check(
+        let mut checked = check(
             name,
             &plan,
             request,
             configured.as_deref().map(|one| &one.resolved),
-        )
+        );
+        if let Err(Error::CannotRun { faults, .. }) = &mut checked {
+            faults.iter_mut().for_each(odd::of_step_alone);
+        }
+        checked
     }
 
     /// Runs again what a run ran: the same application at its newest revision, with the
@@ -366,7 +352,7 @@ impl Engine {
             .await?;
         self.accept(
             caller,
-            &format!("replay:{run}"),
+            format!("replay:{run}"),
             runnable,
             request,
             // Once secret, always: the newest revision may declare it otherwise.
@@ -403,6 +389,7 @@ impl Engine {
     pub(crate) fn tell_ended(&self, run: RunRef) {
         self.backlog.fetch_sub(1, Ordering::Relaxed);
         self.wake.ended(run);
+        self.scheduler.ended();
         if let Some(outbox) = &self.outbox {
             outbox.ended(run);
         }
@@ -431,7 +418,7 @@ impl Engine {
     }
 }
 
-fn parse_params(application: &str, params: &str) -> Result<Request> {
+pub(crate) fn parse_params(application: &str, params: &str) -> Result<Request> {
     Request::from_params(params).map_err(|error| Error::CannotRun {
         application: application.to_owned(),
         faults: vec![Fault {
@@ -440,38 +427,4 @@ fn parse_params(application: &str, params: &str) -> Result<Request> {
             message: error.to_string(),
         }],
     })
-}
-
-fn check(
-    application: &str,
-    plan: &Plan,
-    request: &Request,
-    configuration: Option<&Resolved>,
-) -> Result<()> {
-    plan.check(&request.parameters, configuration)
-        .map_err(|missing| Error::CannotRun {
-            application: application.to_owned(),
-            faults: missing.iter().map(Fault::from).collect(),
-        })
-}
-
-fn queue_of(runnable: &Runnable, request: &Request) -> Result<Arc<str>> {
-    let name = request
-        .queue
-        .as_deref()
-        .or(runnable.queue.as_deref())
-        .unwrap_or(queue::DEFAULT);
-    let name = queue::canonical(name);
-    if !crate::workers::is_queue_name(name) {
-        return Err(Error::CannotRun {
-            application: runnable.name.to_string(),
-            faults: vec![Fault {
-                code: "PF-R011".to_owned(),
-                at: "queue".to_owned(),
-                message: "a queue's name has at most 128 bytes and no control characters"
-                    .to_owned(),
-            }],
-        });
-    }
-    Ok(name.into())
 }

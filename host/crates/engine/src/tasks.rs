@@ -4,21 +4,24 @@ use std::sync::Arc;
 
 use model::{
     application::Application,
-    id::{AnyRef, Ordinal, RunRef, TaskRef, TenantId},
-    state::{RunState, StepState},
+    id::{AnyRef, Ordinal, RunRef, StepKey, TaskRef, TenantId},
+    state::{RunState, StepState, WaitKind},
 };
 use store::{
     Page,
     definitions::Kind,
-    runs::{RunFilter, RunSummary, StepSummary},
+    runs::{RunFilter, RunSummary, StepSummary, WaitSummary},
 };
 
 use crate::{
     Engine,
     error::{Error, Fault, Result},
     inputs,
-    view::{RunData, RunDetail, RunsQuery, StepDetail},
+    view::{PastAttempt, RunData, RunDetail, RunsQuery, StepDetail, TaskDetail, WaitsFor},
 };
+
+/// How many of its children the answer about a step names.
+const CHILDREN: usize = 100;
 
 impl Engine {
     pub(crate) async fn summary(&self, tenant: TenantId, run: RunRef) -> Result<RunSummary> {
@@ -43,7 +46,7 @@ impl Engine {
     }
 
     /// The application that a run ran.
-    async fn application_of(&self, run: &RunSummary) -> Result<Arc<Application>> {
+    pub(crate) async fn application_of(&self, run: &RunSummary) -> Result<Arc<Application>> {
         if let Some(kept) = self.prepared.document(run.application_revision) {
             return Ok(kept);
         }
@@ -100,10 +103,16 @@ impl Engine {
             .map(|(index, step)| StepDetail {
                 task: run.reference.task(Ordinal(index as u32)),
                 name: step.name().unwrap_or_default().to_owned(),
-                file: step.file().unwrap_or_default().to_owned(),
-                syncpack: step.syncpack().unwrap_or_default().to_owned(),
+                file: step.executes().map_or("", |(_, file)| file).to_owned(),
+                syncpack: step
+                    .executes()
+                    .and_then(|one| one.0)
+                    .unwrap_or_default()
+                    .to_owned(),
                 state: unreached(run.state),
                 attempts: 0,
+                waits_for: None,
+                children: None,
                 worker: None,
                 ready_at: None,
                 started_at: None,
@@ -124,6 +133,21 @@ impl Engine {
                 step.finished_at = row.finished_at;
                 step.late_at = row.late_at;
                 step.error = error;
+            }
+        }
+        // A step that was claimed once and does not wait has none.
+        if steps
+            .iter()
+            .any(|step| step.attempts > 1 || step.state == StepState::Waiting)
+        {
+            for wait in self.store.waits(run.run).await? {
+                if let Some(step) = steps.get_mut(wait.key.step.index()) {
+                    // What was woken and is not claimed again yet is still at its attempt.
+                    let ours = step.attempts - wait.wakes + i64::from(wait.retries);
+                    step.attempts = ours.max(1);
+                    step.children = (wait.children.0 > 0).then_some(wait.children);
+                    step.waits_for = (step.state == StepState::Waiting).then(|| waits_for(&wait));
+                }
             }
         }
         let waiting = self.waiting(&run, &steps).await?;
@@ -147,18 +171,51 @@ impl Engine {
     }
 
     /// One step of a run.
-    pub async fn task_detail(
-        &self,
-        tenant: TenantId,
-        task: TaskRef,
-    ) -> Result<(RunSummary, StepDetail)> {
+    pub async fn task_detail(&self, tenant: TenantId, task: TaskRef) -> Result<TaskDetail> {
         let missing = || Error::not_found("task", task.to_string());
         let (run, step) = task.split().ok_or_else(missing)?;
         let mut detail = self.run_detail(tenant, run).await?;
         if step.index() >= detail.steps.len() {
             return Err(missing());
         }
-        Ok((detail.run, detail.steps.swap_remove(step.index())))
+        let key = StepKey {
+            run: detail.run.run,
+            step,
+        };
+        let step = detail.steps.swap_remove(step.index());
+        let past_attempts = if step.attempts > 1 {
+            self.past_attempts(key).await?
+        } else {
+            Vec::new()
+        };
+        let children = match step.children {
+            Some(_) => self.store.children(key, None, CHILDREN).await?,
+            None => Vec::new(),
+        };
+        Ok(TaskDetail {
+            run: detail.run,
+            step,
+            past_attempts,
+            children,
+        })
+    }
+
+    async fn past_attempts(&self, key: StepKey) -> Result<Vec<PastAttempt>> {
+        let attempts = self.store.attempts(key).await?;
+        Ok((1..)
+            .zip(attempts)
+            .map(|(attempt, one)| PastAttempt {
+                attempt,
+                state: one.state,
+                worker: one.worker.map(|worker| worker.0),
+                ready_at: one.ready_at,
+                started_at: one.started_at,
+                finished_at: one.finished_at,
+                error: one
+                    .error
+                    .and_then(|bytes| serde_json::from_slice(&bytes).ok()),
+            })
+            .collect())
     }
 
     /// Runs, the newest first.
@@ -216,6 +273,31 @@ impl Engine {
                 })
                 .collect(),
         })
+    }
+}
+
+/// What a waiting step waits for, for people.
+fn waits_for(wait: &WaitSummary) -> WaitsFor {
+    let message = match wait.kind {
+        WaitKind::Retry => "waiting for the next attempt".to_owned(),
+        WaitKind::Children => {
+            let (started, ended) = wait.children;
+            let noun = if started == 1 {
+                "child application"
+            } else {
+                "child applications"
+            };
+            format!(
+                "waiting for {} of {started} {noun}",
+                started.saturating_sub(ended)
+            )
+        }
+    };
+    WaitsFor {
+        kind: wait.kind,
+        message,
+        since: wait.since,
+        until: wait.until,
     }
 }
 

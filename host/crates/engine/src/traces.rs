@@ -3,6 +3,8 @@
 //! A run's span is told once, by whoever commits its end; until then it exists by its name
 //! alone ([`SpanId::of_run`]), and the spans of its steps refer to it from every process.
 
+use std::borrow::Cow;
+
 use model::{
     clock::Timestamp,
     id::{Ordinal, RunRef, TenantId, Token},
@@ -113,13 +115,7 @@ impl Engine {
         (step, token): (Ordinal, Token),
         end: Option<(&Completion, Option<&Completed>)>,
     ) {
-        let (Some(attempt), Some(run)) = (attempt, &chain.trace) else {
-            return;
-        };
-        let header = &chain.header;
-        let planned = chain.runnable.plan.step(step);
-        let name = planned.map_or("?", |step| &*step.name);
-        let (outcome, error) = match end {
+        let outcome = match end {
             None => ("stopped", Some("stopped".into())),
             Some((_, None)) => ("not-stored", Some("not-stored".into())),
             Some((_, Some(Completed::Fenced))) => ("fenced", Some("fenced".into())),
@@ -129,6 +125,24 @@ impl Engine {
                 (completion.state.word(), error)
             }
         };
+        let executed = end.map(|(completion, _)| completion.at);
+        self.trace_outcome(attempt, chain, (step, token), outcome, executed);
+    }
+
+    fn trace_outcome(
+        &self,
+        attempt: Option<Attempt>,
+        chain: &Chain,
+        (step, token): (Ordinal, Token),
+        (outcome, error): (&'static str, Option<Cow<'static, str>>),
+        executed: Option<Timestamp>,
+    ) {
+        let (Some(attempt), Some(run)) = (attempt, &chain.trace) else {
+            return;
+        };
+        let header = &chain.header;
+        let planned = chain.runnable.plan.step(step);
+        let name = planned.map_or("?", |step| &*step.name);
         let mut span = Span::new(
             format!("step {name}"),
             Kind::Internal,
@@ -147,12 +161,28 @@ impl Engine {
         if let Some(pack) = chain.runnable.packs.get(step.index()) {
             span = span.with("powerflow.syncpack", pack.name.clone());
         }
-        if let Some((completion, _)) = end {
-            span.events.push(("executed", completion.at));
+        if let Some(at) = executed {
+            span.events.push(("executed", at));
         }
         span.error = error;
         span.end = self.now();
         self.tracer.end(span);
+    }
+
+    /// An attempt has ended and its step waits, if that is stored.
+    pub(crate) fn trace_suspended(
+        &self,
+        attempt: Option<Attempt>,
+        chain: &Chain,
+        (step, token): (Ordinal, Token),
+        stored: bool,
+    ) {
+        let (outcome, error) = if stored {
+            ("waiting", None)
+        } else {
+            ("fenced", Some("fenced".into()))
+        };
+        self.trace_outcome(attempt, chain, (step, token), (outcome, error), None);
     }
 
     /// This process has committed the end of a run.

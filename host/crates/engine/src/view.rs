@@ -3,12 +3,16 @@
 use model::{
     clock::Timestamp,
     id::{RunRef, TaskRef, TenantId},
-    state::StepState,
+    state::{StepState, WaitKind},
     trace::Context,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use store::{definitions::Definition, packs::PackVersion, runs::RunSummary};
+use store::{
+    definitions::Definition,
+    packs::PackVersion,
+    runs::{Child, RunSummary},
+};
 
 use crate::{error::Fault, policy::Rules, served::Waiting};
 
@@ -33,10 +37,40 @@ pub struct Saved {
     /// Whether it is a new revision; a document that means the same as the newest makes none.
     pub changed: bool,
     /// What needs attention, though it was saved.
+    pub found: Found,
+}
+
+/// What checking a document finds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// What keeps an application from running.
+    pub faults: Vec<Fault>,
+    /// What does not, but needs attention.
     pub warnings: Vec<Fault>,
 }
 
 /// A grant that an administrator gives at activation.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Give {
+    /// The id that the manifest lists.
+    pub id: String,
+    /// Whether the grant may lead to private, loopback and link-local addresses.
+    pub private_network: bool,
+    /// The configuration objects that it is given for, where its host is a configuration
+    /// variable. `None`: those that belong to the pack.
+    pub configurations: Option<Vec<String>>,
+}
+
+/// The grants that are given at an activation.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Grants {
+    /// The grants.
+    pub given: Vec<Give>,
+    /// Whether the pack keeps those that it has besides.
+    pub add: bool,
+}
+
+/// A grant that a pack has.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GrantDecision {
     /// The id that the manifest lists.
@@ -44,6 +78,20 @@ pub struct GrantDecision {
     /// Whether the grant may lead to private, loopback and link-local addresses.
     #[serde(default)]
     pub private_network: bool,
+    /// The configuration objects that it holds for, where its host is a configuration variable.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub configurations: Vec<HoldsFor>,
+}
+
+/// A configuration object that a grant holds for, as long as its variable names this host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HoldsFor {
+    /// The object's number: one that is deleted and made again is another.
+    pub id: i64,
+    /// The object's name.
+    pub name: String,
+    /// The host that its variable names, and the port; a digest where the variable is secret.
+    pub host: String,
 }
 
 /// An activated pack.
@@ -55,10 +103,16 @@ pub struct Activated {
     pub kept: Vec<String>,
     /// Requested grants that were not given: steps that need them will be refused.
     pub not_granted: Vec<String>,
-    /// Grants that the pack had and has no more.
+    /// The version that was active before.
+    pub previous: Option<String>,
+    /// Grants that it has and the pack had not, or not for private addresses.
+    pub newly_granted: Vec<String>,
+    /// Grants that the pack had and has no more, or no more for private addresses.
     pub taken_away: Vec<String>,
     /// The pack's documents of which there is a new revision.
     pub brought: Vec<Brought>,
+    /// The schedules that it has.
+    pub schedules: Vec<String>,
 }
 
 /// A document that a pack brought, as it was saved.
@@ -120,8 +174,12 @@ pub struct StepDetail {
     pub syncpack: String,
     /// Where it stands.
     pub state: StepState,
-    /// How often it was started.
+    /// Which attempt its newest one is: those before it failed, or lost their workers.
     pub attempts: i64,
+    /// What it waits for, while it does.
+    pub waits_for: Option<WaitsFor>,
+    /// How many child applications it has started, and how many of them have ended.
+    pub children: Option<(u32, u32)>,
     /// The number of the process that executes or executed its newest attempt.
     pub worker: Option<i64>,
     /// When it became ready.
@@ -136,6 +194,51 @@ pub struct StepDetail {
     pub rules: Rules,
     /// Why it failed, or its warning: `{kind, code, message, detail}`.
     pub error: Option<Value>,
+}
+
+/// What a step waits for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WaitsFor {
+    /// `retry` or `children`.
+    pub kind: WaitKind,
+    /// For people.
+    pub message: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// When it goes on, if nothing lets it go on before.
+    pub until: Option<Timestamp>,
+}
+
+/// An attempt that was followed by another.
+#[derive(Clone, Debug)]
+pub struct PastAttempt {
+    /// Which, from 1.
+    pub attempt: i64,
+    /// How it ended.
+    pub state: StepState,
+    /// Who executed it.
+    pub worker: Option<i64>,
+    /// When the step had become ready.
+    pub ready_at: Option<Timestamp>,
+    /// When it started.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub finished_at: Timestamp,
+    /// Why it failed.
+    pub error: Option<Value>,
+}
+
+/// A step of a run, with what lies behind it.
+#[derive(Clone, Debug)]
+pub struct TaskDetail {
+    /// Its run.
+    pub run: RunSummary,
+    /// The step.
+    pub step: StepDetail,
+    /// Its attempts that were followed by others.
+    pub past_attempts: Vec<PastAttempt>,
+    /// The first runs that it started.
+    pub children: Vec<Child>,
 }
 
 /// A run with its steps.

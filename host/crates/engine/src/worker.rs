@@ -9,26 +9,24 @@ use std::{
 use bytes::Bytes;
 use model::{
     descriptor::StepDescriptor,
-    flow::{Graph, Route},
     id::{Ordinal, RunId, StepKey, Token, WorkerId},
     mask::Masker,
     parameters::RunParameters,
     plan::Outputs,
-    state::{RunState, StepState},
     validate::{Lookup, Registry},
 };
 use queue::{Delivery, Subscription};
-use store::runs::{Claim, Claimed, Completed, Completion, NewRun, RunHeader};
+use store::runs::{Again, Claim, Claimed, Completed, NewRun, RunHeader};
 use tokio::sync::OwnedSemaphorePermit;
 use trace::{Context, SpanId};
 use tracing::Instrument as _;
 
 use crate::{
     Engine,
-    error::{Error, Result},
+    attempt::End,
+    error::Error,
     inputs::Input,
     prepared::{Configured, Runnable},
-    problem::Problem,
 };
 
 /// How many entries are taken off the queue at a time.
@@ -43,6 +41,8 @@ pub(crate) struct Chain {
     pub(crate) parameters: RunParameters,
     /// Knows the secrets of the configuration object and of the parameters.
     pub(crate) masker: Masker,
+    /// What is left of the attempts before of the step that it begins with.
+    pub(crate) again: Option<Again>,
     /// Outputs by ordinal that this worker knows; `None`: the step has none.
     pub(crate) outputs: HashMap<Ordinal, Option<Bytes>>,
     /// The run's span, where it is traced.
@@ -107,7 +107,9 @@ impl Chain {
                 expires_at: new.expires_at,
                 input: new.input.clone(),
                 trace: new.trace.clone(),
+                parent: new.parent,
             },
+            again: None,
             runnable,
             configured,
             parameters: input.parameters,
@@ -263,12 +265,15 @@ impl Engine {
             under,
         };
         match self.take_up_patiently(claimed.header).await {
-            Ok(chain) => self.carry_on(chain, attempt, slot).await,
+            Ok(mut chain) => {
+                chain.again = claimed.again;
+                self.carry_on(chain, attempt, slot).await;
+            }
             Err((header, error)) if error.is_retryable() => {
                 tracing::error!(%error, run = %header.reference, "a run cannot be loaded; the next start takes it up again");
             }
             Err((header, error)) => {
-                let graph = self.graph_of(header.application_revision).await;
+                let graph = self.graph_patiently(header.application_revision).await;
                 self.give_up(&header, attempt, graph, &error).await;
             }
         }
@@ -313,109 +318,6 @@ impl Engine {
         }
     }
 
-    /// Loads what the run is pinned to, trying again while the store does not answer: the
-    /// step is claimed, and nobody else will take it up.
-    async fn take_up_patiently(&self, mut header: RunHeader) -> Result<Chain, (RunHeader, Error)> {
-        let mut pause = Duration::from_millis(50);
-        loop {
-            match self.take_up(header).await {
-                Err((again, error)) if error.is_retryable() => {
-                    tracing::warn!(%error, run = %again.reference, "a run cannot be loaded yet");
-                    tokio::select! {
-                        () = tokio::time::sleep(pause) => {}
-                        () = self.stopped.cancelled() => return Err((again, error)),
-                    }
-                    pause = (pause * 2).min(Duration::from_secs(5));
-                    header = again;
-                }
-                other => return other,
-            }
-        }
-    }
-
-    /// Loads what the run is pinned to.
-    async fn take_up(&self, header: RunHeader) -> Result<Chain, (RunHeader, Error)> {
-        let load = async {
-            let runnable = self
-                .runnable_pinned(header.tenant, header.application_revision, header.pins)
-                .await?;
-            let configured = match header.configuration_revision {
-                Some(revision) => Some(self.configured_revision(revision).await?),
-                None => None,
-            };
-            let text = std::str::from_utf8(&header.input)
-                .map_err(|error| Error::Internal(error.to_string()))?;
-            let input = self.open_input(text)?;
-            let masker = input.masker(configured.as_deref())?;
-            Ok((runnable, configured, input.parameters, masker))
-        };
-        match load.await {
-            Ok((runnable, configured, parameters, masker)) => Ok(Chain {
-                trace: self.run_span(&header),
-                header,
-                runnable,
-                configured,
-                parameters,
-                masker,
-                outputs: HashMap::new(),
-            }),
-            Err(error) => Err((header, error)),
-        }
-    }
-
-    /// A claimed step that can neither be executed nor left to somebody else: it fails
-    /// with the reason. Where not even that can be stored, its run is cancelled rather
-    /// than left hanging.
-    async fn give_up(
-        &self,
-        header: &RunHeader,
-        attempt: ClaimedStep,
-        graph: Option<Arc<Graph>>,
-        error: &Error,
-    ) {
-        tracing::error!(%error, run = %header.reference, "a run cannot go on");
-        let known = graph.is_some();
-        let problem = Problem::permanent(error.code(), format!("the run cannot go on: {error}"));
-        let failure = Completion {
-            key: StepKey {
-                run: header.run,
-                step: attempt.step,
-            },
-            token: attempt.token,
-            state: StepState::Failed,
-            output: None,
-            // What is said about loading a run repeats no values.
-            error: Some(problem.to_json(&Masker::none())),
-            log: None,
-            at: self.now(),
-            graph: graph.unwrap_or_default(),
-            route: Route::All,
-            claim: None,
-            expires_at: header.expires_at,
-        };
-        match self.persist(&failure, attempt.under).await {
-            Ok(Completed::Fenced) => return,
-            Ok(Completed::Stored {
-                ended: Some(state), ..
-            }) => {
-                self.trace_run(header, None, state, failure.at);
-                return self.tell_ended(header.reference);
-            }
-            // Steps of other branches are executed, or fail in the same way.
-            Ok(_) if known => return,
-            // Nothing follows from an end whose edges are not known.
-            Ok(_) | Err(_) => {}
-        }
-        let stopped = self.stop_run(header.run, header.reference, "the service");
-        match stopped.await {
-            Ok(true) => self.trace_run(header, None, RunState::Cancelled, self.now()),
-            Ok(false) => {}
-            Err(error) => {
-                tracing::error!(%error, run = %header.reference, "nor can it be cancelled");
-            }
-        }
-    }
-
     /// Executes a claimed step and what follows it, on the guests' runtime.
     pub(crate) fn spawn_chain(
         &self,
@@ -446,9 +348,22 @@ impl Engine {
             let ClaimedStep { step, token, under } = attempt;
             let began = Instant::now();
             let traced = self.trace_begin(&chain, step, token);
-            let Some(completion) = self.attempt(&mut chain, step, token).await else {
-                return self.trace_attempt(traced, &chain, (step, token), None);
+            // Between its claim and this moment others may have been given it.
+            let end = if self.holds_lease(under) {
+                self.attempt(&mut chain, step, token).await
+            } else {
+                None
             };
+            let completion = match end {
+                None => return self.trace_attempt(traced, &chain, (step, token), None),
+                Some(End::Done(completion)) => completion,
+                Some(End::Waits(suspension)) => {
+                    metrics::get().step_ended(suspension.kind.word(), began.elapsed());
+                    let stored = self.suspend(&chain, suspension, under).await;
+                    return self.trace_suspended(traced, &chain, (step, token), stored);
+                }
+            };
+            chain.again = None;
             metrics::get().step_ended(completion.state.word(), began.elapsed());
             let output = completion.output.clone();
             let moving = self.running.moves(chain.header.run);
@@ -471,12 +386,16 @@ impl Engine {
                         metrics::get().run_ended(state.word());
                         let application = Some(&*chain.runnable.name);
                         self.trace_run(&chain.header, application, state, completion.at);
+                        self.child_ended(chain.header.parent);
                         self.tell_ended(chain.header.reference);
                     }
                     // What was claimed under a lease that has ended meanwhile others take over.
-                    let Some((next, token)) = claimed.filter(|_| self.holds_lease(under)) else {
+                    let Some((next, token)) = claimed else {
                         return;
                     };
+                    if !self.holds_lease(under) {
+                        return self.account.in_doubt();
+                    }
                     chain.outputs.insert(step, output);
                     attempt = ClaimedStep {
                         step: next,

@@ -78,6 +78,7 @@ pub struct Metrics {
     requests: Family<Answered, Counter>,
     request_seconds: Histogram,
     spans: Family<Sent, Counter>,
+    occurrences: Family<Sent, Counter>,
 }
 
 /// The metrics of this process.
@@ -112,6 +113,7 @@ impl Metrics {
             requests: Family::default(),
             request_seconds: long(),
             spans: Family::default(),
+            occurrences: Family::default(),
         };
         metrics.register();
         metrics
@@ -214,6 +216,11 @@ impl Metrics {
             "Spans of traces that were sent to the collector, or dropped",
             self.spans.clone(),
         );
+        all.register(
+            "schedule_occurrences",
+            "Occurrences of schedules that this process decided on, by what became of them",
+            self.occurrences.clone(),
+        );
     }
 
     /// A run ended.
@@ -242,6 +249,11 @@ impl Metrics {
             .get_or_create(&Answered { method, status })
             .inc();
         self.request_seconds.observe(took.as_secs_f64());
+    }
+
+    /// An occurrence of a schedule was decided on.
+    pub fn occurrence(&self, outcome: &'static str) {
+        self.occurrences.get_or_create(&Sent { outcome }).inc();
     }
 
     /// So many spans were sent to the collector.
@@ -297,6 +309,7 @@ mod tests {
         metrics.answered("BREW", 405, Duration::from_micros(80));
         metrics.spans_exported(5);
         metrics.spans_dropped(2);
+        metrics.occurrence("started");
         metrics.set_queues([("default".to_owned(), 3, 1)]);
         let text = metrics.text();
         for line in [
@@ -308,6 +321,7 @@ mod tests {
             "powerflow_http_requests_total{method=\"other\",status=\"405\"} 1",
             "powerflow_spans_total{outcome=\"exported\"} 5",
             "powerflow_spans_total{outcome=\"dropped\"} 2",
+            "powerflow_schedule_occurrences_total{outcome=\"started\"} 1",
             "powerflow_queue_waiting{queue=\"default\"} 3",
             "powerflow_queue_delivered{queue=\"default\"} 1",
         ] {

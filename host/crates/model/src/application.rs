@@ -7,10 +7,14 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use crate::policy;
+use crate::{
+    on_error,
+    operator::{self, Operator},
+    policy, retry,
+};
 
 /// Keys of a step entry that are not parameters.
-pub const STEP_KEYS: [&str; 8] = [
+pub const STEP_KEYS: [&str; 10] = [
     "name",
     "file",
     "syncpack",
@@ -19,6 +23,8 @@ pub const STEP_KEYS: [&str; 8] = [
     policy::SOFT,
     policy::HARD,
     policy::LOST,
+    retry::RETRY,
+    on_error::ON_ERROR,
 ];
 
 /// An application's document.
@@ -254,6 +260,20 @@ impl<'a> Step<'a> {
     /// The SyncPack that owns the step, if the entry says so.
     pub fn syncpack(self) -> Option<&'a str> {
         self.text("syncpack")
+    }
+
+    /// The operator that it is, if it is one that we know.
+    pub fn operator(self) -> Option<Operator> {
+        Operator::of(self.entry)
+    }
+
+    /// The SyncPack, if it is said, and the step of it that executes: the entry's own, or
+    /// the operator's.
+    pub fn executes(self) -> Option<(Option<&'a str>, &'a str)> {
+        match self.operator() {
+            Some(operator) => Some((Some(operator::PACK), operator.file())),
+            None => self.file().map(|file| (self.syncpack(), file)),
+        }
     }
 
     /// Names of steps that run after this one.

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
+    rc::Rc,
     sync::Arc,
 };
 
@@ -10,15 +11,26 @@ use crate::{
     descriptor::{ParameterType, StepDescriptor},
     flow::Graph,
     id::Ordinal,
+    on_error::OnError,
+    operator::{self, Operator},
     plan::{Plan, PlannedStep, PlannedVariable},
     policy::Policy,
-    reference::{Issue, Names, Target, Template},
+    reference::{self, Issue, LONGEST_NAME, Names, Part, Reference, Target, Template},
+    retry::Retry,
     suggest::Hints,
-    validate::{Lookup, MAX_NAME, MAX_STEPS, Problem, Registry, code},
+    validate::{Lookup, MAX_NAME, MAX_STEPS, Problem, Registry, Severity, code},
 };
+
+/// How many problems with references are told of one document.
+const MAX_PROBLEMS: usize = 2000;
+/// The most times that steps may refer to others, over variables too.
+const MAX_READS: usize = 1_000_000;
 
 mod configured;
 mod edges;
+mod jinja;
+mod live;
+mod operators;
 mod parameters;
 mod shape;
 mod stray;
@@ -61,9 +73,11 @@ pub(crate) fn compile(
         application,
         registry,
         names: &names,
+        edges: &edges,
         variables: &variables,
         steps: Vec::with_capacity(all),
         reads: Vec::new(),
+        seen: HashSet::new(),
         problems: &mut problems,
     };
     for step in application.steps() {
@@ -72,15 +86,25 @@ pub(crate) fn compile(
     let Compiler {
         mut steps, reads, ..
     } = compiler;
+    if reads.len() > MAX_READS {
+        problems.push(Problem::error(
+            code::TOO_MANY,
+            "/steps",
+            format!(
+                "the parameters of the steps refer to other steps more than {MAX_READS} times, over variables too: let fewer steps refer to so many"
+            ),
+        ));
+        return (None, problems);
+    }
     edges.check_reads(&reads, &mut problems);
     if steps.len() != all {
         return (None, problems);
     }
     for (at, step) in steps.iter_mut().enumerate() {
-        step.data_from = edges.predecessors(at);
+        step.data_from = edges.data_predecessors(Ordinal(at as u32));
         step.connected = step.data_from.len();
     }
-    let mut seen: HashSet<(Ordinal, Ordinal)> = edges.pairs().collect();
+    let mut seen: HashSet<(Ordinal, Ordinal)> = edges.data_pairs().collect();
     for read in &reads {
         if seen.insert((read.step, read.reader)) {
             steps[read.reader.index()].data_from.push(read.step);
@@ -88,7 +112,11 @@ pub(crate) fn compile(
     }
     let plan = Plan {
         name: application.name().unwrap_or_default().to_owned(),
-        graph: Arc::new(Graph::new(all, edges.pairs())),
+        graph: Arc::new(
+            Graph::new(all, edges.pairs())
+                .with_data_only(edges.data_only())
+                .with_errors(edges.errors()),
+        ),
         secret_inputs: secret_inputs(&steps, &variables.planned),
         steps,
         variables: variables.planned,
@@ -153,7 +181,7 @@ impl<'a> StepNames<'a> {
                     .entry
                     .get("name")
                     .is_none_or(|name| name.is_null() || name.is_string());
-                if step.file().is_some() && text {
+                if step.executes().is_some() && text {
                     problems.push(Problem::error(
                         code::NAME_MISSING,
                         path,
@@ -193,7 +221,7 @@ impl<'a> StepNames<'a> {
                 ));
                 continue;
             }
-            all.longest = all.longest.max(name.len());
+            all.longest = all.longest.max(name.len().min(LONGEST_NAME));
             all.ordinals.insert(name, ordinal);
             all.names.insert(ordinal, name);
         }
@@ -248,7 +276,39 @@ impl Scope<'_> {
     ) -> Template {
         let mut issues = Vec::new();
         let template = Template::parse(value, self, &mut issues);
+        self.report(issues, path, problems);
+        template
+    }
+
+    /// Parses the reference at the start of `body`, which follows a `${`, in a text that
+    /// stands at `path`; says how long it is. `closed`: a `}` follows somewhere.
+    fn reference(
+        &self,
+        body: &str,
+        closed: bool,
+        path: &str,
+        problems: &mut Vec<Problem>,
+    ) -> (usize, Part) {
+        let mut issues = Vec::new();
+        let (used, found) = reference::reference(body, closed, self, &mut issues);
+        let text = format!("${{{}", &body[..used]).into();
+        let found = match found {
+            Some((target, path)) => Part::Reference(Reference { target, path, text }),
+            None => Part::Text(text),
+        };
+        self.report(issues, path, problems);
+        (used, found)
+    }
+
+    fn report(&self, issues: Vec<Issue>, path: &str, problems: &mut Vec<Problem>) {
         for issue in issues {
+            // Enough to read; but where an error is, there is one in the list.
+            if problems.len() >= MAX_PROBLEMS
+                && (issue == Issue::Unclosed
+                    || problems.iter().any(|one| one.severity == Severity::Error))
+            {
+                continue;
+            }
             problems.push(match issue {
                 Issue::UnknownReference(name) => Problem::error(
                     code::UNKNOWN_REFERENCE,
@@ -273,7 +333,6 @@ impl Scope<'_> {
                 ),
             });
         }
-        template
     }
 }
 
@@ -282,41 +341,43 @@ pub(crate) struct Read {
     reader: Ordinal,
     step: Ordinal,
     /// Where, as a JSON pointer.
-    path: String,
+    path: Rc<str>,
     /// The reference as written.
-    text: Box<str>,
+    text: Rc<str>,
 }
 
 struct Compiler<'a> {
     application: &'a Application,
     registry: &'a dyn Registry,
     names: &'a StepNames<'a>,
+    edges: &'a Edges<'a>,
     variables: &'a Variables<'a>,
     steps: Vec<PlannedStep>,
     reads: Vec<Read>,
+    /// The steps that the step at hand was found to read.
+    seen: HashSet<Ordinal>,
     problems: &'a mut Vec<Problem>,
 }
 
 impl Compiler<'_> {
     fn step(&mut self, step: Step<'_>) {
         let path = format!("/steps/{}", step.index);
+        if let Some(operator) = step.operator() {
+            self.operator(step, operator);
+            return;
+        }
         let Some(file) = step.file() else {
-            if step
-                .entry
-                .get("file")
-                .is_none_or(|file| file.is_null() || file.is_string())
-            {
-                self.problems.push(Problem::warning(
-                    code::OPERATOR,
-                    path,
-                    format!(
-                        "`{}` names no step (`file`): an operator that we do not know? It is kept and needs attention before the application can run",
-                        step.name().unwrap_or("the entry")
-                    ),
-                ));
-            }
+            self.unknown_operator(step, path);
             return;
         };
+        if step.syncpack() == Some(operator::PACK) {
+            self.problems.push(Problem::error(
+                code::OPERATOR,
+                format!("{path}/syncpack"),
+                format!("the steps of `{}` execute operators: write `\"operator\": \"condition\"` or `\"transform\"` instead of `file` and `syncpack`", operator::PACK),
+            ));
+            return;
+        }
         let found = self.lookup(step, file, &path);
         let known = found.is_some();
         let (syncpack, descriptor) = found.unwrap_or_else(|| {
@@ -325,15 +386,12 @@ impl Compiler<'_> {
         });
         self.stray_keys(step, known.then_some(&*descriptor));
         let parameters = self.parameters(step, &descriptor);
-        let mut needs_config = false;
+        self.seen.clear();
         for parameter in &parameters {
             if let Some(template) = &parameter.template {
                 let path = format!("{path}/{}", crate::validate::pointer(&parameter.name));
-                needs_config |= self.read(step, template, &path);
+                self.read(step, template, &path.into());
             }
-        }
-        if descriptor.takes_any() {
-            needs_config |= self.variables.automatic_needs_config();
         }
         if known {
             self.steps.push(PlannedStep {
@@ -343,14 +401,43 @@ impl Compiler<'_> {
                 file: file.to_owned(),
                 kind: descriptor.kind,
                 policy: Policy::of_step(self.application, step, descriptor.idempotent),
+                retry: Retry::of_step(self.application, step, descriptor.idempotent).map(Arc::new),
+                on_error: OnError::of_step(self.application, step),
                 descriptor,
                 parameters,
                 data_from: Vec::new(),
                 connected: 0,
-                needs_config,
+                operator: None,
                 variables: Arc::clone(&self.variables.planned),
             });
         }
+    }
+
+    /// Tells of an entry that names no step and is no operator that we know.
+    fn unknown_operator(&mut self, step: Step<'_>, path: String) {
+        let file = step.entry.get("file");
+        if !file.is_none_or(|file| file.is_null() || file.is_string()) {
+            return;
+        }
+        let which = match step.entry.get(operator::KEY).and_then(|word| word.as_str()) {
+            Some(word) if let Some(operator) = Operator::from_word(word) => {
+                format!("a {word} without `{}`, so none of ours?", operator.body())
+            }
+            Some(word) => {
+                let known = Operator::ALL.map(Operator::word);
+                let hint = self.names.hints.hint(word, known.into_iter());
+                format!("an operator `{word}`, and there are `condition` and `transform`{hint}")
+            }
+            None => "an operator that we do not know?".to_owned(),
+        };
+        self.problems.push(Problem::warning(
+            code::OPERATOR,
+            path,
+            format!(
+                "`{}` names no step (`file`): {which} It is kept and needs attention before the application can run",
+                step.name().unwrap_or("the entry")
+            ),
+        ));
     }
 
     fn lookup(
@@ -406,34 +493,43 @@ impl Compiler<'_> {
         hints.hint(name, known.iter().map(String::as_str))
     }
 
-    /// Notes which steps a template reads, over application variables too, and says
-    /// whether it refers to the configuration object.
-    fn read(&mut self, step: Step<'_>, template: &Template, path: &str) -> bool {
+    /// Notes which steps a template reads, over application variables too, each once.
+    fn read(&mut self, step: Step<'_>, template: &Template, path: &Rc<str>) {
         let reader = Ordinal(step.index as u32);
-        let mut needs_config = false;
+        let (reads, seen, variables) = (&mut self.reads, &mut self.seen, self.variables);
         template.references(&mut |reference| {
-            let mut note = |step| {
-                self.reads.push(Read {
-                    reader,
-                    step,
-                    path: path.to_owned(),
-                    text: reference.text.clone(),
-                });
+            let one;
+            let steps: &[Ordinal] = match &reference.target {
+                Target::Config(_) => &[],
+                Target::Step(step) => {
+                    one = [*step];
+                    &one
+                }
+                Target::Variable(at) => &variables.facts(*at).reads,
             };
-            match &reference.target {
-                Target::Config(_) => needs_config = true,
-                Target::Step(step) => note(*step),
-                Target::Variable(at) => {
-                    let facts = self.variables.facts(*at);
-                    needs_config |= facts.needs_config;
-                    facts.reads.iter().copied().for_each(&mut note);
+            let mut text: Option<Rc<str>> = None;
+            for &step in steps {
+                if reads.len() > MAX_READS {
+                    return;
+                }
+                if seen.insert(step) {
+                    let text = text.get_or_insert_with(|| (&*reference.text).into());
+                    reads.push(Read {
+                        reader,
+                        step,
+                        path: path.clone(),
+                        text: text.clone(),
+                    });
                 }
             }
         });
-        needs_config
     }
 }
 
 #[cfg(test)]
 #[path = "compile_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "compile/operator_tests.rs"]
+mod operator_tests;

@@ -6,13 +6,21 @@ use crate::{
     validate::{Severity, validate},
 };
 
+#[path = "compile_bounds_tests.rs"]
+mod bounds;
+#[path = "compile_told_tests.rs"]
+mod told;
+
 /// Two packs: `p` has all steps, `q` has `Twice` as well.
-struct Packs;
+pub(super) struct Packs;
 
 impl Registry for Packs {
     fn step(&self, syncpack: Option<&str>, file: &str) -> Lookup {
         let parameters = match file {
             "Any" | "Twice" => json!([]),
+            "Condition" | "Transform" if syncpack == Some(crate::operator::PACK) => {
+                json!([{"name": "branches"}, {"name": "template"}])
+            }
             "Typed" => json!([
                 {"name": "n", "type": "integer"},
                 {"name": "flag", "type": "boolean", "default": "true"},
@@ -28,7 +36,7 @@ impl Registry for Packs {
         };
         match syncpack {
             None if file == "Twice" => return Lookup::Ambiguous(vec!["p".into(), "q".into()]),
-            None | Some("p" | "q") => {}
+            None | Some("p" | "q" | crate::operator::PACK) => {}
             Some(_) => return Lookup::UnknownPack,
         }
         let parameters: Vec<ParameterDescriptor> = serde_json::from_value(parameters).unwrap();
@@ -377,7 +385,6 @@ fn a_plan_has_edges_and_reads() {
         ),
         ("q", "p")
     );
-    assert!(plan.steps[3].needs_config && !plan.steps[0].needs_config && plan.needs_config());
     assert_eq!(plan.warnings, []);
 }
 
@@ -397,91 +404,6 @@ fn operators_and_empty_applications_are_kept_and_do_not_run() {
         );
         let refused = Plan::compile(&application, &Packs).unwrap_err();
         assert_eq!(refused[0].severity, Severity::Error);
-    }
-}
-
-#[test]
-fn size_is_limited_and_large_applications_compile() {
-    let step = |at: usize, size: usize| {
-        let mut step = json!({"name": format!("s{at}"), "file": "Any"});
-        if at > 0 {
-            step["data_from"] = json!([format!("s{}", at - 1)]);
-            step["x"] = format!("${{s{}.y}}", (at * 7) % at).into();
-        }
-        if at + 1 < size && at > 0 {
-            step["z"] = "${s0}".into();
-        }
-        step
-    };
-    let many: Vec<Value> = (0..20_000).map(|at| step(at, 20_000)).collect();
-    let plan = Plan::compile(&Application::from_value(app(many.into())).unwrap(), &Packs).unwrap();
-    assert_eq!(plan.steps.len(), 20_000);
-    let wide: Vec<Value> = (0..=MAX_STEPS)
-        .map(|at| json!({"name": at.to_string(), "file": "Any"}))
-        .collect();
-    assert_eq!(
-        codes(app(wide.into())),
-        [(code::TOO_MANY, "/steps".to_owned())]
-    );
-}
-
-mod any {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn odd() -> impl Strategy<Value = Value> {
-        prop_oneof![
-            Just(json!(null)),
-            Just(json!(1)),
-            Just(json!("s0")),
-            Just(json!("${s1.a} ${appvar.s0} ${config.x")),
-            Just(json!([])),
-            Just(json!(["s0", "s1"])),
-            Just(json!(["s2", 4])),
-            Just(json!({"name": "s1"})),
-            Just(json!("Any")),
-            Just(json!("Typed")),
-        ]
-    }
-
-    fn entry() -> impl Strategy<Value = Value> {
-        let key = prop_oneof![
-            Just("name"),
-            Just("file"),
-            Just("syncpack"),
-            Just("output_to"),
-            Just("data_from"),
-            Just("n"),
-            Just("value"),
-            Just("default_value"),
-            Just("required"),
-        ];
-        (proptest::collection::vec((key, odd()), 0..6), 0..4_u32).prop_map(|(pairs, at)| {
-            let mut entry = json!({"name": format!("s{at}"), "file": "Any"});
-            for (key, value) in pairs {
-                entry[key] = value;
-            }
-            entry
-        })
-    }
-
-    proptest! {
-        /// Whatever stands in a document: no panic, and a plan exactly when no problem
-        /// keeps it from running.
-        #[test]
-        fn documents_compile_or_say_why(
-            steps in prop_oneof![proptest::collection::vec(prop_oneof![8 => entry(), 1 => odd()], 0..6).prop_map(Value::from), odd()],
-            variables in prop_oneof![proptest::collection::vec(entry(), 0..4).prop_map(Value::from), odd()],
-        ) {
-            let application = Application::from_value(json!({"name": "a", "steps": steps, "app_variables": variables})).unwrap();
-            let problems = validate(&application, &Packs);
-            let free = problems.iter().all(|one| one.severity == Severity::Warning && ![code::OPERATOR, code::EMPTY].contains(&one.code));
-            prop_assert_eq!(Plan::compile(&application, &Packs).is_ok(), free, "{:?}", problems);
-            for one in &problems {
-                prop_assert!(one.code.starts_with("PF-A"));
-            }
-        }
     }
 }
 
@@ -522,191 +444,4 @@ fn what_a_run_gives_for_a_secret_parameter_is_known_to_be_secret() {
     let variables = json!([{"name": "password", "value": "${appvar.part}"}, {"name": "part"}]);
     let steps = json!([{"name": "s", "file": "Guarded", "user": "${appvar.part}"}]);
     assert_eq!(secret(variables, steps), ["part", "password"]);
-}
-
-#[test]
-fn keys_that_mean_nothing_are_told_with_what_was_meant() {
-    let typed = |key: &str| json!({"name": "s", "file": "Typed", key: {}});
-    let any = |key: &str| json!({"name": "s", "file": "Any", key: {}});
-    for (document, path, words) in [
-        (
-            json!({"name": "a", "stpes": [], "steps": [any("x")]}),
-            "/stpes",
-            "did you mean `steps`?",
-        ),
-        (
-            json!({"name": "a", "config": "c", "steps": [any("x")]}),
-            "/config",
-            "did you mean `configuration`?",
-        ),
-        (
-            json!({"name": "a", "app_variables": [{"name": "v", "defautl": 1}], "steps": [any("x")]}),
-            "/app_variables/0/defautl",
-            "did you mean `default_value`?",
-        ),
-        (
-            app(json!([typed("perams")])),
-            "/steps/0/perams",
-            "stand beside its `name`",
-        ),
-        (
-            app(json!([any("perams")])),
-            "/steps/0/perams",
-            "did you mean `params`?",
-        ),
-        (
-            app(json!([typed("upstraem")])),
-            "/steps/0/upstraem",
-            "did you mean `data_from`?",
-        ),
-        (
-            app(json!([any("upstraem")])),
-            "/steps/0/upstraem",
-            "did you mean `data_from`?",
-        ),
-        (
-            app(json!([any("outptu_to")])),
-            "/steps/0/outptu_to",
-            "did you mean `output_to`?",
-        ),
-        (
-            app(json!([typed("falg")])),
-            "/steps/0/falg",
-            "did you mean `flag`?",
-        ),
-        (
-            app(json!([typed("zzzzzz")])),
-            "/steps/0/zzzzzz",
-            "kept and means nothing",
-        ),
-    ] {
-        let found = problems(document.clone());
-        let one = found.iter().find(|one| one.path == path);
-        let one = one.unwrap_or_else(|| panic!("{document}: {found:?}"));
-        assert_eq!(
-            (one.code, one.severity),
-            (code::STRAY_KEY, Severity::Warning),
-            "{document}"
-        );
-        assert!(one.message.contains(words), "{}", one.message);
-    }
-    for fine in [
-        app(json!([any("params")])),
-        app(json!([any("params2")])),
-        app(json!([any("anything")])),
-        app(json!([typed("_note"), {"name": "t", "file": "Typed", "x-place": [1, 2], "n": 1}])),
-        json!({"name": "a", "on_worker_lost": "fail", "task_soft_time_limit": 1, "task_time_limit": 2,
-            "steps": [{"name": "s", "file": "NoSuch", "task_time_limit": 2}]}),
-        json!({"name": "a", "$schema": "x", "steps": [{"name": "s", "file": "NoSuch", "other": 1}]}),
-    ] {
-        let found = problems(fine.clone());
-        assert!(
-            found.iter().all(|one| one.code != code::STRAY_KEY),
-            "{fine}: {found:?}"
-        );
-    }
-}
-
-#[test]
-fn a_circle_hides_no_other_fault() {
-    let found = problems(json!({"name": "a", "steps": [
-        {"name": "one", "file": "Any", "output_to": ["two"]},
-        {"name": "two", "file": "Any", "output_to": ["one", "thre"]},
-        {"name": "three", "file": "Typed", "n": "${two.x}", "mode": "${appvar.mdoe}"},
-        {"name": "four", "file": "Any", "data_from": ["one"], "x": "${two.y}", "y": "${fuor.z}"},
-        {"name": "five", "file": "NoSuch"},
-    ], "app_variables": [{"name": "mode", "value": 1}]}));
-    let expected = [
-        (
-            code::DANGLING,
-            "/steps/1/output_to/1",
-            "did you mean `three`?",
-        ),
-        (code::CYCLE, "/steps/0", "one → two → one"),
-        (
-            code::UNKNOWN_VARIABLE,
-            "/steps/2/mode",
-            "did you mean `mode`?",
-        ),
-        (
-            code::UNKNOWN_REFERENCE,
-            "/steps/3/y",
-            "did you mean `four`?",
-        ),
-        (code::UNKNOWN_STEP, "/steps/4/file", "has a step `NoSuch`"),
-        (
-            code::NOT_BEFORE,
-            "/steps/2/n",
-            "does not run before `three`",
-        ),
-    ];
-    for (code, path, words) in expected {
-        let one = found
-            .iter()
-            .find(|one| (one.code, &*one.path) == (code, path));
-        let one = one.unwrap_or_else(|| panic!("{code} {path}: {found:?}"));
-        assert!(one.message.contains(words), "{}", one.message);
-    }
-    // The circle itself runs before `four`, as far as can be told.
-    assert!(
-        found.iter().all(|one| one.path != "/steps/3/x"),
-        "{found:?}"
-    );
-}
-
-#[test]
-fn references_to_a_configuration_object_are_held_against_it() {
-    use crate::{configuration::Configuration, validate::configured};
-    let application = Application::from_value(json!({"name": "a",
-        "app_variables": [{"name": "v", "value": "${config.sn_ulr}"}],
-        "steps": [{"name": "s", "file": "Any", "a": "${config.sn_url}/${config.nested.b}",
-            "b": ["${config.nested.c}", "${config.zzz}", "${config.zzz}"]}]}))
-    .unwrap();
-    let configuration = Configuration::from_value(json!({"name": "c", "configuration_data": [
-        {"name": "sn_url", "value": "u"}, {"name": "nested", "value": {"b": 1}}]}))
-    .unwrap();
-    let resolved = configuration.resolve(|_, _| Ok(Value::Null)).unwrap();
-    let found = configured(&application, Some(&resolved));
-    let places: Vec<_> = found.iter().map(|one| (one.code, &*one.path)).collect();
-    assert_eq!(
-        places,
-        [
-            ("PF-R003", "/app_variables/0/value"),
-            ("PF-R003", "/steps/0/b"),
-            ("PF-R003", "/steps/0/b")
-        ],
-        "{found:?}"
-    );
-    assert!(
-        found[0].message.contains("did you mean `sn_url`?"),
-        "{found:?}"
-    );
-    let unaligned = configured(&application, None);
-    assert_eq!(unaligned.len(), 1);
-    assert_eq!(unaligned[0].severity, Severity::Warning);
-}
-
-#[test]
-fn parameters_of_a_run_that_nothing_takes_are_found() {
-    use crate::parameters::RunParameters;
-    let run =
-        RunParameters::parse(r#"{"n": 1, "vv": 2, "mdoe": "a", "cofniguration": "c"}"#).unwrap();
-    let untaken = |steps: Value| {
-        let application = json!({"name": "a", "app_variables": [{"name": "vv"}], "steps": steps});
-        let application = Application::from_value(application).unwrap();
-        let plan = Plan::compile(&application, &Packs).unwrap();
-        plan.untaken(&run)
-            .into_iter()
-            .map(|(name, hint)| format!("{name}{hint}"))
-            .collect::<Vec<_>>()
-    };
-    assert_eq!(
-        untaken(json!([{"name": "s", "file": "Typed"}])),
-        [
-            "mdoe; did you mean `mode`?",
-            "cofniguration; did you mean `configuration`?"
-        ]
-    );
-    let any = json!([{"name": "s", "file": "Typed"}, {"name": "t", "file": "Any"}]);
-    assert_eq!(untaken(any), [""; 0]);
 }

@@ -94,8 +94,12 @@ pub mod code {
     pub const TOO_LARGE: &str = "PF-C007";
     /// An encrypted value cannot be read.
     pub const SEALED: &str = "PF-C008";
+    /// What stands in place of a secret was given as a secret.
+    pub const MASKED: &str = "PF-C013";
     /// A key that means nothing: refused where it is probably a slip, otherwise a warning.
     pub const STRAY_KEY: &str = "PF-C011";
+    /// There is no list of variables.
+    pub const NO_DATA: &str = "PF-C012";
 }
 
 impl Configuration {

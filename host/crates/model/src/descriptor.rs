@@ -180,7 +180,7 @@ pub enum Capability {
     Http {
         /// A host, `*.domain`, or `${config.NAME}` of a variable that holds a host or a URL.
         host: String,
-        /// The ports; the scheme's own when absent.
+        /// The ports; when absent the one of the host or its URL, which is 443 where neither says so.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         ports: Option<Vec<u16>>,
         /// The methods; all when absent.

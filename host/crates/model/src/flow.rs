@@ -4,8 +4,11 @@
 //! with several inputs counts them on its row in the store, by an atomic decrement
 //! inside the transaction that ends its predecessor ([`Joins`]); one with a single
 //! input needs no row. When the last signal has come, a step becomes ready if one
-//! is live and none failed, and is skipped otherwise; a skipped step signals on at
+//! is live and none failed. Otherwise it ends unexecuted: skipped, if one failed, and
+//! not taken, if all led from branches that were not chosen. It then signals on at
 //! once, so that every step ends exactly once whatever fails.
+
+use std::collections::BTreeSet;
 
 use crate::{
     id::Ordinal,
@@ -28,6 +31,10 @@ pub enum Signal {
 pub struct Graph {
     successors: Vec<Vec<Ordinal>>,
     inputs: Vec<u32>,
+    /// Edges that hand over data and do not by themselves bring a step to life.
+    data_only: BTreeSet<(Ordinal, Ordinal)>,
+    /// Edges to steps that run when another fails, and only then.
+    errors: BTreeSet<(Ordinal, Ordinal)>,
 }
 
 impl Graph {
@@ -39,6 +46,8 @@ impl Graph {
         let mut graph = Self {
             successors: vec![Vec::new(); steps],
             inputs: vec![0; steps],
+            data_only: BTreeSet::new(),
+            errors: BTreeSet::new(),
         };
         for (from, to) in edges {
             if to.index() < steps
@@ -50,6 +59,64 @@ impl Graph {
             }
         }
         graph
+    }
+
+    /// The same, with edges that only hand over data: a step that such a one alone
+    /// reaches alive is not taken. The caller leaves each step an edge of another kind.
+    #[must_use]
+    pub fn with_data_only(mut self, edges: impl IntoIterator<Item = (Ordinal, Ordinal)>) -> Self {
+        self.data_only = edges.into_iter().collect();
+        self
+    }
+
+    /// The same, with edges that are taken when their step fails, and only then. Its other
+    /// edges are not taken in that case, and the run does not count as failed for it.
+    #[must_use]
+    pub fn with_errors(mut self, edges: impl IntoIterator<Item = (Ordinal, Ordinal)>) -> Self {
+        self.errors = edges.into_iter().collect();
+        self
+    }
+
+    /// Whether other steps run when this one fails.
+    pub fn handles(&self, step: Ordinal) -> bool {
+        !self.errors.is_empty()
+            && self
+                .errors
+                .range((step, Ordinal(0))..=(step, Ordinal(u32::MAX)))
+                .next()
+                .is_some()
+    }
+
+    /// As what the end of a step counts for its run: a failure that other steps handle is
+    /// a warning.
+    pub fn counted(&self, step: Ordinal, state: StepState) -> StepState {
+        match state {
+            StepState::Failed if self.handles(step) => StepState::Warning,
+            state => state,
+        }
+    }
+
+    /// What `finished`, which ends with `signal` or, if `handled`, in a failure that other
+    /// steps handle, tells `next`.
+    fn signal(
+        &self,
+        (finished, next): (Ordinal, Ordinal),
+        (signal, handled): (Signal, bool),
+        route: &Route,
+    ) -> Signal {
+        let of_error = !self.errors.is_empty() && self.errors.contains(&(finished, next));
+        match (signal, route) {
+            _ if handled && of_error => Signal::Live,
+            _ if handled => Signal::Dead,
+            (Signal::Live, _) if of_error || self.is_data_only(finished, next) => Signal::Dead,
+            (Signal::Live, Route::Only(taken)) if !taken.contains(&next) => Signal::Dead,
+            _ => signal,
+        }
+    }
+
+    /// Whether an edge only hands over data.
+    pub fn is_data_only(&self, from: Ordinal, to: Ordinal) -> bool {
+        !self.data_only.is_empty() && self.data_only.contains(&(from, to))
     }
 
     /// How many steps there are.
@@ -144,9 +211,23 @@ pub trait Joins {
 pub struct Advance {
     /// Steps that may start now.
     pub ready: Vec<Ordinal>,
-    /// Steps that end without having run, because something before them failed or
-    /// no branch led to them.
+    /// Steps that end without having run, because something before them failed.
     pub skipped: Vec<Ordinal>,
+    /// Steps that end without having run, because no branch led to them.
+    pub not_taken: Vec<Ordinal>,
+}
+
+impl Advance {
+    /// The steps that end without having run, each with the state that it ends in.
+    pub fn unexecuted(&self) -> impl Iterator<Item = (Ordinal, StepState)> + '_ {
+        let skipped = self.skipped.iter().map(|at| (*at, StepState::Skipped));
+        skipped.chain(self.not_taken.iter().map(|at| (*at, StepState::NotTaken)))
+    }
+
+    /// How many steps end without having run.
+    pub const fn unexecuted_len(&self) -> usize {
+        self.skipped.len() + self.not_taken.len()
+    }
 }
 
 /// Ends `finished` in `state` and tells what follows.
@@ -162,16 +243,12 @@ pub fn advance<J: Joins>(
 ) -> Result<Advance, J::Error> {
     let mut advance = Advance::default();
     let mut ended = vec![(finished, own_signal(state))];
+    let handled = state == StepState::Failed && graph.handles(finished);
     while let Some((step, signal)) = ended.pop() {
         for &next in graph.successors(step) {
-            let signal = match route {
-                Route::Only(taken)
-                    if step == finished && signal == Signal::Live && !taken.contains(&next) =>
-                {
-                    Signal::Dead
-                }
-                _ => signal,
-            };
+            // What ends unexecuted signals no life, whichever way it leads.
+            let handled = step == finished && handled;
+            let signal = graph.signal((step, next), (signal, handled), route);
             let arrivals = match graph.inputs(next) {
                 1 => Arrivals::none(1).with(signal),
                 inputs => joins.arrive(next, inputs, signal)?,
@@ -181,14 +258,12 @@ pub fn advance<J: Joins>(
             }
             if arrivals.failed == 0 && arrivals.live > 0 {
                 advance.ready.push(next);
-            } else {
+            } else if arrivals.failed > 0 {
                 advance.skipped.push(next);
-                let on = if arrivals.failed > 0 {
-                    Signal::Failed
-                } else {
-                    Signal::Dead
-                };
-                ended.push((next, on));
+                ended.push((next, Signal::Failed));
+            } else {
+                advance.not_taken.push(next);
+                ended.push((next, Signal::Dead));
             }
         }
     }
@@ -241,9 +316,13 @@ pub enum Miscount {
 }
 
 impl Tally {
-    /// Counts an attempt that ends as `state` and the steps that are skipped for it.
+    /// Counts an attempt that ends as `state` and the steps that end unexecuted with it.
     /// Answers the state in which the run ends, if no step is left.
-    pub fn end(&mut self, state: StepState, skipped: usize) -> Result<Option<RunState>, Miscount> {
+    pub fn end(
+        &mut self,
+        state: StepState,
+        unexecuted: usize,
+    ) -> Result<Option<RunState>, Miscount> {
         match state {
             StepState::Success => {}
             StepState::Warning => self.warned += 1,
@@ -251,9 +330,9 @@ impl Tally {
             StepState::Cancelled => self.cancelled += 1,
             state => return Err(Miscount::NoEnd(state)),
         }
-        self.remaining = u32::try_from(skipped)
+        self.remaining = u32::try_from(unexecuted)
             .ok()
-            .and_then(|skipped| skipped.checked_add(1))
+            .and_then(|unexecuted| unexecuted.checked_add(1))
             .and_then(|ended| self.remaining.checked_sub(ended))
             .ok_or(Miscount::TooMany)?;
         let ended = self.remaining == 0;

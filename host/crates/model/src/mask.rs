@@ -3,8 +3,8 @@
 //!
 //! Beside a value itself its base64 forms are found (both alphabets, also in the
 //! middle of a longer encoded text such as `user:password`), its URL-encoded and its
-//! JSON-escaped ones. Values shorter than [`SHORTEST`] characters are not masked:
-//! they would blot out ordinary text.
+//! JSON-escaped ones, and those of each of its lines. Values and lines shorter than
+//! [`SHORTEST`] characters are not masked: they would blot out ordinary text.
 
 use std::{
     borrow::Cow,
@@ -16,6 +16,10 @@ use std::{
 use aho_corasick::{AhoCorasick, BuildError};
 use base64::{Engine as _, engine::general_purpose};
 use serde_json::{Map, Value};
+
+mod pieces;
+
+pub use pieces::Pieces;
 
 /// What stands in place of a secret.
 pub const MASK: &str = "********";
@@ -34,6 +38,8 @@ struct Patterns {
     owners: Vec<usize>,
     /// What the secrets are called.
     names: Vec<String>,
+    /// The patterns, in their order.
+    sorted: Vec<String>,
 }
 
 impl Masker {
@@ -59,6 +65,12 @@ impl Masker {
             }
             let mut found = BTreeSet::new();
             forms(value, &mut found);
+            // A log has each line of it by itself.
+            for line in value.lines().map(str::trim) {
+                if line.len() < value.len() && line.chars().count() >= SHORTEST {
+                    forms(line, &mut found);
+                }
+            }
             for form in found {
                 patterns.entry(form).or_insert(names.len());
             }
@@ -70,7 +82,8 @@ impl Masker {
         Ok(Self {
             patterns: Some(Arc::new(Patterns {
                 search: AhoCorasick::new(patterns.keys())?,
-                owners: patterns.into_values().collect(),
+                owners: patterns.values().copied().collect(),
+                sorted: patterns.into_keys().collect(),
                 names,
             })),
         })
@@ -119,18 +132,7 @@ impl Masker {
         let Some(patterns) = &self.patterns else {
             return Cow::Borrowed(text);
         };
-        // Matches may overlap: what any of them covers is hidden.
-        let mut covered: Vec<(usize, usize)> = Vec::new();
-        for found in patterns.search.find_overlapping_iter(text) {
-            let (mut start, end) = (found.start(), found.end());
-            while let Some(&(earlier, until)) = covered.last()
-                && until > start
-            {
-                start = start.min(earlier);
-                covered.pop();
-            }
-            covered.push((start, end));
-        }
+        let covered = patterns.covered(text.as_bytes(), 0);
         if covered.is_empty() {
             return Cow::Borrowed(text);
         }
@@ -143,6 +145,28 @@ impl Masker {
         }
         masked.push_str(&text[from..]);
         Cow::Owned(masked)
+    }
+
+    /// Masks a text of which no more than about the first `limit` bytes are wanted, so that no
+    /// part of a secret is left where it is cut. The answer has at most `limit` bytes.
+    pub fn mask_start<'t>(&self, text: &'t str, limit: usize) -> Cow<'t, str> {
+        let cut = |text: &str| text.floor_char_boundary(limit);
+        let masked = match &self.patterns {
+            Some(patterns) if text.len() > limit => {
+                let enough = limit.saturating_add(patterns.search.max_pattern_len());
+                let text = &text[..text.floor_char_boundary(enough)];
+                let (shown, _) = patterns.show(text.as_bytes(), cut(text), 0);
+                Cow::Owned(String::from_utf8_lossy(&shown).into_owned())
+            }
+            _ => self.mask(text),
+        };
+        match masked {
+            Cow::Borrowed(text) => Cow::Borrowed(&text[..cut(text)]),
+            Cow::Owned(mut text) => {
+                text.truncate(cut(&text));
+                Cow::Owned(text)
+            }
+        }
     }
 
     /// Masks a JSON text, which stays valid JSON: keys and strings are masked within,
@@ -213,6 +237,59 @@ impl Masker {
             }
         }
         changed | keys
+    }
+}
+
+impl Patterns {
+    /// What is to be hidden, in its order: matches may overlap, and what any of them covers is
+    /// hidden. The first `hidden` bytes are in any case.
+    fn covered(&self, text: &[u8], hidden: usize) -> Vec<(usize, usize)> {
+        let mut covered = Vec::new();
+        if hidden > 0 {
+            covered.push((0, hidden));
+        }
+        for found in self.search.find_overlapping_iter(text) {
+            let (mut start, mut end) = (found.start(), found.end());
+            while let Some(&(earlier, until)) = covered.last()
+                && until > start
+            {
+                start = start.min(earlier);
+                end = end.max(until);
+                covered.pop();
+            }
+            covered.push((start, end));
+        }
+        covered
+    }
+
+    /// From where on the end of a text may be the beginning of something to hide.
+    fn begins(&self, text: &[u8]) -> usize {
+        let first = text.len().saturating_sub(self.search.max_pattern_len() - 1);
+        let may_begin = |at: &usize| {
+            let rest = &text[*at..];
+            let longer = self.sorted.partition_point(|form| form.as_bytes() <= rest);
+            self.sorted
+                .get(longer)
+                .is_some_and(|form| form.as_bytes().starts_with(rest))
+        };
+        (first..text.len()).find(may_begin).unwrap_or(text.len())
+    }
+
+    /// The first `end` bytes of a text, masked, and how many of those behind them are to be
+    /// hidden. The first `hidden` are.
+    fn show(&self, text: &[u8], end: usize, hidden: usize) -> (Vec<u8>, usize) {
+        let (mut shown, mut from, mut more) = (Vec::with_capacity(end), 0, 0);
+        for (start, until) in self.covered(text, hidden) {
+            if start >= end {
+                break;
+            }
+            shown.extend_from_slice(&text[from..start]);
+            shown.extend_from_slice(MASK.as_bytes());
+            from = until.min(end);
+            more = until - from;
+        }
+        shown.extend_from_slice(&text[from..end]);
+        (shown, more)
     }
 }
 

@@ -159,3 +159,70 @@ proptest! {
         prop_assert!(!value["k"][0].as_str().unwrap().contains(&secret), "{}", masked);
     }
 }
+
+#[test]
+fn each_line_of_a_secret_is_masked() {
+    let pem = "-----BEGIN KEY-----\nMIIEvQIBADANBg\n  kqhkiG9w0BAQEF\r\nQ==\n-----END KEY-----\n";
+    let masker = masker(&[pem]);
+    for line in ["MIIEvQIBADANBg", "kqhkiG9w0BAQEF", "-----END KEY-----"] {
+        assert_eq!(masker.mask(&format!("a {line} b")), "a ******** b");
+    }
+    assert_eq!(masker.mask("Q=="), "Q==");
+    assert_eq!(masker.mask(pem), "********");
+}
+
+#[test]
+fn a_secret_is_masked_where_a_text_is_cut() {
+    let masker = masker(&["secret-value"]);
+    let text = "0123456789 secret-value secret-value";
+    for limit in 0..60 {
+        let shown = masker.mask_start(text, limit);
+        assert!(shown.len() <= limit);
+        assert!(
+            !shown.contains("se") && !shown.contains("ue"),
+            "{limit}: {shown}"
+        );
+        assert!(
+            "0123456789 ******** ********".starts_with(&*shown),
+            "{shown}"
+        );
+    }
+    assert_eq!(masker.mask_start("äöü", 3), "ä");
+    assert_eq!(Masker::none().mask_start("äöü", 5), "äö");
+}
+
+#[test]
+fn a_text_in_pieces_is_masked_as_a_whole() {
+    let secrets = ["secret-value", "valuepair\nof lines", "aaaa"];
+    let text = "x secret-valuepair\nof lines y seceret-value aaaaaaaaaaaa secret-valu";
+    let whole = "x ******** y seceret-value ******** secret-valu";
+    for size in 1..text.len() {
+        let mut pieces = Pieces::new(masker(&secrets));
+        let mut shown = Vec::new();
+        for piece in text.as_bytes().chunks(size) {
+            pieces.push(piece);
+            shown.extend(pieces.take());
+            // Nothing is held that cannot be the beginning of a secret.
+            assert!(pieces.held() < 3 * 20, "{}", pieces.held());
+        }
+        shown.extend(pieces.finish());
+        let mut shown = String::from_utf8(shown).unwrap();
+        // What is hidden in parts is hidden.
+        while shown.contains("****************") {
+            shown = shown.replace("****************", "********");
+        }
+        assert_eq!(shown, whole, "in pieces of {size}");
+    }
+}
+
+#[test]
+fn a_whole_line_is_not_held_back() {
+    let mut pieces = Pieces::new(masker(&["first line\nsecond line\n"]));
+    pieces.push(b"the first line\n");
+    assert_eq!(pieces.take(), b"the ");
+    pieces.push(b"of others\n");
+    assert_eq!(pieces.take(), b"********\nof others\n");
+    pieces.push(b"first line\nsecond line\n");
+    assert_eq!(pieces.take(), b"********");
+    assert_eq!(pieces.held(), 0);
+}

@@ -100,6 +100,20 @@ impl RunParameters {
         self.entries.is_empty()
     }
 
+    /// The parameters whose value holds what would be a reference if it stood in an application's
+    /// document, `${config.…}` or `${appvar.…}`; with what it begins with.
+    pub fn with_references(&self) -> impl Iterator<Item = (&str, &'static str)> {
+        const KINDS: [(&str, &str); 2] = [("${config.", "config."), ("${appvar.", "appvar.")];
+        self.iter().filter_map(|(name, value)| {
+            let found = KINDS.into_iter().find(|(mark, _)| {
+                value
+                    .match_indices(mark)
+                    .any(|(at, _)| !value[..at].ends_with('$'))
+            })?;
+            Some((name, found.1))
+        })
+    }
+
     /// The JSON object's text, as a store keeps it.
     pub fn to_json(&self) -> String {
         let mut json = String::with_capacity(self.text.len() + 2);
@@ -236,6 +250,16 @@ mod tests {
         assert_eq!(run.get("p399"), Some("399"));
         assert_eq!(run.get("end"), Some("true"));
         assert_eq!(run.get("p400"), None);
+    }
+
+    #[test]
+    fn values_that_look_like_references_are_found() {
+        let run = RunParameters::parse(
+            r#"{"a": "${config.url}", "b": ["x ${appvar.n} y"], "c": "$${config.url}", "d": "${other}", "e": 1}"#,
+        )
+        .unwrap();
+        let found: Vec<_> = run.with_references().collect();
+        assert_eq!(found, [("a", "config."), ("b", "appvar.")]);
     }
 
     #[test]

@@ -17,9 +17,12 @@ use crate::{
     descriptor::{ParameterType, StepDescriptor, StepKind},
     flow,
     id::Ordinal,
+    on_error::OnError,
+    operator::PlannedOperator,
     parameters::RunParameters,
     policy::Policy,
     reference::{Target, Template},
+    retry::Retry,
     run_request::RESERVED,
     suggest::Hints,
     validate::{Problem, Registry, Severity, code},
@@ -86,6 +89,10 @@ pub struct PlannedStep {
     pub kind: StepKind,
     /// How long an attempt may take, and what becomes of it when its worker is lost.
     pub policy: Policy,
+    /// When an attempt that failed is followed by another. `None`: never.
+    pub retry: Option<Arc<Retry>>,
+    /// What follows when it fails.
+    pub on_error: OnError,
     /// What the pack says about it.
     pub descriptor: Arc<StepDescriptor>,
     /// Its parameters: the declared ones in the descriptor's order, then, if it
@@ -97,8 +104,8 @@ pub struct PlannedStep {
     pub data_from: Vec<Ordinal>,
     /// How many of `data_from` are connected by an edge; the rest only by reference.
     pub connected: usize,
-    /// Whether a parameter refers to the configuration object.
-    pub needs_config: bool,
+    /// The operator that it is, if it is one: it has no parameters then.
+    pub operator: Option<PlannedOperator>,
     pub(crate) variables: Arc<[PlannedVariable]>,
 }
 
@@ -192,14 +199,18 @@ impl Plan {
         }
     }
 
+    /// The same, whatever is wrong: the plan, unless the document is too broken for one, and
+    /// every problem. For looking at a part of an application.
+    pub fn sketch(
+        application: &Application,
+        registry: &dyn Registry,
+    ) -> (Option<Self>, Vec<Problem>) {
+        compile::compile(application, registry)
+    }
+
     /// The step at that place.
     pub fn step(&self, step: Ordinal) -> Option<&PlannedStep> {
         self.steps.get(step.index())
-    }
-
-    /// Whether any step refers to the configuration object.
-    pub fn needs_config(&self) -> bool {
-        self.steps.iter().any(|step| step.needs_config)
     }
 
     /// Checks a run before anything executes.
@@ -302,4 +313,6 @@ pub mod run_code {
     pub const UNSERVED: &str = "PF-R013";
     /// Nothing takes a parameter of the run (warning).
     pub const UNTAKEN: &str = "PF-R014";
+    /// A parameter of the run holds what would be a reference in an application.
+    pub const AS_TEXT: &str = "PF-R015";
 }

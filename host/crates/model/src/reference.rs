@@ -9,11 +9,14 @@
 //! longest name is meant. A path goes through objects by key and through lists by
 //! index; a key that holds a dot or `}` cannot be reached.
 
-use std::borrow::Cow;
-
 use serde_json::{Map, Value};
 
-use crate::id::Ordinal;
+use crate::{id::Ordinal, validate::MAX_NAME};
+
+/// The longest name, in bytes.
+pub(crate) const LONGEST_NAME: usize = 4 * MAX_NAME;
+/// How much that is odd is told of one value, of each kind.
+const MAX_ISSUES: usize = 20;
 
 /// A parsed JSON value: literal, or with references to fill in.
 #[derive(Clone, Debug, PartialEq)]
@@ -73,7 +76,23 @@ pub trait Names {
     fn variable(&self, name: &str) -> Option<u32>;
 }
 
-/// Something odd in a string. What it is about is kept as text.
+/// Here only `config.` means something; any other `${…}` is text.
+pub(crate) struct OnlyConfig;
+
+impl Names for OnlyConfig {
+    fn step(&self, _: &str) -> Option<Ordinal> {
+        None
+    }
+    fn longest_step(&self) -> usize {
+        0
+    }
+    fn variable(&self, _: &str) -> Option<u32> {
+        None
+    }
+}
+
+/// Something odd in a string. What it is about is kept as text,
+/// cut where it is longer than a name may be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Issue {
     /// `${…}` names neither a step nor `config.` or `appvar.`.
@@ -147,25 +166,35 @@ impl Template {
 
     /// Parses a string.
     pub fn parse_text(text: &str, names: &dyn Names, issues: &mut Vec<Issue>) -> Self {
-        let mut parts = Vec::new();
+        let (mut parts, mut plain) = (Vec::new(), String::new());
+        let last_end = text.rfind('}').unwrap_or_default();
         let mut rest = text;
         while let Some(at) = rest.find("${") {
             let (before, body) = (&rest[..at], &rest[at + 2..]);
             if let Some(before) = before.strip_suffix('$') {
-                push_text(&mut parts, before);
-                push_text(&mut parts, "${");
+                plain.push_str(before);
+                plain.push_str("${");
                 rest = body;
                 continue;
             }
-            push_text(&mut parts, before);
-            let (used, part) = reference(body, names, issues);
-            match part {
-                Part::Text(text) => push_text(&mut parts, &text),
-                Part::Reference(_) => parts.push(part),
+            plain.push_str(before);
+            let closed = text.len() - body.len() <= last_end;
+            let (used, found) = reference(body, closed, names, issues);
+            if let Some((target, path)) = found {
+                flush(&mut plain, &mut parts);
+                parts.push(Part::Reference(Reference {
+                    target,
+                    path,
+                    text: format!("${{{}", &body[..used]).into(),
+                }));
+            } else {
+                plain.push_str("${");
+                plain.push_str(&body[..used]);
             }
             rest = &body[used..];
         }
-        push_text(&mut parts, rest);
+        plain.push_str(rest);
+        flush(&mut plain, &mut parts);
         match parts.as_mut_slice() {
             [] => Self::Literal("\"\"".into()),
             [Part::Text(text)] => {
@@ -212,72 +241,107 @@ impl Template {
     }
 }
 
-/// The string whose parsed form is `text`.
-pub fn escape(text: &str) -> Cow<'_, str> {
-    if text.contains("${") {
-        Cow::Owned(text.replace("${", "$${"))
-    } else {
-        Cow::Borrowed(text)
+fn flush(plain: &mut String, parts: &mut Vec<Part>) {
+    if !plain.is_empty() {
+        parts.push(Part::Text(std::mem::take(plain).into()));
     }
 }
 
-fn push_text(parts: &mut Vec<Part>, text: &str) {
+/// Notes what is odd, the first of each kind: a value may hold more of it than anybody reads.
+fn note(issues: &mut Vec<Issue>, issue: Issue) {
+    let kind = std::mem::discriminant(&issue);
+    let known = issues
+        .iter()
+        .filter(|one| std::mem::discriminant(*one) == kind);
+    if known.count() < MAX_ISSUES {
+        issues.push(issue);
+    }
+}
+
+/// A name as a message shows it.
+fn shown(name: &str) -> String {
+    match name.char_indices().nth(MAX_NAME) {
+        Some((at, _)) => format!("{}…", &name[..at]),
+        None => name.to_owned(),
+    }
+}
+
+/// How a reference ends.
+enum End {
+    /// At this `}`.
+    Closed(usize),
+    /// Another opens here, before a `}`.
+    Nested(usize),
+    /// Not at all.
+    Open,
+}
+
+fn end(body: &str) -> End {
+    let bytes = body.as_bytes();
+    for (at, byte) in bytes.iter().enumerate() {
+        match byte {
+            b'}' => return End::Closed(at),
+            b'$' if bytes.get(at + 1) == Some(&b'{') => return End::Nested(at),
+            _ => {}
+        }
+    }
+    End::Open
+}
+
+fn path_of(text: &str) -> Box<[Box<str>]> {
     if text.is_empty() {
-        return;
-    }
-    if let Some(Part::Text(last)) = parts.last_mut() {
-        let mut joined = String::from(std::mem::take(last));
-        joined.push_str(text);
-        *last = joined.into();
+        Box::default()
     } else {
-        parts.push(Part::Text(text.into()));
+        text.split('.').map(Box::from).collect()
     }
 }
 
-/// The reference at the start of `body`, which follows a `${`, and how long it is.
-fn reference(body: &str, names: &dyn Names, issues: &mut Vec<Issue>) -> (usize, Part) {
-    let end = body.find('}');
-    let found = |used: usize, target: Target, path: &str| {
-        let text = format!("${{{}", &body[..used]).into();
-        let path = if path.is_empty() {
-            Box::default()
-        } else {
-            path.split('.').map(Box::from).collect()
-        };
-        (used, Part::Reference(Reference { target, path, text }))
-    };
+pub(crate) type Found = (Target, Box<[Box<str>]>);
+
+/// The reference at the start of `body`, which follows a `${`, and how long it, or the
+/// text in place of it, is. Never looks further than to the next `${` or `}`, but for the
+/// length of a step's name. `closed`: a `}` follows somewhere.
+pub(crate) fn reference(
+    body: &str,
+    closed: bool,
+    names: &dyn Names,
+    issues: &mut Vec<Issue>,
+) -> (usize, Option<Found>) {
+    let end = end(body);
     // References do not nest: one that opens inside another leaves the outer as text.
-    let closed = end.map(|end| &body[..end]);
-    let inside = closed.filter(|inside| !inside.contains("${"));
+    let inside = match end {
+        End::Closed(at) => Some(&body[..at]),
+        End::Nested(_) | End::Open => None,
+    };
     if let Some(name) = inside.and_then(|inside| inside.strip_prefix("config.")) {
-        return found(name.len() + 8, Target::Config(name.into()), "");
+        let found = (Target::Config(name.into()), Box::default());
+        return (name.len() + 8, Some(found));
     }
     if let Some(name) = inside.and_then(|inside| inside.strip_prefix("appvar.")) {
+        let used = name.len() + 8;
         if let Some((variable, path)) = longest(name, |name| names.variable(name)) {
-            return found(name.len() + 8, Target::Variable(variable), path);
+            return (used, Some((Target::Variable(variable), path_of(path))));
         }
-        issues.push(Issue::UnknownVariable(name.to_owned()));
-        let text = format!("${{appvar.{name}}}");
-        return (name.len() + 8, Part::Text(text.into()));
+        note(issues, Issue::UnknownVariable(shown(name)));
+        return (used, None);
     }
     if let Some((used, step, path)) = step_reference(body, names) {
-        return found(used, Target::Step(step), path);
+        return (used, Some((Target::Step(step), path_of(path))));
     }
     if let Some(inside) = inside {
-        issues.push(Issue::UnknownReference(inside.to_owned()));
-        (
-            inside.len() + 1,
-            Part::Text(format!("${{{inside}}}").into()),
-        )
-    } else {
-        issues.push(match closed {
-            Some(nested) if nested.starts_with("config.") || nested.starts_with("appvar.") => {
-                Issue::UnknownReference(nested.to_owned())
-            }
-            _ => Issue::Unclosed,
-        });
-        (0, Part::Text("${".into()))
+        note(issues, Issue::UnknownReference(shown(inside)));
+        return (inside.len() + 1, None);
     }
+    let issue = match end {
+        End::Nested(at)
+            if closed && (body.starts_with("config.") || body.starts_with("appvar.")) =>
+        {
+            Issue::UnknownReference(format!("{}${{…", shown(&body[..at])))
+        }
+        _ => Issue::Unclosed,
+    };
+    note(issues, issue);
+    (0, None)
 }
 
 /// The longest step name that `body` starts with and that ends at a dot or a `}`.
@@ -295,11 +359,10 @@ fn step_reference<'a>(body: &'a str, names: &dyn Names) -> Option<(usize, Ordina
             return Some((at + 1, step, ""));
         }
         let path = &body[at + 1..];
-        let path = &path[..path.find('}')?];
-        if path.contains("${") {
-            return None;
+        match end(path) {
+            End::Closed(length) => Some((at + length + 2, step, &path[..length])),
+            End::Nested(_) | End::Open => None,
         }
-        Some((at + path.len() + 2, step, path))
     })
 }
 
@@ -310,6 +373,7 @@ pub(crate) fn longest<T>(text: &str, mut find: impl FnMut(&str) -> Option<T>) ->
         return Some((found, ""));
     }
     text.rmatch_indices('.')
+        .filter(|(at, _)| *at <= LONGEST_NAME)
         .find_map(|(at, _)| Some((find(&text[..at])?, &text[at + 1..])))
 }
 

@@ -75,6 +75,18 @@ states! {
         Skipped = 7 "skipped",
         /// Not executed to its end: it was stopped, or its run was.
         Cancelled = 8 "cancelled",
+        /// Not executed: no condition chose a branch that leads to it.
+        NotTaken = 9 "not_taken",
+    }
+}
+
+states! {
+    /// What a waiting step waits for.
+    WaitKind {
+        /// The next attempt, after one that failed.
+        Retry = 1 "retry",
+        /// The end of the runs that it started.
+        Children = 2 "children",
     }
 }
 

@@ -113,6 +113,16 @@ pub mod code {
     pub const TIME_LIMIT: &str = "PF-A030";
     /// What becomes of a step whose worker is lost is none of the words.
     pub const ON_WORKER_LOST: &str = "PF-A031";
+    /// A condition is none of the kinds, or lacks operands.
+    pub const CONDITION: &str = "PF-A040";
+    /// The branches of a condition are none.
+    pub const BRANCH: &str = "PF-A041";
+    /// A template is none, or cannot be read.
+    pub const TEMPLATE: &str = "PF-A042";
+    /// A retry policy has a key or a value that it cannot have.
+    pub const RETRY: &str = "PF-A050";
+    /// What follows a failure is neither a word for it nor a list of steps.
+    pub const ON_ERROR: &str = "PF-A051";
 }
 
 /// The most steps that an application may have.

@@ -64,20 +64,6 @@ pub(crate) fn taken(answer: Value, lanes: &Lanes) -> Option<Taken> {
     Some(taken)
 }
 
-/// The last id looked at, and the entries.
-pub(crate) fn own(answer: Value, lane: &Arc<LaneKeys>) -> Option<(Option<Value>, Vec<Entry>)> {
-    let parts: [Value; 2] = answer.into_array().try_into().ok()?;
-    let [last, found] = parts;
-    let mut entries = Vec::new();
-    for three in found.into_array().chunks_exact(3) {
-        match entry(lane, &three[0], &three[1], three[2].as_u64()?) {
-            Some(entry) => entries.push(entry),
-            None => unreadable(lane, &three[0]),
-        }
-    }
-    Some(((!last.is_null()).then_some(last), entries))
-}
-
 /// What a blocking read brought: for each stream its entries, each an id and its fields.
 pub(crate) fn read(answer: &Value, lanes: &Lanes) -> Option<Vec<Entry>> {
     let mut entries = Vec::new();

@@ -222,21 +222,29 @@ impl Link {
         Ok(client.custom(self.command(name, true), args).await?)
     }
 
-    /// Sends commands in one go; their answers in order.
+    /// Sends commands in one go; their answers in order. `None`: the group or stream that one
+    /// is about is gone.
     pub(crate) async fn calls(
         &self,
         commands: Vec<(&'static str, Vec<Value>)>,
-    ) -> Result<Vec<Value>, Fault> {
+    ) -> Result<Vec<Option<Value>>, Fault> {
         let client = self.client.with_options(&self.options(Duration::ZERO));
         let pipeline = client.pipeline();
         for (name, args) in commands {
             let _: () = pipeline.custom(self.command(name, false), args).await?;
         }
-        let answers = tokio::time::timeout(self.timeout, pipeline.all::<Value>()).await;
-        match answers {
-            Ok(answers) => Ok(answers?.into_array()),
-            Err(_) => Err(Fault::Away("no answer in time".to_owned())),
-        }
+        let answers = tokio::time::timeout(self.timeout, pipeline.try_all::<Value>()).await;
+        let Ok(answers) = answers else {
+            return Err(Fault::Away("no answer in time".to_owned()));
+        };
+        let answers = answers.into_iter().map(|answer| match answer {
+            Ok(answer) => Ok(Some(answer)),
+            Err(error) => match Fault::from(error) {
+                Fault::Gone(_) => Ok(None),
+                fault => Err(fault),
+            },
+        });
+        answers.collect()
     }
 
     /// Runs a script, which the server is sent only when it does not have it.

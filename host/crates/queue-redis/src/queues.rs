@@ -104,11 +104,18 @@ impl Shared {
             return Ok(Vec::new());
         }
         let answers = self.main.calls(commands).await?;
-        let depth = |(queue, answers): (&Arc<str>, &[Value])| {
+        if answers.len() != 4 * queues.len() {
+            return Err(strange("depths"));
+        }
+        let depth = |(queue, answers): (&Arc<str>, &[Option<Value>])| {
             let (mut all, mut delivered) = (0, 0);
             for two in answers.chunks_exact(2) {
-                all += two[0].as_u64()?;
-                let Value::Array(pending) = &two[1] else {
+                // A lane that Redis has lost holds nothing.
+                let [Some(length), Some(pending)] = two else {
+                    continue;
+                };
+                all += length.as_u64()?;
+                let Value::Array(pending) = pending else {
                     return None;
                 };
                 delivered += pending.first()?.as_u64()?;

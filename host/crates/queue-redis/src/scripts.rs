@@ -24,7 +24,6 @@ scripts! {
     OPEN = "open",
     ADD = "add",
     TAKE = "take",
-    OWN = "own",
     RELEASE = "release",
     BURY = "bury",
     REVIVE = "revive",

@@ -3,7 +3,6 @@
 mod blocking;
 
 use std::{
-    collections::{HashSet, VecDeque},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -23,6 +22,8 @@ use crate::{
     state::Entry,
 };
 
+/// How many queues are made in one step.
+const AT_ONCE: usize = 100;
 /// How often stale consumers are looked for.
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
 
@@ -32,9 +33,6 @@ pub(crate) struct Session {
     reader: Arc<Reader>,
     /// In the order of reading, with where the search for ended leases goes on.
     lanes: Vec<(Arc<LaneKeys>, Value)>,
-    /// Lanes in which what this consumer held before is still to be looked for, and after
-    /// which entry.
-    unseen: VecDeque<(Arc<LaneKeys>, Value)>,
     /// Tells of new queues, where all are read.
     opened: Option<queue::hints::Receiver>,
     turn: usize,
@@ -54,28 +52,29 @@ impl Session {
             shared: Arc::clone(shared),
             reader: Arc::clone(reader),
             lanes: Vec::new(),
-            unseen: VecDeque::new(),
             opened,
             turn: 0,
             claim_at: Instant::now(),
             sweep_at: Instant::now() + SWEEP_EVERY,
         };
-        session.open_lanes().await?;
-        let first = |(lane, _): &(Arc<LaneKeys>, Value)| (Arc::clone(lane), Value::from("0"));
-        session.unseen = session.lanes.iter().map(first).collect();
+        session.open_lanes(false).await?;
         Ok(session)
     }
 
-    /// Makes the lanes of this subscription, those of all known queues where it wants all.
-    async fn open_lanes(&mut self) -> Result<(), Fault> {
+    /// Makes the lanes of this subscription, those of all known queues where it wants all;
+    /// where something is `lost`, their streams too, which are otherwise there.
+    async fn open_lanes(&mut self, lost: bool) -> Result<(), Fault> {
         let shared = &self.shared;
         let interest = &self.reader.interest;
-        shared.open(&self.link, &interest.named).await?;
         let mut others = Vec::new();
         if interest.all {
             others = shared.queues(&self.link).await?;
         }
         let queues = interest.queues(&others, self.turn);
+        let made = if lost { &queues } else { &interest.named };
+        for some in made.chunks(AT_ONCE) {
+            shared.open(&self.link, some).await?;
+        }
         let old = std::mem::take(&mut self.lanes);
         for lane in lanes(&queues) {
             let known = old.iter().find(|(keys, _)| keys.lane == lane);
@@ -90,18 +89,12 @@ impl Session {
 
     /// Reads entries: what is there, or else what comes within the configured time.
     pub(crate) async fn read(&mut self, demand: usize) -> Result<Vec<Entry>, Fault> {
-        let own = self.own(demand).await?;
-        if !own.is_empty() {
-            return Ok(own);
-        }
         self.keep_house().await?;
-        loop {
+        for attempt in 0..2 {
             let taken = self.take(demand).await?;
-            if taken.anew {
+            if taken.anew && attempt == 0 {
                 self.claim_at = Instant::now();
-                self.open_lanes().await?;
-                // What was lost with Redis is held by nobody any more.
-                self.unseen.clear();
+                self.open_lanes(true).await?;
             }
             if !taken.entries.is_empty() {
                 return Ok(taken.entries);
@@ -116,46 +109,13 @@ impl Session {
         }
     }
 
-    /// What this consumer held when it began and holds no more.
-    async fn own(&mut self, demand: usize) -> Result<Vec<Entry>, Fault> {
-        let limits = self.shared.settings.limits;
-        while let Some((lane, after)) = self.unseen.front().cloned() {
-            let keys = [lane.stream.clone(), lane.dead.clone()];
-            let args = [
-                GROUP.into(),
-                self.reader.consumer.to_string().into(),
-                after,
-                Value::Integer(demand as i64),
-                i64::from(limits.max_deliveries).into(),
-                self.shared.reason().into(),
-            ];
-            let answer = self.link.run(&scripts::OWN, &keys, args).await?;
-            let (last, mut entries) =
-                answers::own(answer, &lane).ok_or_else(|| strange("own entries"))?;
-            match last {
-                Some(last) => {
-                    if let Some(front) = self.unseen.front_mut() {
-                        front.1 = last;
-                    }
-                }
-                None => drop(self.unseen.pop_front()),
-            }
-            let open: HashSet<Place> = self.shared.state.lock().open_in(&lane);
-            entries.retain(|entry| !open.contains(&entry.place));
-            if !entries.is_empty() {
-                return Ok(entries);
-            }
-        }
-        Ok(Vec::new())
-    }
-
     /// New queues, and consumers that are no more.
     async fn keep_house(&mut self) -> Result<(), Fault> {
         if self.reader.interest.all {
             self.turn = self.turn.wrapping_add(1);
             let told = self.opened.as_mut().is_some_and(answers::told);
             if told || Instant::now() >= self.claim_at {
-                self.open_lanes().await?;
+                self.open_lanes(false).await?;
             } else {
                 self.turn_lanes();
             }

@@ -13,8 +13,7 @@ pub struct Settings {
     pub address: Address,
     /// The beginning of all keys, without braces. Services with the same one share their queues.
     pub prefix: String,
-    /// This process among all that receive: the same after a restart, so that it gets back
-    /// at once what it held, and never that of another process.
+    /// This process among all that receive, and never another one.
     pub consumer: String,
     /// Leases and deliveries.
     pub limits: Limits,

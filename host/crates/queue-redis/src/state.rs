@@ -210,15 +210,6 @@ impl State {
         own.map(|held| held.since).min()
     }
 
-    /// What of a lane is open here.
-    pub(crate) fn open_in(&self, lane: &LaneKeys) -> HashSet<Place> {
-        let own = self
-            .open
-            .values()
-            .filter(|open| open.lane.lane == lane.lane);
-        own.map(|open| open.place).collect()
-    }
-
     /// Ends a delivery; `None` when it is none, or not ours any more.
     pub(crate) fn end(&mut self, id: u64) -> Option<Open> {
         self.open

@@ -15,7 +15,6 @@ use wasmtime_wasi_http::WasiHttpCtx;
 
 use crate::bindings::powerflow::syncpack::types as wit;
 use crate::host::http::{Http, HttpAccess};
-use crate::host::log::cut;
 use crate::limits::Meter;
 use crate::program::Program;
 use crate::runtime::Inner;
@@ -181,6 +180,7 @@ impl Inner {
             parameters,
             data,
             context,
+            masker,
             limits,
             deadline,
             cancel,
@@ -208,8 +208,8 @@ impl Inner {
         match result {
             Err(end) => Err(end.failure(deadline)),
             Ok(Err(error)) => Err(failure::of(&error, &limits)),
-            Ok(Ok(Ok(outcome))) => accept(outcome, &limits),
-            Ok(Ok(Err(error))) => Err(reported(error, &limits)),
+            Ok(Ok(Ok(outcome))) => accept(outcome, &limits, &masker),
+            Ok(Ok(Err(error))) => Err(reported(error, &limits, &masker)),
         }
     }
 
@@ -245,7 +245,7 @@ fn read(usage: &mut Usage, state: &mut State) {
 }
 
 /// Checks what a guest returned.
-fn accept(outcome: wit::Outcome, limits: &Limits) -> Result<Outcome, Failure> {
+fn accept(outcome: wit::Outcome, limits: &Limits, masker: &Masker) -> Result<Outcome, Failure> {
     #[derive(Deserialize)]
     struct Attributes {
         warning: Option<String>,
@@ -274,7 +274,7 @@ fn accept(outcome: wit::Outcome, limits: &Limits) -> Result<Outcome, Failure> {
                 })?;
                 warning = read
                     .warning
-                    .map(|text| cut(&text, MESSAGE_BYTES).to_owned());
+                    .map(|text| masker.mask_start(&text, MESSAGE_BYTES).into_owned());
             }
             Ok(Outcome::Output {
                 data,
@@ -293,7 +293,7 @@ fn accept(outcome: wit::Outcome, limits: &Limits) -> Result<Outcome, Failure> {
 }
 
 /// A failure that the guest reported; what of it cannot be used is left out.
-fn reported(error: wit::Error, limits: &Limits) -> Failure {
+fn reported(error: wit::Error, limits: &Limits, masker: &Masker) -> Failure {
     let kind = match error.kind {
         wit::ErrorKind::Retryable => Kind::Retryable,
         wit::ErrorKind::Permanent => Kind::Permanent,
@@ -301,14 +301,16 @@ fn reported(error: wit::Error, limits: &Limits) -> Failure {
     let detail = error.detail.filter(|text| {
         text.len() <= limits.output_bytes && json::check_object(text, limits.output_depth).is_ok()
     });
-    let code = match cut(&error.code, CODE_BYTES) {
-        "" => "error",
+    let code = match masker.mask_start(&error.code, CODE_BYTES) {
+        code if code.is_empty() => "error".into(),
         code => code,
     };
     Failure {
         kind,
-        code: code.to_owned(),
-        message: cut(&error.message, MESSAGE_BYTES).to_owned(),
+        code: code.into_owned(),
+        message: masker
+            .mask_start(&error.message, MESSAGE_BYTES)
+            .into_owned(),
         detail,
         by_guest: true,
     }

@@ -4,6 +4,10 @@ use wasmtime::ResourceLimiter;
 
 use crate::Pool;
 
+/// The most bytes of an outgoing body that one write hands to the host. It keeps two of them until
+/// they are sent.
+pub(crate) const BODY_CHUNK: usize = 32 << 10;
+
 /// Limits of one execution. Each has its own failure code; see [`crate::code`].
 #[derive(Debug, Clone)]
 pub struct Limits {
@@ -11,7 +15,9 @@ pub struct Limits {
     pub memory_bytes: usize,
     /// Elements of all tables together.
     pub table_elements: usize,
-    /// Handles that the guest may hold at the same time.
+    /// Handles that the guest may hold at the same time. The host keeps up to 128 KiB of header
+    /// fields, or up to 64 KiB of a request's body, behind one, beside the guest's
+    /// memory: so many of them must fit into the host's.
     pub resources: usize,
     /// Calls into the host.
     pub host_calls: u64,
@@ -37,7 +43,7 @@ impl Default for Limits {
         Self {
             memory_bytes: 256 << 20,
             table_elements: 200_000,
-            resources: 10_000,
+            resources: 512,
             host_calls: 5_000_000,
             output_bytes: 32 << 20,
             output_depth: 100,

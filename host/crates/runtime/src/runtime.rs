@@ -269,6 +269,13 @@ impl Runtime {
         })
     }
 
+    /// Closes the connections of a SyncPack whose grants were changed, the busy ones after their
+    /// response.
+    pub fn disconnect(&self, tenant: TenantId, pack: &str) {
+        let connector = &self.0.ports.connector;
+        connector.evict(tenant.0, |of, _| of == pack);
+    }
+
     /// Forgets a program and deletes its artefact. Executions that hold it go on.
     pub fn forget(&self, digest: &str) {
         self.0.programs.write().remove(digest);

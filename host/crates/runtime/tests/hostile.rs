@@ -276,6 +276,14 @@ async fn floods_are_dammed() {
             .result
             .is_err_and(|failure| failure.message.contains("100 handles"))
     );
+    let hoard = |count: &'static str| run("hoard", |call| call.parameters = count.into());
+    let held: usize = data(&hoard("100").await).parse().unwrap();
+    assert!((1..=100 * (64 << 10)).contains(&held), "{held}");
+    assert_ends(
+        &hoard("100000").await,
+        code::RESOURCE_LIMIT,
+        Kind::Permanent,
+    );
     assert_ends(
         &run("random-gigabyte", |_| ()).await,
         code::TRAP,
@@ -313,7 +321,7 @@ async fn the_cache_needs_a_grant() {
     assert!(
         log.take()[0]
             .message
-            .contains("pfctl syncpack activate hostile --grant cache")
+            .contains("pfctl syncpack activate hostile --add --grant cache")
     );
 }
 
@@ -344,7 +352,7 @@ async fn requests_leave_only_with_a_grant() {
         (
             fetch(server.url("/"), vec![], vec![server.grant()]),
             "HttpRequestDenied",
-            "pfctl syncpack activate hostile --grant local",
+            "pfctl syncpack activate hostile --add --grant local",
         ),
         (
             fetch(server.url("/"), vec![], vec![]),
@@ -449,6 +457,6 @@ async fn slow_and_endless_responses_are_limited() {
     let mut many = call("/", limits(|limits| limits.open_requests = 4));
     (many.step, many.deadline) = ("open-many".into(), Duration::from_mins(1));
     let execution = runtime.execute(&program, many).await;
-    assert_eq!(data(&execution), "996");
+    assert_eq!(data(&execution), "96");
     assert_free(&runtime);
 }

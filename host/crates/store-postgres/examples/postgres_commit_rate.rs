@@ -170,6 +170,7 @@ impl Bench {
                 route: Route::All,
                 claim: Some(WORKER),
                 expires_at: EXPIRES,
+                parent: None,
             };
             match self.store.complete(completion).await.unwrap() {
                 Completed::Stored {

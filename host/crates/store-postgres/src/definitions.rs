@@ -75,6 +75,19 @@ impl Definitions for PostgresStore {
         .or_refused()
     }
 
+    async fn revisions_with(&self, definition: i64, text: &str) -> Result<Vec<String>> {
+        sqlx::query_scalar(
+            "SELECT document FROM revision
+             WHERE definition_id = $1 AND position($2 IN document) > 0
+             ORDER BY number DESC LIMIT 20",
+        )
+        .bind(definition)
+        .bind(text)
+        .fetch_all(&self.pool)
+        .await
+        .or_refused()
+    }
+
     async fn definitions(
         &self,
         tenant: TenantId,

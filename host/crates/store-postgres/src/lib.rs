@@ -29,6 +29,7 @@ mod migrate;
 mod packs;
 mod partition;
 mod runs;
+mod schedules;
 mod transaction;
 mod uuid;
 mod workers;

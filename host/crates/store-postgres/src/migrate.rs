@@ -54,9 +54,21 @@ const MIGRATIONS: &[Migration] = &[
         expands: true,
         sql: include_str!("../migrations/0004_traces.sql"),
     },
-    #[cfg(feature = "next")]
     Migration {
         number: 5,
+        name: "waits",
+        expands: true,
+        sql: include_str!("../migrations/0005_waits.sql"),
+    },
+    Migration {
+        number: 6,
+        name: "schedules",
+        expands: true,
+        sql: include_str!("../migrations/0006_schedules.sql"),
+    },
+    #[cfg(feature = "next")]
+    Migration {
+        number: 7,
         name: "next",
         expands: true,
         sql: include_str!("../migrations/next.sql"),

@@ -13,6 +13,7 @@ use crate::{
     PostgresStore, definitions,
     error::OrRefused,
     runs::unknown,
+    schedules,
     transaction::{Work, transact},
     uuid::Name,
 };
@@ -290,6 +291,21 @@ async fn activate(connection: &mut PgConnection, activation: &Activation) -> Wor
             }
             _ => {
                 definitions::store_revision(&mut *connection, save).await?;
+            }
+        }
+    }
+    for save in &activation.schedules {
+        let found = schedules::find(&mut *connection, save.tenant, &save.name).await?;
+        match found {
+            Some(found) if found.origin.is_none() => {
+                if found.document != save.document {
+                    kept.push(found.name);
+                }
+            }
+            // As it was brought before: it goes on counting.
+            Some(found) if found.document == save.document => {}
+            _ => {
+                schedules::store(&mut *connection, save).await?;
             }
         }
     }

@@ -115,6 +115,7 @@ impl Bench {
                 route: Route::All,
                 claim: Some(WorkerId(1)),
                 expires_at,
+                parent: None,
             };
             count += 1;
             match self.store.complete(completion).await.unwrap() {

@@ -53,6 +53,24 @@ impl Definitions for SqliteStore {
         self.readers.call(move |c| revision(c, id)).await
     }
 
+    async fn revisions_with(&self, definition: i64, text: &str) -> Result<Vec<String>> {
+        let text = text.to_owned();
+        self.readers
+            .call(move |c| {
+                c.prepare_cached(
+                    "SELECT document FROM revision
+                     WHERE definition_id = ?1 AND instr(document, ?2) > 0
+                     ORDER BY number DESC LIMIT 20",
+                )
+                .and_then(|mut statement| {
+                    let rows = statement.query_map(params![definition, text], |row| row.get(0))?;
+                    rows.collect()
+                })
+                .or_refused()
+            })
+            .await
+    }
+
     async fn definitions(
         &self,
         tenant: TenantId,

@@ -27,6 +27,7 @@ mod packs;
 mod partition;
 mod reader;
 mod runs;
+mod schedules;
 mod transaction;
 mod workers;
 mod writer;

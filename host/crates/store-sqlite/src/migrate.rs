@@ -43,6 +43,18 @@ const MIGRATIONS: &[Migration] = &[
         expands: true,
         sql: include_str!("../migrations/0004_traces.sql"),
     },
+    Migration {
+        number: 5,
+        name: "waits",
+        expands: true,
+        sql: include_str!("../migrations/0005_waits.sql"),
+    },
+    Migration {
+        number: 6,
+        name: "schedules",
+        expands: true,
+        sql: include_str!("../migrations/0006_schedules.sql"),
+    },
 ];
 
 /// Brings the database to this binary's version.
@@ -122,8 +134,8 @@ fn refuse_foreign(applied: &[Applied], known: &[Migration]) -> Result<()> {
     let unknown = applied.get(known.len()..).unwrap_or_default();
     if unknown.len() > 1 || unknown.iter().any(|row| !row.expands) {
         let newest = unknown.last().map_or(0, |row| row.number);
-        return Err(Error::Unavailable(format!(
-            "the database is at migration {newest}, this version of PowerFlow knows {}: \
+        return Err(Error::Unsuitable(format!(
+            "it is at migration {newest}, this version of PowerFlow knows {}: \
              start the newer version",
             known.len()
         )));

@@ -10,7 +10,8 @@ use store::{
 };
 
 use crate::{
-    SqliteStore, definitions, error::OrRefused, partition, transaction::Tx, workers::count_change,
+    SqliteStore, definitions, error::OrRefused, partition, schedules, transaction::Tx,
+    workers::count_change,
 };
 
 macro_rules! version_with {
@@ -294,6 +295,21 @@ fn activate(tx: &mut Tx<'_>, activation: &Activation) -> Result<Vec<String>> {
             }
             _ => {
                 definitions::store_revision(tx, save)?;
+            }
+        }
+    }
+    for save in &activation.schedules {
+        let found = schedules::find(tx, save.tenant, &save.name)?;
+        match found {
+            Some(found) if found.origin.is_none() => {
+                if found.document != save.document {
+                    kept.push(found.name);
+                }
+            }
+            // As it was brought before: it goes on counting.
+            Some(found) if found.document == save.document => {}
+            _ => {
+                schedules::store(tx, save)?;
             }
         }
     }

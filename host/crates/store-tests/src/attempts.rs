@@ -223,7 +223,8 @@ pub async fn cancelling_ends_everything(store: Store) {
         .unwrap()
         .token;
     let told = store.cancel(number, NOW).await.unwrap();
-    assert_eq!(told, Some(vec![(key(number, 0), WorkerId(5))]));
+    assert_eq!(told.len(), 1);
+    assert_eq!(told[0].running, [(key(number, 0), WorkerId(5))]);
     assert_eq!(
         states(&store, number).await,
         [(0, StepState::Cancelled), (1, StepState::Cancelled)]
@@ -239,17 +240,17 @@ pub async fn cancelling_ends_everything(store: Store) {
         2,
         "nothing was activated"
     );
-    assert_eq!(store.cancel(number, NOW).await.unwrap(), None);
+    assert_eq!(store.cancel(number, NOW).await.unwrap(), []);
 }
 
 /// A queued run, and one whose join waits, end too.
 pub async fn cancelling_between_two_steps(store: Store) {
     let plan = graph(3, &[(0, 2), (1, 2)]);
     let (queued, _) = submit(&store, run(&plan)).await;
-    assert_eq!(store.cancel(queued, NOW).await.unwrap(), Some(Vec::new()));
+    assert_eq!(store.cancel(queued, NOW).await.unwrap()[0].running, []);
     let (number, _) = submit(&store, run(&plan)).await;
     execute(&store, key(number, 0), StepState::Success, &plan).await;
-    assert_eq!(store.cancel(number, NOW).await.unwrap(), Some(Vec::new()));
+    assert_eq!(store.cancel(number, NOW).await.unwrap()[0].running, []);
     assert_eq!(
         states(&store, number).await,
         [
@@ -265,9 +266,9 @@ pub async fn an_ended_run_is_not_cancelled(store: Store) {
     let plan = chain(1);
     let (number, _) = submit(&store, run(&plan)).await;
     execute(&store, key(number, 0), StepState::Success, &plan).await;
-    assert_eq!(store.cancel(number, NOW).await.unwrap(), None);
+    assert_eq!(store.cancel(number, NOW).await.unwrap(), []);
     assert_eq!(summary(&store, number).await.state, RunState::Success);
-    assert_eq!(store.cancel(RunId(99_999), NOW).await.unwrap(), None);
+    assert_eq!(store.cancel(RunId(99_999), NOW).await.unwrap(), []);
 }
 
 /// Chunks come in their order, of the run or of one step; a fenced attempt adds none.
@@ -315,7 +316,7 @@ pub async fn a_cancelled_attempt_keeps_its_log(store: Store) {
         .await
         .unwrap()
         .token;
-    assert!(store.cancel(number, NOW).await.unwrap().is_some());
+    assert!(!store.cancel(number, NOW).await.unwrap().is_empty());
     let lines = |text: &str| Bytes::from(format!("[{{\"t\":1,\"l\":20,\"m\":\"{text}\"}}]"));
     for (token, text) in [(token, "stopped"), (Token(token.0 - 1), "fenced")] {
         store

@@ -141,6 +141,7 @@ pub fn end(key: StepKey, token: Token, state: StepState, graph: &Arc<Graph>) -> 
         route: Route::All,
         claim: None,
         expires_at: EXPIRES,
+        parent: None,
     }
 }
 

@@ -76,19 +76,57 @@ pub async fn a_warning_is_the_outcome(store: Store) {
     assert_eq!(ended, Some(RunState::Warning));
 }
 
-/// The other branch is skipped, and a join behind both runs.
-pub async fn a_branch_that_is_not_taken_is_skipped(store: Store) {
+/// The other branch is not taken, with all that hangs on it alone and on data of steps before
+/// the condition, and a join behind both runs.
+pub async fn a_branch_that_is_not_chosen_is_not_taken(store: Store) {
+    // 0 feeds 1, which chooses 2 or 3; both lead to 4; 3 alone leads to 5, which 0 feeds too.
+    let edges = [(0, 1), (1, 2), (1, 3), (2, 4), (3, 4), (3, 5), (0, 5)];
+    let plan = Arc::new(
+        (*graph(6, &edges))
+            .clone()
+            .with_data_only([(Ordinal(0), Ordinal(5))]),
+    );
+    let (number, _) = submit(&store, run(&plan)).await;
+    execute(&store, key(number, 0), StepState::Success, &plan).await;
+    let token = claim(&store, key(number, 1), WorkerId(1))
+        .await
+        .unwrap()
+        .token;
+    let mut chosen = end(key(number, 1), token, StepState::Success, &plan);
+    chosen.route = Route::Only(vec![Ordinal(2)]);
+    assert_eq!(stored(&store, chosen).await.0, [Ordinal(2)]);
+    let (ready, _) = execute(&store, key(number, 2), StepState::Success, &plan).await;
+    assert_eq!(ready, [Ordinal(4)]);
+    let (_, ended) = execute(&store, key(number, 4), StepState::Success, &plan).await;
+    assert_eq!(ended, Some(RunState::Success));
+    assert_eq!(
+        states(&store, number).await,
+        [
+            (0, StepState::Success),
+            (1, StepState::Success),
+            (2, StepState::Success),
+            (3, StepState::NotTaken),
+            (4, StepState::Success),
+            (5, StepState::NotTaken)
+        ]
+    );
+    assert_eq!(summary(&store, number).await.ended, 6);
+}
+
+/// Where no branch is chosen, the run ends with the condition.
+pub async fn a_run_ends_where_no_branch_is_chosen(store: Store) {
     let plan = graph(4, &[(0, 1), (0, 2), (1, 3), (2, 3)]);
     let (number, _) = submit(&store, run(&plan)).await;
     let token = claim(&store, key(number, 0), WorkerId(1))
         .await
         .unwrap()
         .token;
-    let mut chosen = end(key(number, 0), token, StepState::Success, &plan);
-    chosen.route = Route::Only(vec![Ordinal(1)]);
-    assert_eq!(stored(&store, chosen).await.0, [Ordinal(1)]);
-    let (ready, _) = execute(&store, key(number, 1), StepState::Success, &plan).await;
-    assert_eq!(ready, [Ordinal(3)]);
-    let (_, ended) = execute(&store, key(number, 3), StepState::Success, &plan).await;
-    assert_eq!(ended, Some(RunState::Success));
+    let mut none = end(key(number, 0), token, StepState::Success, &plan);
+    none.route = Route::Only(Vec::new());
+    assert_eq!(
+        stored(&store, none).await,
+        (Vec::new(), Some(RunState::Success))
+    );
+    let ends = states(&store, number).await;
+    assert_eq!(ends[1..], [1, 2, 3].map(|at| (at, StepState::NotTaken)));
 }

@@ -22,8 +22,10 @@ pub mod lists;
 pub mod postgres;
 pub mod processes;
 pub mod records;
+pub mod schedules;
 pub mod sequences;
 pub mod submits;
+pub mod waits;
 
 /// A store of a test's own.
 pub type Store = Arc<dyn store::Store>;
@@ -68,7 +70,8 @@ macro_rules! contract {
             a_join_is_ready_once_however_its_inputs_race,
             a_failure_skips_what_depends_on_it,
             a_warning_is_the_outcome,
-            a_branch_that_is_not_taken_is_skipped,
+            a_branch_that_is_not_chosen_is_not_taken,
+            a_run_ends_where_no_branch_is_chosen,
         );
         $crate::contract!(@ $open, lists:
             pages_stay_while_new_runs_come,
@@ -76,6 +79,18 @@ macro_rules! contract {
             expired_runs_are_forgotten,
             an_unfinished_run_does_not_expire,
             steps_are_told_by_event,
+        );
+        $crate::contract!(@ $open, waits:
+            a_failed_attempt_is_followed_by_another,
+            a_lost_attempt_is_no_wait,
+            a_fenced_attempt_does_not_wait,
+            a_waiting_step_is_stopped,
+            due_steps_come_in_parts,
+            a_parent_waits_for_its_children,
+            a_parent_goes_on_in_parts,
+            another_attempt_counts_its_own_children,
+            a_run_is_cancelled_with_its_children,
+            children_are_kept_for_their_parent,
         );
         $crate::contract!(@ $open, records:
             a_save_makes_a_revision,
@@ -98,6 +113,18 @@ macro_rules! contract {
             one_leads,
             one_of_many_leads,
             artefacts_are_kept_with_their_file,
+        );
+        $crate::contract!(@ $open, schedules:
+            a_schedule_is_saved,
+            schedules_are_listed,
+            an_occurrence_starts_one_run,
+            many_schedulers_fire_once,
+            a_changed_schedule_does_not_fire,
+            an_occurrence_without_a_run_is_recorded,
+            overlaps_are_decided_with_the_commit,
+            only_so_many_wait,
+            a_range_is_filled,
+            a_pack_brings_schedules,
         );
         $crate::contract!(@ $open, sequences:
             any_sequence_of_calls_answers_as_the_model,

@@ -31,6 +31,10 @@ pub async fn a_save_makes_a_revision(store: Store) {
     let old = store.revision(first.revision).await.unwrap().unwrap();
     assert_eq!((old.number, old.document.as_str()), (1, "{\"a\": 1}"));
     assert_eq!((old.name.as_str(), old.definition), ("Größe", first.id));
+    let with = async |text: &str| store.revisions_with(first.id, text).await.unwrap();
+    assert_eq!(with("\"a\"").await, ["{\"a\":  1}", "{\"a\": 1}"]);
+    assert_eq!(with(":  1").await, ["{\"a\":  1}"]);
+    assert_eq!(with("%").await, [""; 0]);
     assert_eq!(store.revision(999).await.unwrap(), None);
     let found = store
         .definition(TENANT, Kind::Application, "Größe")
@@ -153,6 +157,7 @@ fn activation(id: i64) -> Activation {
         id,
         grants: "[\"host:example.org\"]".to_owned(),
         definitions: Vec::new(),
+        schedules: Vec::new(),
         at: NOW,
     }
 }

@@ -107,6 +107,10 @@ pub trait Definitions: Send + Sync + 'static {
     /// One revision, by its row.
     async fn revision(&self, id: i64) -> Result<Option<Revision>>;
 
+    /// The documents of a definition's revisions in which `text` occurs, the newest first; at
+    /// most so many as a person can look through.
+    async fn revisions_with(&self, definition: i64, text: &str) -> Result<Vec<String>>;
+
     /// Documents by name, those that contain `search` in either name (case-insensitive;
     /// empty: all), after the name `after`.
     async fn definitions(

@@ -20,7 +20,7 @@ pub enum Error {
     #[error("the database cannot be used: {0}")]
     Unsuitable(String),
     /// The record was changed by somebody else since it was read.
-    #[error("`{name}` was changed in the meantime: expected revision {expected}, found {found}")]
+    #[error("{}", conflict(name, *expected, *found))]
     Conflict {
         /// What was to be changed.
         name: String,
@@ -49,6 +49,18 @@ pub enum Error {
     /// The backend refused a statement: a defect of ours.
     #[error("the store refused: {0}")]
     Internal(String),
+}
+
+fn conflict(name: &str, expected: i64, found: i64) -> String {
+    match (expected, found) {
+        (0, found) => format!(
+            "`{name}` exists already, with revision {found}: take another name, or overwrite it knowingly"
+        ),
+        (_, 0) => format!("`{name}` is not there any more; expected was revision {expected}"),
+        _ => format!(
+            "`{name}` was changed in the meantime: expected revision {expected}, found {found}; read it again and repeat the change"
+        ),
+    }
 }
 
 impl Error {

@@ -15,6 +15,7 @@ pub mod definitions;
 mod error;
 pub mod packs;
 pub mod runs;
+pub mod schedules;
 pub mod workers;
 
 pub use error::{Error, Result};
@@ -22,11 +23,13 @@ pub use error::{Error, Result};
 /// A store: every aggregate on one backend.
 pub trait Store:
     runs::Runs
+    + runs::Waits
     + runs::History
     + definitions::Definitions
     + packs::Packs
     + cache::Cache
     + accounts::Accounts
+    + schedules::Schedules
     + workers::Workers
 {
     /// What the backend is, for `/about`: `sqlite 3.51`, `postgresql 15.4`.

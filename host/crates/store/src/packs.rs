@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use model::{clock::Timestamp, id::TenantId};
 
-use crate::{Result, definitions::Save};
+use crate::{Result, definitions::Save, schedules::SaveSchedule};
 
 /// Where a stored version stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -84,6 +84,8 @@ pub struct Activation {
     /// The documents that it brings. A document of that name which a person has saved
     /// is kept as it is.
     pub definitions: Vec<Save>,
+    /// The schedules that it brings. One of that name which a person has saved is kept.
+    pub schedules: Vec<SaveSchedule>,
     /// When.
     pub at: Timestamp,
 }

@@ -1,4 +1,5 @@
-//! Runs and their steps: the hot path ([`Runs`]) and what is read of it ([`History`]).
+//! Runs and their steps: the hot path ([`Runs`]), steps that wait ([`Waits`]), and what is
+//! read of both ([`History`]).
 
 use std::sync::Arc;
 
@@ -12,7 +13,13 @@ use model::{
     trace::Context,
 };
 
-use crate::{Page, Result};
+use crate::Result;
+
+mod history;
+mod waits;
+
+pub use history::{History, LogChunk, RunFilter, RunSummary, StepSummary};
+pub use waits::{Again, AttemptSummary, Child, Suspended, Suspension, WaitSummary, Waits, Woken};
 
 /// Which executions run first among those of one queue.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -57,7 +64,7 @@ pub struct NewRun {
     pub log_level: u8,
     /// Who or what started it: `api:isadmin`, `schedule:…`, `run:isapp-…`.
     pub trigger: Arc<str>,
-    /// The step that started it as a child application and waits for it.
+    /// The step that started it as a child: told when it ends.
     pub parent: Option<StepKey>,
     /// The run's own parameters: a JSON object, references unresolved.
     pub input: Bytes,
@@ -127,6 +134,8 @@ pub struct RunHeader {
     pub input: Bytes,
     /// The place in a trace that it was accepted at.
     pub trace: Option<Context>,
+    /// The step that started it as a child.
+    pub parent: Option<StepKey>,
 }
 
 /// A claimed step.
@@ -136,6 +145,8 @@ pub struct Claimed {
     pub token: Token,
     /// When the step became ready.
     pub ready_at: Option<Timestamp>,
+    /// What is left of its attempts before, if it has waited.
+    pub again: Option<Again>,
     /// The run.
     pub header: RunHeader,
 }
@@ -178,6 +189,8 @@ pub struct Completion {
     pub claim: Option<WorkerId>,
     /// The run's payload partition, from its header.
     pub expires_at: Timestamp,
+    /// The step that started the run, from its header: it is told when the run ends.
+    pub parent: Option<StepKey>,
 }
 
 /// What became of a completion.
@@ -227,6 +240,8 @@ pub struct LostStep {
     pub pins: i64,
     /// Its payload partition.
     pub expires_at: Timestamp,
+    /// The step that started the run.
+    pub parent: Option<StepKey>,
 }
 
 /// Which runs are cancelled together.
@@ -298,10 +313,10 @@ pub trait Runs: Send + Sync + 'static {
         lines: Bytes,
     ) -> Result<()>;
 
-    /// Cancels a run: its waiting steps end as cancelled at once, and those that run
-    /// are fenced. Answers the steps that were running, with their workers; `None`
-    /// when there is no such run or it has ended.
-    async fn cancel(&self, run: RunId, at: Timestamp) -> Result<Option<Vec<(StepKey, WorkerId)>>>;
+    /// Cancels a run and the runs that it started, down to the last: their waiting steps
+    /// end as cancelled at once, and those that run are fenced. Answers what it cancelled,
+    /// the run itself first; nothing when there is no such run or all of them have ended.
+    async fn cancel(&self, run: RunId, at: Timestamp) -> Result<Vec<CancelledRun>>;
 
     /// Cancels runs of that scope that have not ended, the oldest first, at most `limit`
     /// in one commit, each as [`Runs::cancel`] does. Answers those that it cancelled; call
@@ -363,144 +378,4 @@ pub trait Runs: Send + Sync + 'static {
     /// Forgets runs that have ended and expired, at most `limit`, and drops payload
     /// partitions that no run refers to. Answers how many runs were forgotten.
     async fn expire(&self, now: Timestamp, limit: usize) -> Result<usize>;
-}
-
-/// A run as lists show it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RunSummary {
-    /// Its number.
-    pub run: RunId,
-    /// Its name outside.
-    pub reference: RunRef,
-    /// Whose it is.
-    pub tenant: TenantId,
-    /// The application's definition.
-    pub application: i64,
-    /// The application's name when the run was read.
-    pub application_name: String,
-    /// The revision that it is pinned to: its row, and its number as people see it.
-    pub application_revision: i64,
-    /// The application revision's number as people see it, from 1.
-    pub application_revision_number: i64,
-    /// The aligned configuration object's name.
-    pub configuration_name: Option<String>,
-    /// Its queue.
-    pub queue: String,
-    /// Its priority there.
-    pub priority: Priority,
-    /// Its log level.
-    pub log_level: u8,
-    /// Who or what started it.
-    pub trigger: String,
-    /// Where it stands.
-    pub state: RunState,
-    /// How many steps its plan has.
-    pub steps: u32,
-    /// How many of them have ended.
-    pub ended: u32,
-    /// The number of its last event.
-    pub seq: i64,
-    /// When it was accepted.
-    pub created_at: Timestamp,
-    /// When its first step started.
-    pub started_at: Option<Timestamp>,
-    /// When it ended.
-    pub finished_at: Option<Timestamp>,
-    /// Its payload partition.
-    pub expires_at: Timestamp,
-    /// The place in a trace that it was accepted at.
-    pub trace: Option<Context>,
-}
-
-/// A step of a run as pages show it. Steps that nothing has reached yet have no row.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StepSummary {
-    /// Its place in the plan.
-    pub step: Ordinal,
-    /// Where it stands.
-    pub state: StepState,
-    /// How often it was claimed.
-    pub attempts: i64,
-    /// Who executes or executed it.
-    pub worker: Option<WorkerId>,
-    /// The number of the run's event that changed it last.
-    pub seq: i64,
-    /// When it became ready.
-    pub ready_at: Option<Timestamp>,
-    /// When its newest attempt started.
-    pub started_at: Option<Timestamp>,
-    /// When it ended.
-    pub finished_at: Option<Timestamp>,
-    /// When its newest attempt was marked as late.
-    pub late_at: Option<Timestamp>,
-}
-
-/// What a list of runs is narrowed to.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RunFilter {
-    /// Runs of this application's definition.
-    pub application: Option<i64>,
-    /// Runs on this queue.
-    pub queue: Option<String>,
-    /// Runs aligned with the configuration object of this name.
-    pub configuration: Option<String>,
-    /// Runs in one of these states; empty: any.
-    pub states: Vec<RunState>,
-}
-
-/// Log lines of one attempt, as they were stored together.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LogChunk {
-    /// Its place among all chunks: the `after` of the next call.
-    pub id: i64,
-    /// The step.
-    pub step: Ordinal,
-    /// The attempt.
-    pub token: Token,
-    /// A JSON array of `{"t": micros, "l": level, "m": text}`.
-    pub lines: Bytes,
-}
-
-/// What is read of runs. Never on the hot path.
-#[async_trait]
-pub trait History: Send + Sync + 'static {
-    /// The run of that name.
-    async fn run(&self, tenant: TenantId, reference: RunRef) -> Result<Option<RunSummary>>;
-
-    /// Runs, the newest first, after the run of number `after`.
-    async fn runs(
-        &self,
-        tenant: TenantId,
-        filter: &RunFilter,
-        after: Option<RunId>,
-        limit: usize,
-    ) -> Result<Page<RunSummary>>;
-
-    /// How many runs that have not ended there are.
-    async fn unfinished(&self, tenant: TenantId) -> Result<u64>;
-
-    /// The steps of a run that changed after its event `after_seq` (0: all), in the
-    /// order of the plan.
-    async fn steps(&self, run: RunId, after_seq: i64) -> Result<Vec<StepSummary>>;
-
-    /// The run's own parameters.
-    async fn input(&self, run: RunId, expires_at: Timestamp) -> Result<Option<Bytes>>;
-
-    /// Why a step failed, or its warning.
-    async fn error(
-        &self,
-        run: RunId,
-        expires_at: Timestamp,
-        step: Ordinal,
-    ) -> Result<Option<Bytes>>;
-
-    /// Stored log lines of a run or of one of its steps, after chunk `after`.
-    async fn log(
-        &self,
-        run: RunId,
-        expires_at: Timestamp,
-        step: Option<Ordinal>,
-        after: i64,
-        limit: usize,
-    ) -> Result<Vec<LogChunk>>;
 }

@@ -41,6 +41,9 @@ pub struct Options {
     pub offline: bool,
     /// Add the target with rustup where it is missing.
     pub add_target: bool,
+    /// A build script asks: what its cargo says about the program that it builds is not
+    /// meant for the component.
+    pub inside_cargo: bool,
 }
 
 /// Compiles the package in `folder` and returns the component's bytes. Each line that
@@ -65,7 +68,7 @@ pub fn build(
         .flat_map(|flag| ["-C".to_owned(), format!("link-arg={flag}")])
         .collect();
     flags.extend(places::remapped(folder, options)?);
-    flags::add(&mut cargo, folder, &flags)?;
+    flags::add(&mut cargo, folder, &flags, options.inside_cargo)?;
     cargo.envs(PROFILE);
     let artefact = run(&mut cargo, &manifest, progress)?;
     fs::read(&artefact).map_err(|source| Error::Io {
@@ -91,6 +94,7 @@ fn cargo(folder: &Path, command: &str, options: &Options) -> Result<Command, Err
     // A cargo that runs us, as `cargo xtask` does, must not choose how the package is compiled.
     cargo
         .env_remove("RUSTC_WRAPPER")
+        .env_remove("RUSTC_WORKSPACE_WRAPPER")
         .env_remove("CARGO_BUILD_TARGET");
     Ok(cargo)
 }

@@ -82,7 +82,7 @@ pub enum Error {
     #[error("{}", list(.0))]
     Invalid(Vec<Problem>),
     /// A file of a source folder cannot be read.
-    #[error("{path}: {source}", path = .path.display())]
+    #[error("{path}: {why}", path = .path.display(), why = why(.source))]
     Io {
         /// The file or folder.
         path: PathBuf,
@@ -115,6 +115,15 @@ pub enum Error {
     /// The compiler refused.
     #[error("{0}")]
     Build(String),
+}
+
+/// What the system says, without its number.
+fn why(error: &io::Error) -> String {
+    let said = error.to_string();
+    match said.find(" (os error ") {
+        Some(end) => said[..end].to_lowercase(),
+        None => said,
+    }
 }
 
 impl Error {

@@ -14,7 +14,7 @@ pub struct Grant {
     /// For `http`: where requests may go; see [`HostPattern`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
-    /// For `http`: the ports; absent means the scheme's own port.
+    /// For `http`: the ports; absent means the one that the host or its URL names, else 443.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ports: Option<Vec<u16>>,
     /// For `http`: the methods; absent means all.

@@ -17,6 +17,7 @@ mod grant;
 mod manifest;
 mod section;
 pub mod source;
+mod stray;
 pub mod template;
 mod validate;
 
@@ -24,7 +25,7 @@ pub use archive::{Archive, Metadata};
 pub use component::{Interface, validate_component};
 pub use error::Error;
 pub use grant::{Grant, HostPattern};
-pub use manifest::{Description, Manifest, Meta, Parameter, Sdk, Step};
+pub use manifest::{Description, Manifest, Meta, Parameter, Sdk, Step, version_number};
 pub use validate::{Problem, Severity};
 
 /// The version of the contract that this platform speaks (`wit/syncpack.wit`).

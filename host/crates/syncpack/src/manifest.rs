@@ -94,13 +94,18 @@ pub struct Meta {
 impl Meta {
     /// The version with missing numbers as zero, so that `1.2` compares.
     pub fn semver(&self) -> Option<semver::Version> {
-        let (numbers, suffix) = match self.version.find(['-', '+']) {
-            Some(at) => self.version.split_at(at),
-            None => (self.version.as_str(), ""),
-        };
-        let missing = 2_usize.checked_sub(numbers.matches('.').count())?;
-        semver::Version::parse(&format!("{numbers}{}{suffix}", ".0".repeat(missing))).ok()
+        version_number(&self.version)
     }
+}
+
+/// A version with missing numbers as zero, so that `1.2` compares: the only order of versions.
+pub fn version_number(version: &str) -> Option<semver::Version> {
+    let (numbers, suffix) = match version.find(['-', '+']) {
+        Some(at) => version.split_at(at),
+        None => (version, ""),
+    };
+    let missing = 2_usize.checked_sub(numbers.matches('.').count())?;
+    semver::Version::parse(&format!("{numbers}{}{suffix}", ".0".repeat(missing))).ok()
 }
 
 /// A step as its component describes it. Unknown keys survive.

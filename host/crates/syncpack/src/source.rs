@@ -244,8 +244,11 @@ fn json<T: DeserializeOwned>(path: &Path, text: &str) -> Result<T, Error> {
         column: error.column(),
         message: {
             let text = error.to_string();
-            text.rfind(" at line ")
-                .map_or(text.clone(), |end| text[..end].to_owned())
+            let text = text.rfind(" at line ").map_or(&*text, |end| &text[..end]);
+            match text.strip_prefix("missing field ") {
+                Some(name) => format!("{name} is missing"),
+                None => text.to_owned(),
+            }
         },
     })
 }

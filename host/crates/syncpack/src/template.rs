@@ -4,11 +4,18 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 use crate::Error;
 
+/// The folder of a new project that holds the SDK and the contract.
+pub const SDK: &str = "sdk";
+/// What is in it.
+const BUNDLED: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/sdk.rs"));
+/// The package of the SDK.
+const PACKAGE: &str = "powerflow-sdk";
+
 /// Where the new project finds the SDK.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SdkSource {
-    /// A released version: `0.1`.
-    Version(String),
+    /// In its own folder `sdk`, which is written too: the SDK that this program carries.
+    Bundled,
     /// A folder, absolute or relative to the project.
     Path(String),
 }
@@ -16,9 +23,36 @@ pub enum SdkSource {
 impl SdkSource {
     fn dependency(&self) -> String {
         match self {
-            Self::Version(version) => format!("\"{}\"", toml(version)),
-            Self::Path(path) => format!("{{ path = \"{}\" }}", toml(path)),
+            Self::Bundled => format!("{{ path = \"{SDK}/rust\" }}"),
+            Self::Path(path) => format!("{{ path = \"{}\" }}", escaped(path)),
         }
+    }
+}
+
+/// Whether the SDK is in that folder; the error says what is there instead.
+pub fn check_sdk(folder: &Path) -> Result<(), String> {
+    let advice = "leave --sdk out, and the SDK that pfctl carries is written into the new folder";
+    let manifest = folder.join("Cargo.toml");
+    let Ok(text) = fs::read_to_string(&manifest) else {
+        return Err(format!(
+            "{} is no SDK: it has no Cargo.toml that can be read; {advice}",
+            folder.display()
+        ));
+    };
+    let package = text.parse::<toml::Table>().ok().and_then(|table| {
+        let name = table.get("package")?.get("name")?;
+        name.as_str().map(str::to_owned)
+    });
+    match package.as_deref() {
+        Some(PACKAGE) => Ok(()),
+        Some(other) => Err(format!(
+            "{} is no SDK: it is the package {other}, not {PACKAGE}; {advice}",
+            folder.display()
+        )),
+        None => Err(format!(
+            "{} is no SDK: its Cargo.toml is of no package; {advice}",
+            folder.display()
+        )),
     }
 }
 
@@ -43,6 +77,14 @@ pub fn files(name: &str, sdk: &SdkSource) -> BTreeMap<String, String> {
         text.replace("@NAME@", name)
             .replace("@TITLE@", &title(name))
             .replace("@SDK@", &sdk.dependency())
+            .replace(
+                "@EXCLUDE@",
+                if *sdk == SdkSource::Bundled {
+                    "exclude = [\"sdk\"]\n"
+                } else {
+                    ""
+                },
+            )
     };
     let files = [
         ("Cargo.toml", include_str!("template/Cargo.toml.in")),
@@ -63,6 +105,10 @@ pub fn files(name: &str, sdk: &SdkSource) -> BTreeMap<String, String> {
         format!("apps/{name}_example.json"),
         fill(include_str!("template/app.json.in")),
     );
+    if *sdk == SdkSource::Bundled {
+        let bundled = BUNDLED.iter();
+        files.extend(bundled.map(|(path, text)| (format!("{SDK}/{path}"), (*text).to_owned())));
+    }
     files.insert(
         format!("configs/{name}_example.json"),
         fill(include_str!("template/config.json.in")),
@@ -102,6 +148,6 @@ fn title(name: &str) -> String {
 }
 
 /// Escapes text for a basic string of TOML.
-fn toml(text: &str) -> String {
+fn escaped(text: &str) -> String {
     text.replace('\\', "\\\\").replace('"', "\\\"")
 }

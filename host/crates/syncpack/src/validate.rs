@@ -6,7 +6,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
-    FORMAT, Grant, HostPattern, Manifest, Metadata, Parameter, Step, component::check_contract,
+    FORMAT, Grant, HostPattern, Manifest, Meta, Metadata, Parameter, Step,
+    component::check_contract,
+    stray::{self, pointer},
 };
 
 /// Whether a problem is an obstacle.
@@ -26,7 +28,7 @@ pub struct Problem {
     pub severity: Severity,
     /// The stable code.
     pub code: &'static str,
-    /// Where: `steps[2].parameters[0].type`.
+    /// Where: a JSON pointer, `/steps/2/parameters/0/type`.
     pub path: String,
     /// What is wrong and what would be right.
     pub message: String,
@@ -69,7 +71,7 @@ pub(crate) fn metadata(metadata: &Metadata) -> Vec<Problem> {
     {
         check.warning(
             "PF-SYNCPACK-SOURCES",
-            "sources".to_owned(),
+            "sources",
             format!("there is no step \"{name}\""),
         );
     }
@@ -82,20 +84,20 @@ struct Check {
 }
 
 impl Check {
-    fn error(&mut self, code: &'static str, path: String, message: impl Into<String>) {
+    fn error(&mut self, code: &'static str, path: impl AsRef<str>, message: impl Into<String>) {
         self.problems.push(Problem {
             severity: Severity::Error,
             code,
-            path,
+            path: pointer(path.as_ref()),
             message: message.into(),
         });
     }
 
-    fn warning(&mut self, code: &'static str, path: String, message: impl Into<String>) {
+    fn warning(&mut self, code: &'static str, path: impl AsRef<str>, message: impl Into<String>) {
         self.problems.push(Problem {
             severity: Severity::Warning,
             code,
-            path,
+            path: pointer(path.as_ref()),
             message: message.into(),
         });
     }
@@ -124,7 +126,7 @@ impl Check {
         if manifest.format != FORMAT {
             self.error(
                 "PF-SYNCPACK-FORMAT",
-                "format".to_owned(),
+                "format",
                 format!(
                     "format {} is not known; this platform reads {FORMAT}",
                     manifest.format
@@ -135,7 +137,7 @@ impl Check {
         if meta.semver().is_none() {
             self.error(
                 "PF-SYNCPACK-VERSION",
-                "version".to_owned(),
+                "version",
                 format!(
                     "\"{}\" is no version; write three numbers such as 1.0.0",
                     meta.version
@@ -143,17 +145,13 @@ impl Check {
             );
         }
         if let Err(error) = check_contract(&manifest.wit) {
-            self.error("PF-SYNCPACK-CONTRACT", "wit".to_owned(), error.to_string());
+            self.error("PF-SYNCPACK-CONTRACT", "wit", error.to_string());
         }
         if let Some(requirement) = &meta.requires_platform
             && semver::VersionReq::parse(requirement).is_err()
         {
             let message = format!("\"{requirement}\" is no requirement; write it as \">=0.1.0\"");
-            self.error(
-                "PF-SYNCPACK-REQUIRES",
-                "requires_platform".to_owned(),
-                message,
-            );
+            self.error("PF-SYNCPACK-REQUIRES", "requires_platform", message);
         }
         for (index, requirement) in meta.requires_dist.iter().enumerate() {
             if !is_requirement(requirement) {
@@ -167,11 +165,7 @@ impl Check {
             }
         }
         if manifest.steps.is_empty() {
-            self.error(
-                "PF-SYNCPACK-STEPS",
-                "steps".to_owned(),
-                "the SyncPack has no steps",
-            );
+            self.error("PF-SYNCPACK-STEPS", "steps", "the SyncPack has no steps");
         }
         let mut seen = BTreeSet::new();
         for (index, step) in manifest.steps.iter().enumerate() {
@@ -185,9 +179,19 @@ impl Check {
             }
             self.step(&path, step);
         }
+        self.grants(meta);
+    }
+
+    fn grants(&mut self, meta: &Meta) {
+        for (path, message) in stray::keys("", &meta.extra, &stray::META) {
+            self.warning("PF-SYNCPACK-STRAY-KEY", path, message);
+        }
         let mut seen = BTreeSet::new();
         for (index, grant) in meta.grants.iter().enumerate() {
             let path = format!("grants[{index}]");
+            for (path, message) in stray::keys(&path, &grant.extra, &stray::GRANT) {
+                self.warning("PF-SYNCPACK-STRAY-KEY", path, message);
+            }
             if !seen.insert(&grant.id) {
                 self.error(
                     "PF-SYNCPACK-GRANT",
@@ -288,7 +292,7 @@ impl Check {
                 if grant.host.is_some() || grant.ports.is_some() || grant.methods.is_some() {
                     self.error(
                         CODE,
-                        path.to_owned(),
+                        path,
                         "a grant of kind cache has neither host, ports nor methods",
                     );
                 }

@@ -71,8 +71,7 @@ fn an_error_names_file_line_and_column() {
     );
     let shape = load(&[("meta.json", r#"{"version": "1"}"#), ("Cargo.toml", "")]).unwrap_err();
     assert!(
-        shape.to_string().contains("meta.json:")
-            && shape.to_string().contains("missing field `name`"),
+        shape.to_string().contains("meta.json:") && shape.to_string().contains("`name` is missing"),
         "{shape}"
     );
     for (files, expected) in [
@@ -146,11 +145,36 @@ fn a_new_project_is_a_valid_source_folder() {
     assert_eq!(metadata.problems(), []);
     assert!(metadata.sources["FetchItem"].contains("impl Execute for FetchItem"));
     assert!(fs::exists(root.path().join(".cargo/config.toml")).unwrap());
-    assert_eq!(
-        template::files("p", &SdkSource::Version("0.1".to_owned()))["Cargo.toml"]
-            .matches("powerflow-sdk = \"0.1\"")
-            .count(),
-        1
+    let whole = template::files("p", &SdkSource::Bundled);
+    assert!(whole["Cargo.toml"].contains("powerflow-sdk = { path = \"sdk/rust\" }"));
+    let workspace: toml::Table = whole["sdk/Cargo.toml"].parse().unwrap();
+    let macros = &workspace["workspace"]["dependencies"]["powerflow-sdk-macros"];
+    assert_eq!(macros["path"].as_str(), Some("rust/macros"));
+    for file in [
+        "rust/src/lib.rs",
+        "rust/macros/src/lib.rs",
+        "wit/syncpack.wit",
+        "LICENSE",
+    ] {
+        assert!(whole.contains_key(&format!("sdk/{file}")), "{file}");
+    }
+    let sdk = root.path().join("sdk-of-mine");
+    assert!(
+        template::check_sdk(&sdk)
+            .unwrap_err()
+            .contains("no Cargo.toml")
+    );
+    assert!(
+        template::check_sdk(root.path())
+            .unwrap_err()
+            .contains("the package my_pack")
+    );
+    template::write(&sdk, &whole).unwrap();
+    assert_eq!(template::check_sdk(&sdk.join("sdk/rust")), Ok(()));
+    assert!(
+        template::check_sdk(&sdk.join("sdk"))
+            .unwrap_err()
+            .contains("of no package")
     );
     for name in ["", "My", "1a", "a-b", "../x", "größe"] {
         assert!(template::check_name(name).is_err(), "{name}");

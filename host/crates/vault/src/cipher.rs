@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 use crate::{Error, Purpose, key::Key};
 
 const MARK: &str = "pfenc:1:";
+const MARK_OF_ANY_VERSION: &str = "pfenc:";
 const ID_LENGTH: usize = 16;
 const NONCE_LENGTH: usize = 24;
 const TAG_LENGTH: usize = 16;
@@ -18,6 +19,12 @@ const TAG_LENGTH: usize = 16;
 /// Whether a text has the form of our ciphertext. Says nothing about whether it opens.
 pub fn is_ours(text: &str) -> bool {
     key_id_of(text).is_some()
+}
+
+/// Whether a text begins as our ciphertext does. One that does and is not [`is_ours`] was
+/// damaged on its way.
+pub fn claims_to_be_ours(text: &str) -> bool {
+    text.trim_start().starts_with(MARK_OF_ANY_VERSION)
 }
 
 /// Whether a longer text may hold ciphertext of ours: a cheap look before a thorough one.

@@ -8,9 +8,8 @@
 //! XChaCha20-Poly1305 with a random 24-byte nonce. It is bound to its [`Purpose`] and
 //! to its key id, and to nothing else: copy-as, rename, export and import on a system
 //! with the same key move a ciphertext between objects as it stands, so the name of
-//! the object that holds it must not be part of what is authenticated. Whoever may
-//! write a configuration object may therefore put a ciphertext of another one there,
-//! as copy-as does; they cannot read it, nor use a value of one purpose as another's.
+//! the object that holds it must not be part of what is authenticated. Which ciphertext
+//! an object may take over, and which hosts its values may reach, is for the engine to say.
 #![cfg_attr(
     test,
     expect(
@@ -26,7 +25,7 @@ mod key_file;
 
 use std::path::Path;
 
-pub use cipher::{is_ours, key_id_of, may_hold_ours};
+pub use cipher::{claims_to_be_ours, is_ours, key_id_of, may_hold_ours};
 pub use error::Error;
 use secrecy::SecretString;
 use zeroize::Zeroizing;

@@ -92,8 +92,8 @@ impl Stage {
         eprintln!("Loading the SyncPack and the configuration object …");
         let service = running.api()?;
         service.upload(&INCIDENT_SYNC.file())?;
-        service.activate(INCIDENT_SYNC.name, INCIDENT_SYNC.grants)?;
         service.configure(INCIDENT_SYNC.name, &simulators.configuration())?;
+        service.activate(INCIDENT_SYNC.name, INCIDENT_SYNC.grants)?;
         Ok((simulators, running, events))
     }
 

@@ -14,7 +14,7 @@ use powerflow::syncpack::types::{ErrorKind, Output};
 use powerflow::syncpack::{cache, log};
 
 /// Every step: all are alike for an application, which can name any of them.
-const STEPS: [&str; 29] = [
+const STEPS: [&str; 30] = [
     "noop",
     "warn",
     "children",
@@ -43,6 +43,7 @@ const STEPS: [&str; 29] = [
     "fetch",
     "fetch-forever",
     "open-many",
+    "hoard",
     "sockets",
 ];
 
@@ -104,6 +105,7 @@ impl Guest for Hostile {
             "fetch" => network::fetch(&invocation.parameters),
             "fetch-forever" => network::fetch_forever(&invocation.parameters),
             "open-many" => network::open_many(&invocation.parameters),
+            "hoard" => network::hoard(&invocation.parameters),
             "sockets" => network::sockets(),
             _ => Err(error("not-found", format!("no step {step}"))),
         }

@@ -95,7 +95,7 @@ pub(crate) fn fetch_forever(parameters: &str) -> Result<Outcome, Error> {
 /// Opens requests until the host refuses one.
 pub(crate) fn open_many(parameters: &str) -> Result<Outcome, Error> {
     let mut open = Vec::new();
-    for _ in 0..1000 {
+    for _ in 0..100 {
         open.push(send(parameters)?);
     }
     let mut refused = 0;
@@ -103,6 +103,32 @@ pub(crate) fn open_many(parameters: &str) -> Result<Outcome, Error> {
         refused += usize::from(wait(future).is_err());
     }
     output(refused.to_string())
+}
+
+/// Fills the bodies of so many requests as far as the host takes it and sends none; how many bytes
+/// that were.
+pub(crate) fn hoard(count: &str) -> Result<Outcome, Error> {
+    let count: usize = count
+        .trim()
+        .parse()
+        .map_err(|_| error("parameter", "not a number".into()))?;
+    let refused = |_| error("body", "refused".into());
+    let mut held = 0;
+    for _ in 0..count {
+        let request = OutgoingRequest::new(Fields::new());
+        let body = request.body().map_err(refused)?;
+        let stream = body.write().map_err(refused)?;
+        while let Ok(room @ 1..) = stream.check_write() {
+            let part = vec![b'x'; room as usize];
+            stream
+                .write(&part)
+                .map_err(|failed| error("stream", format!("{failed:?}")))?;
+            held += part.len();
+        }
+        drop(stream);
+        std::mem::forget((request, body));
+    }
+    output(held.to_string())
 }
 
 /// Tries everything but HTTP.

@@ -74,6 +74,50 @@ impl Execute for Fail {
     }
 }
 
+/// Fails in its first attempts.
+#[derive(Step)]
+pub struct Flaky {
+    /// In how many.
+    failures: u32,
+    /// With this code.
+    #[param(default = "busy")]
+    code: String,
+    /// Whether it says that another attempt may succeed.
+    #[param(default = true)]
+    retryable: bool,
+}
+
+impl Execute for Flaky {
+    fn execute(&self, cx: &mut Context) -> Result<Output> {
+        let attempt = cx.run()?.attempt;
+        info!(cx, "this is attempt {attempt}");
+        if attempt > self.failures {
+            return Ok(Output::new(json!({ "attempt": attempt })));
+        }
+        let message = format!("not in attempt {attempt}");
+        let error = if self.retryable {
+            Error::retryable(message)
+        } else {
+            Error::permanent(message)
+        };
+        Err(error.with_code(self.code.clone()))
+    }
+}
+
+/// Starts child applications.
+#[derive(Step)]
+#[step(kind = "trigger")]
+pub struct Launch {
+    /// As the host takes it.
+    request: Value,
+}
+
+impl Execute for Launch {
+    fn execute(&self, _: &mut Context) -> Result<Output> {
+        Output::start_children(&self.request)
+    }
+}
+
 /// Ends when others are under way at the same time, and fails if they do not come.
 #[derive(Step)]
 pub struct Meet {
@@ -222,5 +266,5 @@ fn wait_for(cx: &Context, key: &str) -> Result<()> {
 }
 
 powerflow_sdk::syncpack!(
-    Echo, Gather, Warn, Fail, Meet, Hold, Release, Slow, Endless, GiveAway
+    Echo, Gather, Warn, Fail, Flaky, Launch, Meet, Hold, Release, Slow, Endless, GiveAway
 );

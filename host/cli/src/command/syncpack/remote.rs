@@ -13,14 +13,18 @@ use reqwest::{
 };
 use serde_json::{Value, json};
 
-use super::Grants;
+use super::{
+    Grants, activated,
+    grants::{self, Asked, flags, version_of},
+};
 use crate::{
     client::Client,
     failure::{Exit, Failure},
     file,
-    output::{brief, facts, table, text, time},
+    output::{brief, facts, items, table, text, time},
     progress,
     session::Session,
+    shell,
 };
 
 /// A file is sent in pieces of this size, so that its progress can be shown.
@@ -108,27 +112,7 @@ fn version(version: &Value) -> String {
         ("digest", text(&version["digest"])),
         ("needs", text(&manifest["requires_dist"])),
     ];
-    let given = version["grants"].as_array().map_or(&[][..], Vec::as_slice);
-    let grants: Vec<_> = manifest["grants"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .map(|grant| {
-            let found = given.iter().find(|one| one["id"] == grant["id"]);
-            let state = match found {
-                None => "denied",
-                Some(one) if one["private_network"] == true => "given, private addresses too",
-                Some(_) => "given",
-            };
-            vec![
-                text(&grant["id"]),
-                text(&grant["kind"]),
-                text(&grant["host"]),
-                state.to_owned(),
-                text(&grant["reason"]),
-            ]
-        })
-        .collect();
+    let grants = grants::rows(manifest, |grant| Some(grants::state(version, grant)));
     let steps: Vec<_> = manifest["steps"]
         .as_array()
         .into_iter()
@@ -137,7 +121,12 @@ fn version(version: &Value) -> String {
         .collect();
     let mut shown = facts(&pairs);
     for (heading, rows) in [
-        (&["grant", "kind", "host", "state", "reason"][..], grants),
+        (
+            &[
+                "grant", "kind", "host", "ports", "methods", "state", "reason",
+            ][..],
+            grants,
+        ),
         (&["step", "description"], steps),
     ] {
         if !rows.is_empty() {
@@ -198,7 +187,8 @@ async fn upload(
     let counted = bar.clone();
     // What the hint names; a file that cannot be read here is the service's to refuse.
     let asked = syncpack::Archive::read(&file)
-        .map(|archive| archive.metadata.manifest.meta.grants)
+        .ok()
+        .and_then(|archive| serde_json::to_value(&archive.metadata.manifest).ok())
         .unwrap_or_default();
     let file = Bytes::from(file);
     let pieces = (0..total).step_by(PIECE).map(move |at| {
@@ -215,7 +205,13 @@ async fn upload(
     bar.finish_and_clear();
     let pack = answer
         .map_err(|failure| match failure.exit {
-            Exit::Refused => failure.next(format!("pfctl syncpack inspect {}", path.display())),
+            Exit::Refused if failure.code == "PF-0423" => failure.next(format!(
+                "raise `version` in meta.json, then: pfctl syncpack build FOLDER; what is stored shows pfctl syncpack show {}",
+                shell::word(&text(&asked["name"]))
+            )),
+            Exit::Refused => {
+                failure.next(format!("pfctl syncpack inspect {}", shell::path(path)))
+            }
             _ => failure,
         })?
         .json()?;
@@ -226,27 +222,37 @@ async fn upload(
             .remark(&format!("uploaded {name} {}", text(&pack["version"])));
         let version = pack["version"].as_str().map(str::to_owned);
         let activated = activated(client, session, &name, version, grants).await?;
-        tell_activated(session, &name, &activated);
+        activated::tell(session, &name, &activated);
         return Ok(activated);
     }
     session
         .output
         .say(&format!("uploaded {name} {}", text(&pack["version"])));
-    session.output.remark(&format!(
-        "next: pfctl syncpack activate {name} --version {}{}",
-        text(&pack["version"]),
-        flags(asked.iter().map(|grant| grant.id.as_str()))
-    ));
+    // As it was given to another version of the pack, as far as there is one.
+    let stored = match items(&asked["grants"]) {
+        [] => Value::Null,
+        _ => read(client, &name).await.unwrap_or_default(),
+    };
+    next(session, &name, &text(&pack["version"]), &asked, &stored);
     Ok(pack)
 }
 
-/// The flags that give these grants.
-pub(crate) fn flags<'a>(ids: impl Iterator<Item = &'a str>) -> String {
-    ids.fold(String::new(), |mut flags, id| {
-        flags.push_str(" --grant ");
-        flags.push_str(id);
-        flags
-    })
+/// Says with which command a version of a SyncPack is activated.
+fn next(session: &Session, name: &str, version: &str, manifest: &Value, stored: &Value) {
+    let active = &stored["active_version"];
+    let before = items(&stored["versions"])
+        .iter()
+        .find(|one| one["version"] == *active);
+    let asked = Asked::all(manifest, before.map_or(&Value::Null, |one| &one["grants"]));
+    session.output.remark(&format!(
+        "next: pfctl syncpack activate {} --version {}{}",
+        shell::word(name),
+        shell::word(version),
+        flags(&asked)
+    ));
+    if let Some(remark) = grants::remark(&asked) {
+        session.output.remark(&remark);
+    }
 }
 
 pub(super) async fn install(
@@ -270,20 +276,16 @@ pub(super) async fn install(
             text(&pack["version"]),
             text(&pack["error"])
         );
-        return Err(
-            Failure::new(Exit::Refused, "PF-2002", why).next(format!("pfctl syncpack show {name}"))
-        );
+        return Err(Failure::new(Exit::Refused, "PF-2002", why)
+            .next(format!("pfctl syncpack show {}", shell::word(name))));
     }
     session.output.result(&pack, |pack| {
         format!("installed {name} {}", text(&pack["version"]))
     });
-    let version = pack["version"].as_str();
-    let asked = requested(&read(&client, name).await?, version);
-    session.output.remark(&format!(
-        "next: pfctl syncpack activate {name} --version {}{}",
-        version.unwrap_or_default(),
-        flags(asked.iter().map(String::as_str))
-    ));
+    let version = text(&pack["version"]);
+    let stored = read(&client, name).await?;
+    let manifest = &version_of(&stored, Some(&version))["manifest"];
+    next(session, name, &version, manifest, &stored);
     Ok(Exit::Success)
 }
 
@@ -298,7 +300,7 @@ pub(super) async fn activate(
     if session.output.json {
         session.output.result(&activated, |_| String::new());
     }
-    tell_activated(session, name, &activated);
+    activated::tell(session, name, &activated);
     Ok(Exit::Success)
 }
 
@@ -310,15 +312,19 @@ async fn activated(
     version: Option<String>,
     grants: &Grants,
 ) -> Result<Value, Failure> {
-    let mut ids = grants.ids.clone();
+    let (mut ids, mut version) = (grants.ids.clone(), version);
     if grants.all {
         let pack = read(client, name).await?;
-        ids.extend(requested(&pack, version.as_deref()));
+        // The one whose grants were read, though another came in the meantime.
+        version = version.or_else(|| newest(&pack).map(|one| text(&one["version"])));
+        let asked = &version_of(&pack, version.as_deref())["manifest"]["grants"];
+        ids.extend(items(asked).iter().map(|grant| text(&grant["id"])));
     }
     let mut body = with_version(version);
     // Without a word about grants, the SyncPack keeps those that it has.
     if grants.none || !ids.is_empty() || !grants.private.is_empty() {
-        body["grants"] = decisions(ids, &grants.private);
+        body["grants"] = grants::decisions(&ids, &grants.private);
+        body["add"] = grants.add.into();
     }
     let spinner = progress::spinner(session.output.json, format!("activating {name}"));
     let answer = client.post(&["syncpacks", name, "activate"], &body).await;
@@ -326,59 +332,34 @@ async fn activated(
     match answer {
         Ok(reply) => reply.json(),
         Err(failure) if failure.code == "PF-2003" => {
-            Err(failure.next(format!("pfctl syncpack show {name}")))
+            Err(failure.next(format!("pfctl syncpack show {}", shell::word(name))))
         }
         Err(failure) => Err(client.suggest(failure, "syncpacks", name).await),
     }
 }
 
-/// Says what came of an activation.
-fn tell_activated(session: &Session, name: &str, activated: &Value) {
-    session
-        .output
-        .say(&format!("activated {name} {}", text(&activated["version"])));
-    let list = |key: &str| activated[key].as_array().cloned().unwrap_or_default();
-    for kept in list("kept") {
-        session
-            .output
-            .remark(&format!("kept {}: a person had changed it", text(&kept)));
-    }
-    let taken = list("taken_away");
-    if !taken.is_empty() {
-        session.output.remark(&format!(
-            "taken away: {}; it had that before, and steps that need it will be refused",
-            text(&Value::Array(taken))
-        ));
-    }
-    let denied = list("not_granted");
-    if !denied.is_empty() {
-        let given = activated["grants"].as_array().cloned().unwrap_or_default();
-        let mut command = format!("next: pfctl syncpack activate {name}");
-        for one in given {
-            let private = one["private_network"] == true;
-            command.push_str(if private { " --private " } else { " --grant " });
-            command.push_str(&text(&one["id"]));
-        }
-        command.push_str(&flags(denied.iter().filter_map(Value::as_str)));
-        session.output.remark(&format!(
-            "not granted: {}; steps that need it will be refused",
-            text(&Value::Array(denied))
-        ));
-        session.output.remark(&command);
-    }
-}
-
 pub(super) async fn deactivate(session: &Session, name: &str) -> Result<Exit, Failure> {
     let client = session.client()?;
-    if let Err(failure) = client
-        .send(client.request(Method::POST, &["syncpacks", name, "deactivate"]))
-        .await
-    {
-        return Err(client.suggest(failure, "syncpacks", name).await);
+    let request = client.request(Method::POST, &["syncpacks", name, "deactivate"]);
+    let answer = match client.send(request).await {
+        Ok(reply) => reply.json()?,
+        Err(failure) => return Err(client.suggest(failure, "syncpacks", name).await),
+    };
+    let used_by = items(&answer["used_by"]);
+    let result = json!({"deactivated": name, "used_by": used_by});
+    session
+        .output
+        .result(&result, |_| format!("deactivated {name}"));
+    if !used_by.is_empty() {
+        session.output.remark(&format!(
+            "new runs of these applications are refused until it is active again: {}",
+            text(&answer["used_by"])
+        ));
+        session.output.remark(&format!(
+            "to take it back: pfctl syncpack activate {}",
+            shell::word(name)
+        ));
     }
-    session.output.result(&json!({"deactivated": name}), |_| {
-        format!("deactivated {name}")
-    });
     Ok(Exit::Success)
 }
 
@@ -395,7 +376,7 @@ pub(super) async fn delete(
     match client.send(request).await {
         Ok(_) => {}
         Err(failure) if matches!(failure.code.as_str(), "PF-0423" | "PF-2002") => {
-            return Err(failure.next(format!("pfctl syncpack deactivate {name}")));
+            return Err(failure.next(format!("pfctl syncpack deactivate {}", shell::word(name))));
         }
         Err(failure) => return Err(client.suggest(failure, "syncpacks", name).await),
     }
@@ -419,29 +400,13 @@ fn with_version(version: Option<String>) -> Value {
     version.map_or_else(|| json!({}), |version| json!({"version": version}))
 }
 
-/// The ids of the grants that a version asks for; of the newest when none is named.
-fn requested(pack: &Value, version: Option<&str>) -> Vec<String> {
-    let versions = pack["versions"].as_array().map_or(&[][..], Vec::as_slice);
-    let found = match version {
-        Some(version) => versions.iter().find(|one| one["version"] == version),
-        None => versions.last(),
-    };
-    let grants = found.and_then(|one| one["manifest"]["grants"].as_array());
-    grants
-        .into_iter()
-        .flatten()
-        .map(|grant| text(&grant["id"]))
-        .collect()
-}
-
-/// What is given: each id once; those for private addresses need not be named twice.
-fn decisions(mut ids: Vec<String>, private: &[String]) -> Value {
-    ids.extend(private.iter().cloned());
-    let mut seen = std::collections::BTreeSet::new();
-    ids.retain(|id| seen.insert(id.clone()));
-    ids.into_iter()
-        .map(|id| json!({"id": id, "private_network": private.contains(&id)}))
-        .collect()
+/// The version that the service takes when none is named: of the highest number, and of those the
+/// one that was uploaded last.
+fn newest(pack: &Value) -> Option<&Value> {
+    let versions = pack["versions"].as_array()?;
+    versions
+        .iter()
+        .max_by_key(|one| syncpack::version_number(one["version"].as_str().unwrap_or_default()))
 }
 
 #[cfg(test)]
@@ -449,36 +414,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_grant_for_private_addresses_is_a_grant() {
-        let ids = |list: &[&str]| list.iter().map(|id| (*id).to_owned()).collect::<Vec<_>>();
-        assert_eq!(
-            decisions(ids(&["cache", "sn", "cache"]), &ids(&["sn", "lab"])),
-            json!([
-                {"id": "cache", "private_network": false},
-                {"id": "sn", "private_network": true},
-                {"id": "lab", "private_network": true},
-            ])
-        );
-        assert_eq!(decisions(vec![], &[]), json!([]));
-    }
-
-    #[test]
-    fn a_hint_gives_what_is_asked_for() {
-        assert_eq!(
-            flags(["sn", "cache"].into_iter()),
-            " --grant sn --grant cache"
-        );
-        assert_eq!(flags(std::iter::empty()), "");
-    }
-
-    #[test]
-    fn all_grants_are_those_of_the_version() {
+    fn the_newest_version_has_the_highest_number() {
         let pack = json!({"versions": [
-            {"version": "1", "manifest": {"grants": [{"id": "a"}]}},
-            {"version": "2", "manifest": {"grants": [{"id": "a"}, {"id": "b"}]}},
+            {"version": "1"}, {"version": "1.10"}, {"version": "1.9.0"},
         ]});
-        assert_eq!(requested(&pack, None), ["a", "b"]);
-        assert_eq!(requested(&pack, Some("1")), ["a"]);
-        assert!(requested(&pack, Some("3")).is_empty());
+        assert_eq!(newest(&pack).unwrap()["version"], "1.10");
+        assert!(newest(&json!({"versions": []})).is_none());
     }
 }

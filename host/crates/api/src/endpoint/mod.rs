@@ -3,7 +3,9 @@
 pub(crate) mod applications;
 pub(crate) mod cache;
 pub(crate) mod configurations;
+pub(crate) mod operators;
 pub(crate) mod runs;
+pub(crate) mod schedules;
 pub(crate) mod service;
 pub(crate) mod steps;
 pub(crate) mod syncpacks;

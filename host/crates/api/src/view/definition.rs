@@ -142,7 +142,9 @@ pub(crate) struct SavedDocument {
     /// Whether this save made a new revision; a document that means the same makes none.
     #[schema(example = true)]
     changed: bool,
-    /// What needs attention, though it was saved.
+    /// What keeps the application from running, though it was saved; as validating it answers.
+    faults: Vec<FaultDocument>,
+    /// What does not, but needs attention.
     warnings: Vec<FaultDocument>,
 }
 
@@ -277,7 +279,8 @@ pub(crate) fn saved(collection: &str, saved: Saved) -> Response {
         revision: saved.definition.number,
         created: saved.created,
         changed: saved.changed,
-        warnings: saved.warnings.into_iter().map(Into::into).collect(),
+        faults: saved.found.faults.into_iter().map(Into::into).collect(),
+        warnings: saved.found.warnings.into_iter().map(Into::into).collect(),
     };
     (status, headers, Json(body)).into_response()
 }

@@ -1,16 +1,17 @@
 //! Runs and their steps.
 
-use engine::{Fault, RunDetail, Served, StepDetail};
+use engine::{RunDetail, Served, StepDetail, TaskDetail};
 use model::{
     id::RunRef,
     state::{RunState, StepState},
 };
 use serde::Serialize;
 use serde_json::Value;
-use store::runs::{Priority, RunSummary};
+use store::runs::{Child, Priority, RunSummary};
 use utoipa::ToSchema;
 
 use super::{maybe_time, part, time, worker::ServedQueues};
+use crate::problem::FaultDocument;
 
 /// Where a task is.
 pub(crate) fn href(task: impl std::fmt::Display) -> String {
@@ -30,37 +31,11 @@ pub(crate) struct Accepted {
     #[schema(example = "queued")]
     state: &'static str,
     /// What is odd about the request, though it was accepted.
-    warnings: Vec<RunWarning>,
-}
-
-/// Something odd about a request that was accepted all the same.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct RunWarning {
-    /// The stable code of what is odd.
-    #[schema(example = "PF-R014")]
-    code: String,
-    /// Where in the request: a JSON pointer; empty when it is not about a part of it.
-    #[schema(example = "/params/evnet_id")]
-    pointer: String,
-    /// What is odd, and what was probably meant.
-    #[schema(
-        example = "nothing takes the parameter `evnet_id`: neither an application variable nor a parameter of a step has this name; did you mean `event_id`?"
-    )]
-    message: String,
-}
-
-impl From<Fault> for RunWarning {
-    fn from(fault: Fault) -> Self {
-        Self {
-            code: fault.code,
-            pointer: fault.at,
-            message: fault.message,
-        }
-    }
+    warnings: Vec<FaultDocument>,
 }
 
 impl Accepted {
-    pub(crate) fn new(run: RunRef, warnings: Vec<RunWarning>) -> Self {
+    pub(crate) fn new(run: RunRef, warnings: Vec<FaultDocument>) -> Self {
         let task_id = run.to_string();
         Self {
             href: href(&task_id),
@@ -113,7 +88,7 @@ pub(crate) struct Run {
     /// How many steps it has.
     #[schema(example = 3)]
     steps_total: u32,
-    /// How many of them have ended.
+    /// How many of them have ended, in whatever way: those that were skipped, too.
     #[schema(example = 3)]
     steps_ended: u32,
     /// When it was accepted.
@@ -147,7 +122,7 @@ pub(crate) struct RunWithSteps {
     waiting: Option<Waiting>,
     /// In the answer to the request that started it: what is odd about that request.
     #[serde(skip_serializing_if = "Option::is_none")]
-    warnings: Option<Vec<RunWarning>>,
+    warnings: Option<Vec<FaultDocument>>,
 }
 
 /// Why a run does not go on.
@@ -191,12 +166,14 @@ pub(crate) struct Step {
     #[schema(example = "servicenow_example")]
     syncpack: String,
     /// `pending`, `ready`, `running`, `waiting`, `success`, `warning`, `failed`,
-    /// `skipped` or `cancelled`.
+    /// `skipped`, `not_taken` (no branch led to it) or `cancelled`.
     #[schema(example = "success")]
     state: &'static str,
-    /// How often it was started.
+    /// Which attempt its newest one is, from 1: those before it failed or lost their workers.
     #[schema(example = 1)]
     attempts: i64,
+    /// What it waits for, while its state is `waiting`.
+    waits_for: Option<WaitsFor>,
     /// The process that executes or executed its newest attempt, by its number in the list
     /// of workers.
     #[schema(example = 2)]
@@ -235,6 +212,79 @@ pub(crate) struct Step {
     data: String,
 }
 
+/// What a step waits for. It holds no worker meanwhile.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct WaitsFor {
+    /// `retry`: its next attempt; `children`: the end of the applications that it started.
+    #[schema(example = "retry")]
+    kind: &'static str,
+    /// The same for people.
+    #[schema(example = "waiting for the next attempt")]
+    message: String,
+    /// Since when.
+    #[schema(format = DateTime, example = "2027-01-15T08:00:00.9Z")]
+    since: String,
+    /// When it goes on; `null` when something else than the time lets it.
+    #[schema(format = DateTime, example = "2027-01-15T08:00:02.9Z")]
+    until: Option<String>,
+}
+
+/// An attempt that failed and was followed by another.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct PastAttempt {
+    /// Which, from 1.
+    #[schema(example = 1)]
+    attempt: i64,
+    /// How it ended: `failed`.
+    #[schema(example = "failed")]
+    state: &'static str,
+    /// The process that executed it.
+    #[schema(example = 2)]
+    worker: Option<i64>,
+    /// When the step had become ready.
+    #[schema(format = DateTime, example = "2027-01-15T08:00:00.123456Z")]
+    ready_at: Option<String>,
+    /// When it started.
+    #[schema(format = DateTime, example = "2027-01-15T08:00:00.2Z")]
+    started_at: Option<String>,
+    /// When it ended.
+    #[schema(format = DateTime, example = "2027-01-15T08:00:00.9Z")]
+    finished_at: String,
+    /// Why it failed: `{kind, code, message, detail}`.
+    #[schema(value_type = Option<Object>, example = json!(null))]
+    error: Option<Value>,
+}
+
+/// The applications that a step started.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Children {
+    /// How many it has started so far.
+    #[schema(example = 3)]
+    total: u32,
+    /// How many of them have ended, as far as the step has counted them.
+    #[schema(example = 3)]
+    ended: u32,
+    /// The first hundred of them, in the order in which they were accepted.
+    runs: Vec<ChildRun>,
+}
+
+/// A run that a step started.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ChildRun {
+    /// The run's id.
+    #[schema(example = "isapp-01890a5d-ac96-774b-bcce-b30200000000")]
+    task_id: String,
+    /// Where it is.
+    #[schema(example = "/api/v1/tasks/isapp-01890a5d-ac96-774b-bcce-b30200000000")]
+    href: String,
+    /// The application's name.
+    #[schema(example = "create_ticket")]
+    application: String,
+    /// Where it stands.
+    #[schema(example = "success")]
+    state: &'static str,
+}
+
 /// A step with the run that it belongs to.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct StepWithRun {
@@ -242,6 +292,10 @@ pub(crate) struct StepWithRun {
     step: Step,
     /// The run.
     run: Run,
+    /// Its attempts that failed and were followed by others, in their order.
+    past_attempts: Vec<PastAttempt>,
+    /// The applications that it started; `null` if it started none and waited for them.
+    children: Option<Children>,
 }
 
 /// What `GET /tasks/{id}` answers.
@@ -307,7 +361,7 @@ impl RunWithSteps {
     }
 
     /// The same as the answer to the request that started it.
-    pub(crate) fn with_warnings(self, warnings: Vec<RunWarning>) -> Self {
+    pub(crate) fn with_warnings(self, warnings: Vec<FaultDocument>) -> Self {
         Self {
             warnings: Some(warnings),
             ..self
@@ -334,6 +388,12 @@ impl Step {
             syncpack: step.syncpack,
             state: StepState::word(step.state),
             attempts: step.attempts,
+            waits_for: step.waits_for.map(|waits| WaitsFor {
+                kind: waits.kind.word(),
+                message: waits.message,
+                since: time(waits.since),
+                until: maybe_time(waits.until),
+            }),
             worker: step.worker,
             ready_at: maybe_time(step.ready_at),
             started_at: maybe_time(step.started_at),
@@ -348,10 +408,44 @@ impl Step {
 }
 
 impl StepWithRun {
-    pub(crate) fn new(run: RunSummary, step: StepDetail) -> Self {
+    pub(crate) fn new(task: TaskDetail) -> Self {
+        let children = task.step.children.map(|(total, ended)| Children {
+            total,
+            ended,
+            runs: task.children.into_iter().map(ChildRun::new).collect(),
+        });
+        let past = task.past_attempts.into_iter().map(PastAttempt::new);
         Self {
-            step: Step::new(step),
-            run: Run::new(run),
+            past_attempts: past.collect(),
+            children,
+            step: Step::new(task.step),
+            run: Run::new(task.run),
+        }
+    }
+}
+
+impl PastAttempt {
+    fn new(past: engine::PastAttempt) -> Self {
+        Self {
+            attempt: past.attempt,
+            state: past.state.word(),
+            worker: past.worker,
+            ready_at: maybe_time(past.ready_at),
+            started_at: maybe_time(past.started_at),
+            finished_at: time(past.finished_at),
+            error: past.error,
+        }
+    }
+}
+
+impl ChildRun {
+    fn new(child: Child) -> Self {
+        let task_id = child.reference.to_string();
+        Self {
+            href: href(&task_id),
+            task_id,
+            application: child.application_name,
+            state: child.state.word(),
         }
     }
 }

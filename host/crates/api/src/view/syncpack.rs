@@ -63,8 +63,8 @@ pub(crate) struct SyncPack {
 pub(crate) struct SyncPackVersion {
     #[serde(flatten)]
     pack: SyncPack,
-    /// The grants given at its activation.
-    #[schema(value_type = Vec<Object>, example = json!([{"id": "servicenow", "private_network": false}]))]
+    /// The grants that it has, with the configuration objects and hosts that they hold for.
+    #[schema(value_type = Vec<Object>, example = json!([{"id": "servicenow", "private_network": false, "configurations": [{"id": 7, "name": "servicenow_example", "host": "dev1.service-now.com:443"}]}]))]
     grants: Box<RawValue>,
     /// Its manifest, with its steps and the grants that it asks for.
     #[schema(value_type = Object, example = json!({"format": 1, "name": "servicenow_example", "version": "1.0.0", "steps": [], "grants": []}))]

@@ -52,7 +52,11 @@ async fn a_document_has_a_revision_that_guards_it() {
         (200, "\"2\"")
     );
     let absent = with(
-        json("PUT", "/api/v1/configurations/none", "{}"),
+        json(
+            "PUT",
+            "/api/v1/configurations/none",
+            r#"{"configuration_data": []}"#,
+        ),
         "if-match",
         "*",
     );

@@ -7,6 +7,7 @@
 mod access;
 mod authentication;
 mod documents;
+mod gone;
 mod problems;
 mod service;
 mod workers;

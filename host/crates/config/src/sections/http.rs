@@ -13,11 +13,11 @@ section! {
         between_bytes_timeout: Duration = "60s";
         /// How long an unused connection is kept for the next request.
         idle_timeout: Duration = "60s";
-        /// Connections at once, over all steps.
+        /// Connections at once, over all steps, those that are kept for later included.
         max_connections: NonZeroU32 = "1024";
         /// Connections at once to one origin (scheme, host and port).
         max_connections_per_origin: NonZeroU32 = "256";
-        /// What requests without a `User-Agent` of their own send.
+        /// What requests without a `User-Agent` of their own send; nothing when it is empty.
         user_agent: String = "PowerFlow";
     }
 }

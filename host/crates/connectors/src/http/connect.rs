@@ -8,6 +8,7 @@ use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 
@@ -44,11 +45,12 @@ impl Destination<'_> {
         &self,
         resolver: &dyn Resolve,
         settings: &Settings,
+        room: OwnedSemaphorePermit,
     ) -> Result<Connection, Error> {
         let addresses = self.checked_addresses(resolver).await?;
         let stream = self.connect(&addresses).await?;
         let Some(tls) = self.tls else {
-            return self.handshake(stream, settings).await;
+            return self.handshake(stream, settings, room).await;
         };
         let failed = |reason| Error::Tls {
             host: self.host.to_string(),
@@ -69,7 +71,7 @@ impl Destination<'_> {
         .await
         .map_err(|_| self.timeout(Phase::Connect))?
         .map_err(|error| failed(chain(&error)))?;
-        self.handshake(session, settings).await
+        self.handshake(session, settings, room).await
     }
 
     /// Every address of the host; one refused address refuses the host.
@@ -150,7 +152,12 @@ impl Destination<'_> {
     }
 
     /// Starts HTTP/1.1 on a stream; one task drives the connection until it closes.
-    async fn handshake<S>(&self, stream: S, settings: &Settings) -> Result<Connection, Error>
+    async fn handshake<S>(
+        &self,
+        stream: S,
+        settings: &Settings,
+        room: OwnedSemaphorePermit,
+    ) -> Result<Connection, Error>
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
@@ -168,7 +175,7 @@ impl Destination<'_> {
                 tracing::debug!(%error, "outgoing connection ended");
             }
         });
-        Ok(Connection::new(sender, driver.abort_handle()))
+        Ok(Connection::new(sender, driver.abort_handle(), room))
     }
 }
 

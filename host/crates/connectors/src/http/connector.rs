@@ -22,6 +22,8 @@ use super::{Body, Grant, Grants, Host, Resolve, SystemResolver, Tls};
 pub struct Settings {
     /// Connections, busy and idle, that one key (tenant, pack, grant, origin, TLS identity) may hold.
     pub max_connections: usize,
+    /// Connections, busy and idle, that all keys may hold together.
+    pub max_connections_of_all: usize,
     /// Idle connections kept for one key.
     pub max_idle: usize,
     /// How long an idle connection is kept: less than servers commonly keep theirs.
@@ -30,16 +32,20 @@ pub struct Settings {
     pub max_lifetime: Duration,
     /// Largest head of a response, status line and headers, in bytes.
     pub max_response_head: usize,
+    /// The `User-Agent` of requests that have none; absent: none.
+    pub user_agent: Option<HeaderValue>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         Self {
             max_connections: 512,
+            max_connections_of_all: 8192,
             max_idle: 512,
             idle_timeout: Duration::from_secs(30),
             max_lifetime: Duration::from_mins(10),
             max_response_head: 64 * 1024,
+            user_agent: None,
         }
     }
 }
@@ -120,7 +126,11 @@ impl Connector {
         let (parts, body) = request.into_parts();
         let (body, upload) = Outgoing::new(body);
         let origin = Authority::of(&parts.uri)?;
-        let head = origin.head(parts, &body)?;
+        let mut head = origin.head(parts, &body)?;
+        if let Some(agent) = &self.settings.user_agent {
+            let headers = head.headers_mut();
+            headers.entry(header::USER_AGENT).or_insert(agent.clone());
+        }
         self.exchange(egress, &origin, head.map(|()| body), upload, timeouts)
             .await
     }
@@ -151,13 +161,13 @@ impl Connector {
         let tls = egress.tls.as_ref().unwrap_or(&self.tls);
         let deadline = Instant::now() + timeouts.connect;
         let slot = self
-            .slot(origin.key(egress, grant, tls), deadline, timeouts.connect)
+            .slot(origin.key(egress, &grant, tls), deadline, timeouts.connect)
             .await?;
         let destination = Destination {
             host: &origin.host,
             port: origin.port,
             tls: origin.https.then_some(tls),
-            grant,
+            grant: &grant,
             deadline,
             limit: timeouts.connect,
         };
@@ -223,7 +233,16 @@ impl Connector {
             self.pool.reused.fetch_add(1, Ordering::Relaxed);
             return Ok(connection);
         }
-        let connection = destination.open(&*self.resolver, &self.settings).await?;
+        let Ok(Some(room)) = timeout_at(destination.deadline, self.pool.room()).await else {
+            return Err(Error::Busy {
+                host: destination.host.to_string(),
+                limit: self.settings.max_connections_of_all,
+                waited: destination.limit,
+            });
+        };
+        let connection = destination
+            .open(&*self.resolver, &self.settings, room)
+            .await?;
         self.pool.opened.fetch_add(1, Ordering::Relaxed);
         Ok(connection)
     }

@@ -125,7 +125,7 @@ pub enum Error {
         /// The request may have reached the server, and sending it again may act twice.
         maybe_received: bool,
     },
-    /// All connections that one grant may hold to the host are in use.
+    /// All connections that one grant may hold to the host, or all together, are in use.
     #[error("{host}: all {limit} connections are in use, and none became free within {} ms", waited.as_millis())]
     Busy {
         /// Normalised host.

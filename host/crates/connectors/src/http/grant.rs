@@ -3,8 +3,12 @@
 use std::sync::Arc;
 
 use ::http::Method;
+use parking_lot::RwLock;
 
 use super::{Error, Host, Pattern, Target};
+
+/// The port of https.
+const HTTPS: u16 = 443;
 
 /// One permission, as requested by a pack, resolved against a configuration and given by an
 /// administrator.
@@ -14,8 +18,8 @@ pub struct Grant {
     pub id: Arc<str>,
     /// Hosts that it covers.
     pub host: Pattern,
-    /// Ports that it covers; absent means all.
-    pub ports: Option<Vec<u16>>,
+    /// Ports that it covers.
+    pub ports: Vec<u16>,
     /// Methods that it covers; absent means all.
     pub methods: Option<Vec<Method>>,
     /// Whether the host may lead to loopback, link-local and private addresses.
@@ -24,13 +28,14 @@ pub struct Grant {
 
 impl Grant {
     /// A grant for a host or URL (see [`Target::parse`]), for all methods and public addresses. The
-    /// port that the text names, or that follows from the URL's scheme, is the only one covered.
+    /// port that the text names, or that follows from the URL's scheme, is the only one covered: a
+    /// host alone means https.
     pub fn parse(id: impl Into<Arc<str>>, target: &str) -> Result<Self, Error> {
         let target = Target::parse(target)?;
         Ok(Self {
             id: id.into(),
             host: target.pattern,
-            ports: target.port.map(|port| vec![port]),
+            ports: vec![target.port.unwrap_or(HTTPS)],
             methods: None,
             private_network: false,
         })
@@ -38,7 +43,7 @@ impl Grant {
 
     /// Replaces the ports; `None` leaves what the target said.
     pub fn with_ports(mut self, ports: Option<Vec<u16>>) -> Self {
-        if ports.is_some() {
+        if let Some(ports) = ports {
             self.ports = ports;
         }
         self
@@ -56,12 +61,6 @@ impl Grant {
         self
     }
 
-    fn covers_port(&self, port: u16) -> bool {
-        self.ports
-            .as_ref()
-            .is_none_or(|ports| ports.contains(&port))
-    }
-
     fn covers_method(&self, method: &Method) -> bool {
         self.methods
             .as_ref()
@@ -69,14 +68,26 @@ impl Grant {
     }
 }
 
-/// The grants of one run: pack × configuration.
+/// The grants of one run: pack × configuration. Clones share them, so that what is taken away is
+/// gone for whoever holds one.
 #[derive(Debug, Clone, Default)]
-pub struct Grants(Arc<[Grant]>);
+pub struct Grants(Arc<RwLock<Arc<[Arc<Grant>]>>>);
 
 impl Grants {
     /// Collects grants.
     pub fn new(grants: impl IntoIterator<Item = Grant>) -> Self {
-        Self(grants.into_iter().collect())
+        Self(Arc::new(RwLock::new(shared(grants))))
+    }
+
+    /// Puts others in their place, from the next request on.
+    pub fn replace(&self, grants: impl IntoIterator<Item = Grant>) {
+        let grants = shared(grants);
+        *self.0.write() = grants;
+    }
+
+    /// Whether others hold them too.
+    pub fn are_shared(&self) -> bool {
+        Arc::strong_count(&self.0) > 1
     }
 
     /// No permission at all.
@@ -84,27 +95,28 @@ impl Grants {
         Self::default()
     }
 
-    /// The grants in the order given.
-    pub fn iter(&self) -> impl Iterator<Item = &Grant> {
-        self.0.iter()
+    /// The grants as they are now, in the order given.
+    pub fn now(&self) -> Arc<[Arc<Grant>]> {
+        self.0.read().clone()
     }
 
     /// Finds the grant for a request; one that allows private networks is preferred.
-    pub fn find(&self, method: &Method, host: &Host, port: u16) -> Result<&Grant, Error> {
-        let mut found: Option<&Grant> = None;
+    pub fn find(&self, method: &Method, host: &Host, port: u16) -> Result<Arc<Grant>, Error> {
+        let grants = self.now();
+        let mut found: Option<&Arc<Grant>> = None;
         let mut reason = "no grant names the host";
-        for grant in self.0.iter().filter(|grant| grant.host.covers(host)) {
-            if !grant.covers_port(port) {
+        for grant in grants.iter().filter(|grant| grant.host.covers(host)) {
+            if !grant.ports.contains(&port) {
                 reason = "the grant for the host does not cover the port";
             } else if !grant.covers_method(method) {
                 reason = "the grant for the host does not cover the method";
             } else if grant.private_network {
-                return Ok(grant);
+                return Ok(grant.clone());
             } else if found.is_none() {
                 found = Some(grant);
             }
         }
-        found.ok_or_else(|| Error::Denied {
+        found.cloned().ok_or_else(|| Error::Denied {
             method: method.to_string(),
             host: host.to_string(),
             port,
@@ -112,6 +124,10 @@ impl Grants {
             grant: format!(r#"{{"kind": "http", "host": "{host}", "ports": [{port}], "methods": ["{method}"]}}"#),
         })
     }
+}
+
+fn shared(grants: impl IntoIterator<Item = Grant>) -> Arc<[Arc<Grant>]> {
+    grants.into_iter().map(Arc::new).collect()
 }
 
 #[cfg(test)]
@@ -132,8 +148,10 @@ mod tests {
             Grant::parse("sn", "https://dev1.service-now.com/")
                 .unwrap()
                 .with_methods(Some(vec![Method::GET, Method::POST])),
-            Grant::parse("any", "*.example.com").unwrap(),
-            Grant::parse("inside", "a.example.com")
+            Grant::parse("any", "*.example.com")
+                .unwrap()
+                .with_ports(Some(vec![80, 9000])),
+            Grant::parse("inside", "http://a.example.com")
                 .unwrap()
                 .with_private_network(true),
         ]);
@@ -169,10 +187,30 @@ mod tests {
     }
 
     #[test]
-    fn ports_of_the_manifest_go_before_the_port_of_the_url() {
-        let grant = Grant::parse("x", "https://h.example/").unwrap();
-        assert_eq!(grant.clone().with_ports(None).ports, Some(vec![443]));
-        assert_eq!(grant.with_ports(Some(vec![8443])).ports, Some(vec![8443]));
-        assert_eq!(Grant::parse("x", "h.example").unwrap().ports, None);
+    fn ports_of_the_manifest_go_before_the_port_of_the_host() {
+        let table = [
+            ("https://h.example/", 443),
+            ("http://h.example/", 80),
+            ("https://h.example:8443/", 8443),
+            ("h.example:8080", 8080),
+            ("h.example", 443),
+            ("*.h.example", 443),
+        ];
+        for (host, port) in table {
+            let grant = Grant::parse("x", host).unwrap().with_ports(None);
+            assert_eq!(grant.ports, [port], "{host}");
+            assert_eq!(grant.with_ports(Some(vec![1, 2])).ports, [1, 2], "{host}");
+        }
+    }
+
+    #[test]
+    fn what_is_taken_away_is_gone_for_all_who_hold_it() {
+        let grants = Grants::new([Grant::parse("x", "h.example").unwrap()]);
+        let held = grants.clone();
+        assert!(find(&held, &Method::GET, "h.example", 443).is_ok());
+        grants.replace([]);
+        assert!(find(&held, &Method::GET, "h.example", 443).is_err());
+        drop(held);
+        assert!(!grants.are_shared());
     }
 }

@@ -4,7 +4,7 @@
 //! given the connection back, so idle and busy connections together never exceed the slots.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
@@ -39,10 +39,16 @@ pub(super) struct Connection {
     opened: Instant,
     idle_since: Instant,
     pub(super) reused: bool,
+    /// Its part of what all may hold together.
+    _room: OwnedSemaphorePermit,
 }
 
 impl Connection {
-    pub(super) fn new(sender: SendRequest<Outgoing>, driver: AbortHandle) -> Self {
+    pub(super) fn new(
+        sender: SendRequest<Outgoing>,
+        driver: AbortHandle,
+        room: OwnedSemaphorePermit,
+    ) -> Self {
         let now = Instant::now();
         Self {
             sender,
@@ -50,7 +56,31 @@ impl Connection {
             opened: now,
             idle_since: now,
             reused: false,
+            _room: room,
         }
+    }
+}
+
+/// What all origins may hold together.
+struct Room {
+    permits: Arc<Semaphore>,
+    /// Those who wait for a connection to close: none is kept for later meanwhile.
+    waiting: AtomicUsize,
+}
+
+/// One who waits.
+struct Waiting<'room>(&'room Room);
+
+impl<'room> Waiting<'room> {
+    fn new(room: &'room Room) -> Self {
+        room.waiting.fetch_add(1, Ordering::SeqCst);
+        Self(room)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -66,6 +96,7 @@ pub(super) struct Origin {
     idle: Mutex<Idle>,
     slots: Arc<Semaphore>,
     settings: Arc<Settings>,
+    room: Arc<Room>,
 }
 
 #[derive(Default)]
@@ -76,12 +107,13 @@ struct Idle {
 }
 
 impl Origin {
-    fn new(settings: Arc<Settings>) -> Self {
+    fn new(settings: Arc<Settings>, room: Arc<Room>) -> Self {
         let slots = Arc::new(Semaphore::new(settings.max_connections));
         Self {
             idle: Mutex::default(),
             slots,
             settings,
+            room,
         }
     }
 
@@ -143,7 +175,8 @@ impl Slot {
         let now = Instant::now();
         connection.idle_since = now;
         let mut idle = self.origin.idle.lock();
-        if idle.retired || self.origin.expired(&connection, now) {
+        let wanted = self.origin.room.waiting.load(Ordering::SeqCst) > 0;
+        if wanted || idle.retired || self.origin.expired(&connection, now) {
             return;
         }
         idle.connections.push_back(connection);
@@ -169,6 +202,7 @@ pub struct Stats {
 /// All connections of one connector.
 pub(super) struct Pool {
     settings: Arc<Settings>,
+    room: Arc<Room>,
     state: Mutex<State>,
     pub(super) opened: AtomicU64,
     pub(super) reused: AtomicU64,
@@ -182,8 +216,15 @@ struct State {
 
 impl Pool {
     pub(super) fn new(settings: Arc<Settings>) -> Self {
+        let room = Room {
+            permits: Arc::new(Semaphore::new(
+                settings.max_connections_of_all.min(Semaphore::MAX_PERMITS),
+            )),
+            waiting: AtomicUsize::new(0),
+        };
         Self {
             settings,
+            room: Arc::new(room),
             state: Mutex::default(),
             opened: AtomicU64::new(0),
             reused: AtomicU64::new(0),
@@ -203,8 +244,34 @@ impl Pool {
         state
             .origins
             .entry(key)
-            .or_insert_with(|| Arc::new(Origin::new(self.settings.clone())))
+            .or_insert_with(|| Arc::new(Origin::new(self.settings.clone(), self.room.clone())))
             .clone()
+    }
+
+    /// Waits for room for a new connection; closes an idle one of another origin for it.
+    pub(super) async fn room(&self) -> Option<OwnedSemaphorePermit> {
+        let permits = &self.room.permits;
+        if let Ok(room) = permits.clone().try_acquire_owned() {
+            return Some(room);
+        }
+        let _waiting = Waiting::new(&self.room);
+        self.close_idlest();
+        permits.clone().acquire_owned().await.ok()
+    }
+
+    fn close_idlest(&self) {
+        let state = self.state.lock();
+        let idlest = state
+            .origins
+            .values()
+            .filter_map(|origin| {
+                let idle = origin.idle.lock();
+                Some((idle.connections.front()?.idle_since, origin))
+            })
+            .min_by_key(|(since, _)| *since);
+        if let Some((_, origin)) = idlest {
+            origin.idle.lock().connections.pop_front();
+        }
     }
 
     /// Forgets the origins that match; their idle connections close now, the busy ones after their

@@ -11,7 +11,7 @@ use rustls::{ClientConfig, RootCertStore};
 #[derive(Clone)]
 pub struct Tls {
     name: Arc<str>,
-    config: Arc<OnceLock<Result<Arc<ClientConfig>, String>>>,
+    config: Arc<OnceLock<Arc<ClientConfig>>>,
 }
 
 impl std::fmt::Debug for Tls {
@@ -45,7 +45,7 @@ impl Tls {
         let config = build(roots, client)?;
         Ok(Self {
             name: name.into(),
-            config: Arc::new(OnceLock::from(Ok(Arc::new(config)))),
+            config: Arc::new(OnceLock::from(Arc::new(config))),
         })
     }
 
@@ -54,15 +54,23 @@ impl Tls {
         &self.name
     }
 
-    /// The configuration; reads the system's authorities when needed for the first time.
+    /// The configuration; reads the system's authorities when needed for the first time, and again
+    /// as long as there are none.
     pub(super) async fn config(&self) -> Result<Arc<ClientConfig>, String> {
+        self.config_by(load_system).await
+    }
+
+    async fn config_by(
+        &self,
+        load: fn() -> Result<Arc<ClientConfig>, String>,
+    ) -> Result<Arc<ClientConfig>, String> {
         if let Some(ready) = self.config.get() {
-            return ready.clone();
+            return Ok(ready.clone());
         }
-        let config = self.config.clone();
-        tokio::task::spawn_blocking(move || config.get_or_init(load_system).clone())
+        let loaded = tokio::task::spawn_blocking(load)
             .await
-            .map_err(|error| error.to_string())?
+            .map_err(|error| error.to_string())??;
+        Ok(self.config.get_or_init(|| loaded).clone())
     }
 }
 
@@ -97,4 +105,20 @@ fn build(
     };
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn authorities_that_are_missing_are_looked_for_again() {
+        let nothing = || Err("there are none".to_owned());
+        let some = || Ok(Arc::new(build(RootCertStore::empty(), None).unwrap()));
+        let tls = Tls::system();
+        assert!(tls.config_by(nothing).await.is_err());
+        let first = tls.config_by(some).await.unwrap();
+        let again = tls.config_by(nothing).await.unwrap();
+        assert!(Arc::ptr_eq(&first, &again));
+    }
 }

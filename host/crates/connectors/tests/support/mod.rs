@@ -67,6 +67,7 @@ pub(crate) fn egress() -> Egress {
     let grants = ["*.example.test", "127.0.0.1"].map(|host| {
         Grant::parse("all", host)
             .unwrap()
+            .with_ports(Some((1..=u16::MAX).collect()))
             .with_private_network(true)
     });
     Egress {

@@ -7,27 +7,11 @@ use serde_json::Value;
 use crate::{
     application::Application,
     configuration::Resolved,
-    id::Ordinal,
     plan::run_code,
-    reference::{Names, Target, Template},
+    reference::{OnlyConfig, Target, Template},
     suggest::Hints,
     validate::{Problem, pointer},
 };
-
-/// Here only `config.` means something.
-struct OnlyConfig;
-
-impl Names for OnlyConfig {
-    fn step(&self, _: &str) -> Option<Ordinal> {
-        None
-    }
-    fn longest_step(&self) -> usize {
-        0
-    }
-    fn variable(&self, _: &str) -> Option<u32> {
-        None
-    }
-}
 
 /// The references to the configuration object with where they stand, in the order of the
 /// document: parameters of step entries, and values of application variables.

@@ -6,6 +6,7 @@ use super::{Read, StepNames};
 use crate::{
     application::Application,
     id::Ordinal,
+    on_error, operator,
     validate::{Problem, code},
 };
 
@@ -13,8 +14,15 @@ use crate::{
 pub(super) struct Edges<'a> {
     names: &'a StepNames<'a>,
     successors: Vec<Vec<Ordinal>>,
-    /// Those of `data_from` first.
+    /// Those of `data_from` first, those of branches last.
     predecessors: Vec<Vec<Ordinal>>,
+    /// Edges from a condition to the steps of its branches.
+    branches: HashSet<(Ordinal, Ordinal)>,
+    /// Those of them that `data_from` or `output_to` name too.
+    also_data: HashSet<(Ordinal, Ordinal)>,
+    /// Edges to the steps that run when another fails.
+    errors: HashSet<(Ordinal, Ordinal)>,
+    seen: HashSet<(Ordinal, Ordinal)>,
     /// Every step behind those that it waits for; `None` when there is a cycle.
     order: Option<Vec<Ordinal>>,
 }
@@ -34,9 +42,12 @@ impl<'a> Edges<'a> {
             names,
             successors: vec![Vec::new(); size],
             predecessors: vec![Vec::new(); size],
+            branches: HashSet::new(),
+            also_data: HashSet::new(),
+            errors: HashSet::new(),
+            seen: HashSet::new(),
             order: None,
         };
-        let mut seen = HashSet::new();
         for key in ["data_from", "output_to"] {
             for step in application.steps() {
                 let own = Ordinal(step.index as u32);
@@ -44,40 +55,143 @@ impl<'a> Edges<'a> {
                 for (at, name) in list.into_iter().flatten().enumerate() {
                     let Some(name) = name.as_str() else { continue };
                     let path = || format!("/steps/{}/{key}/{at}", step.index);
-                    let Some(&other) = names.ordinals.get(name) else {
-                        problems.push(Problem::error(
-                            code::DANGLING,
-                            path(),
-                            format!("the application has no step `{name}`{}", names.hint(name)),
-                        ));
+                    let Some(other) = edges.other(own, name, path, problems) else {
                         continue;
                     };
-                    if other == own {
-                        problems.push(Problem::error(
-                            code::SELF_EDGE,
-                            path(),
-                            format!("step `{name}` leads to itself"),
-                        ));
-                        continue;
-                    }
-                    let (from, to) = if key == "data_from" {
+                    edges.add(if key == "data_from" {
                         (other, own)
                     } else {
                         (own, other)
-                    };
-                    if seen.insert((from, to)) {
-                        edges.successors[from.index()].push(to);
-                        edges.predecessors[to.index()].push(from);
-                    }
+                    });
                 }
             }
         }
+        edges.of_branches(application, problems);
+        edges.of_errors(application, problems);
         edges.sort(problems);
         edges
     }
 
-    pub(super) fn predecessors(&self, step: usize) -> Vec<Ordinal> {
-        self.predecessors.get(step).cloned().unwrap_or_default()
+    /// The step of that name, which `own` is to be connected with.
+    fn other(
+        &self,
+        own: Ordinal,
+        name: &str,
+        path: impl FnOnce() -> String,
+        problems: &mut Vec<Problem>,
+    ) -> Option<Ordinal> {
+        let Some(&other) = self.names.ordinals.get(name) else {
+            problems.push(Problem::error(
+                code::DANGLING,
+                path(),
+                format!(
+                    "the application has no step `{name}`{}",
+                    self.names.hint(name)
+                ),
+            ));
+            return None;
+        };
+        if other == own {
+            problems.push(Problem::error(
+                code::SELF_EDGE,
+                path(),
+                format!("step `{name}` leads to itself"),
+            ));
+            return None;
+        }
+        Some(other)
+    }
+
+    /// Adds an edge; says whether it is new.
+    fn add(&mut self, (from, to): (Ordinal, Ordinal)) -> bool {
+        let new = self.seen.insert((from, to));
+        if new {
+            self.successors[from.index()].push(to);
+            self.predecessors[to.index()].push(from);
+        }
+        new
+    }
+
+    /// The edges from conditions to the steps of their branches.
+    fn of_branches(&mut self, application: &Application, problems: &mut Vec<Problem>) {
+        for step in application.steps() {
+            let own = Ordinal(step.index as u32);
+            for branch in operator::branches(step.entry) {
+                for (at, name) in branch.steps() {
+                    let path =
+                        || format!("/steps/{}/branches/{}/steps/{at}", step.index, branch.index);
+                    if let Some(other) = self.other(own, name, path, problems)
+                        && !self.add((own, other))
+                        && !self.branches.contains(&(own, other))
+                    {
+                        self.also_data.insert((own, other));
+                    }
+                    if let Some(&other) = self.names.ordinals.get(name) {
+                        self.branches.insert((own, other));
+                    }
+                }
+            }
+        }
+    }
+
+    /// The edges to the steps that run when another fails. One that `data_from` or
+    /// `output_to` names as well is such an edge: its step reads what failed, and why.
+    fn of_errors(&mut self, application: &Application, problems: &mut Vec<Problem>) {
+        for step in application.steps() {
+            let own = Ordinal(step.index as u32);
+            for (at, name) in on_error::steps(step.entry) {
+                let path = || format!("/steps/{}/{}/{at}", step.index, on_error::ON_ERROR);
+                if let Some(other) = self.other(own, name, path, problems) {
+                    self.add((own, other));
+                    self.errors.insert((own, other));
+                }
+            }
+        }
+    }
+
+    /// The edges to the steps that run when another fails.
+    pub(super) fn errors(&self) -> impl Iterator<Item = (Ordinal, Ordinal)> + '_ {
+        self.errors.iter().copied()
+    }
+
+    pub(super) fn predecessors(&self, step: Ordinal) -> &[Ordinal] {
+        self.predecessors
+            .get(step.index())
+            .map_or(&[], Vec::as_slice)
+    }
+
+    /// The edges from conditions to the steps of their branches.
+    pub(super) const fn branches(&self) -> &HashSet<(Ordinal, Ordinal)> {
+        &self.branches
+    }
+
+    /// Every step behind those that it waits for; `None` when there is a cycle.
+    pub(super) fn order(&self) -> Option<&[Ordinal]> {
+        self.order.as_deref()
+    }
+
+    pub(super) fn successors(&self, step: Ordinal) -> &[Ordinal] {
+        self.successors.get(step.index()).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether an edge hands over data: all do but those that only a branch names.
+    fn hands_data(&self, edge: (Ordinal, Ordinal)) -> bool {
+        !self.branches.contains(&edge) || self.also_data.contains(&edge)
+    }
+
+    /// The steps whose data a step is handed.
+    pub(super) fn data_predecessors(&self, step: Ordinal) -> Vec<Ordinal> {
+        let all = self.predecessors.get(step.index());
+        all.into_iter()
+            .flatten()
+            .filter(|from| self.hands_data((**from, step)))
+            .copied()
+            .collect()
+    }
+
+    /// The edges that hand over data.
+    pub(super) fn data_pairs(&self) -> impl Iterator<Item = (Ordinal, Ordinal)> {
+        self.pairs().filter(|edge| self.hands_data(*edge))
     }
 
     pub(super) fn pairs(&self) -> impl Iterator<Item = (Ordinal, Ordinal)> {
@@ -154,7 +268,12 @@ impl<'a> Edges<'a> {
     }
 
     /// Notes for each step which of the steps with a bit come before it.
-    fn carry_in_order(&self, order: &[Ordinal], bit: &HashMap<Ordinal, u64>, after: &mut [u64]) {
+    pub(super) fn carry_in_order(
+        &self,
+        order: &[Ordinal],
+        bit: &HashMap<Ordinal, u64>,
+        after: &mut [u64],
+    ) {
         for step in order {
             let on = after[step.index()] | bit.get(step).copied().unwrap_or(0);
             if on != 0 {
@@ -220,7 +339,7 @@ impl<'a> Edges<'a> {
             }
         }
         late.sort_by(|a, b| (a.reader, &a.path).cmp(&(b.reader, &b.path)));
-        for read in late {
+        for read in late.into_iter().take(super::MAX_PROBLEMS) {
             problems.push(Problem::error(
                 code::NOT_BEFORE,
                 &*read.path,

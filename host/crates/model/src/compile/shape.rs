@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     application::{Application, kind_of, truth},
-    policy,
+    on_error, policy, retry,
     validate::{MAX_FRIENDLY_NAME, MAX_NAME, Problem, code},
 };
 
@@ -24,6 +24,8 @@ pub(super) fn check(application: &Application, problems: &mut Vec<Problem>) -> u
     truth_of(document, "generate_report", "", problems);
     names(application, problems);
     policy::check(document, "", problems);
+    retry::check(document, "", problems);
+    on_error::check(document, "", false, problems);
     for (index, value) in list(document, "app_variables", "", problems)
         .iter()
         .enumerate()
@@ -63,6 +65,8 @@ pub(super) fn check(application: &Application, problems: &mut Vec<Problem>) -> u
         };
         texts_of(entry, &["name", "file", "syncpack"], &path, problems);
         policy::check(entry, &path, problems);
+        retry::check(entry, &path, problems);
+        on_error::check(entry, &path, true, problems);
         for key in ["output_to", "data_from"] {
             for (at, name) in list(entry, key, &path, problems).iter().enumerate() {
                 if !name.is_string() {

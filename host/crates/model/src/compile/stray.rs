@@ -6,13 +6,13 @@ use super::Compiler;
 use crate::{
     application::{Application, STEP_KEYS, Step},
     descriptor::StepDescriptor,
-    policy,
+    on_error, policy, retry,
     suggest::Hints,
     validate::{Problem, code, pointer},
 };
 
 /// The keys of a document.
-const DOCUMENT: [&str; 13] = [
+const DOCUMENT: [&str; 15] = [
     "name",
     "friendly_name",
     "description",
@@ -26,6 +26,8 @@ const DOCUMENT: [&str; 13] = [
     policy::SOFT,
     policy::HARD,
     policy::LOST,
+    retry::RETRY,
+    on_error::ON_ERROR,
 ];
 /// The keys of an application variable.
 const VARIABLE: [&str; 7] = [

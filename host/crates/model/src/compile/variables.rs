@@ -25,7 +25,6 @@ pub(super) struct Variables<'a> {
 /// What a variable's value refers to, over others too.
 #[derive(Clone, Default)]
 pub(super) struct Facts {
-    pub(super) needs_config: bool,
     pub(super) reads: Vec<Ordinal>,
     depth: usize,
 }
@@ -86,14 +85,6 @@ impl<'a> Variables<'a> {
 
     pub(super) fn facts(&self, variable: u32) -> &Facts {
         &self.facts[variable as usize]
-    }
-
-    /// Whether a step that takes any parameter needs the configuration object.
-    pub(super) fn automatic_needs_config(&self) -> bool {
-        self.planned
-            .iter()
-            .zip(&self.facts)
-            .any(|(variable, facts)| variable.automatic && facts.needs_config)
     }
 }
 
@@ -178,12 +169,10 @@ fn sum(variable: &PlannedVariable, links: &[usize], all: &[Facts]) -> Facts {
         return facts;
     };
     template.references(&mut |reference| match reference.target {
-        Target::Config(_) => facts.needs_config = true,
         Target::Step(step) => facts.reads.push(step),
-        Target::Variable(_) => {}
+        Target::Config(_) | Target::Variable(_) => {}
     });
     for &to in links {
-        facts.needs_config |= all[to].needs_config;
         facts.reads.extend_from_slice(&all[to].reads);
         facts.depth = facts.depth.max(all[to].depth);
     }

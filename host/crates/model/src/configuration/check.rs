@@ -74,7 +74,15 @@ fn document(configuration: &Configuration, problems: &mut Vec<Problem>) {
         )),
         Some(_) => {}
     }
-    if let Some(value) = configuration.document().get("configuration_data")
+    let data = configuration.document().get("configuration_data");
+    if data.is_none_or(Value::is_null) {
+        problems.push(Problem::error(
+            code::NO_DATA,
+            "/configuration_data",
+            "the configuration object has no `configuration_data`: saved, it would take the place of one with values; for one without variables write `\"configuration_data\": []`",
+        ));
+    }
+    if let Some(value) = data
         && !matches!(value, Value::Array(_) | Value::Null)
     {
         problems.push(Problem::error(
@@ -102,44 +110,38 @@ const VARIABLE: [&str; 4] = ["name", "value", "encrypted", "description"];
 /// What `encrypted` is called elsewhere.
 const ENCRYPTED: [&str; 5] = ["encrypt", "secret", "is_secret", "sensitive", "masked"];
 
-/// Tells of keys that mean nothing. Where a slip would do harm it is refused: a variable whose
-/// `encrypted` is misspelt would be kept in the clear, an object whose list is misspelt would
-/// take the place of one with values.
+/// Tells of keys that mean nothing. Those that are near to one that does are refused: a variable
+/// whose `encrypted` is misspelt would be kept in the clear.
 fn strays(
     map: &Map<String, Value>,
     (path, what): (&str, &str),
     known: &[&'static str],
     problems: &mut Vec<Problem>,
 ) {
-    let empty = what == OBJECT && !map.contains_key("configuration_data");
     for key in map.keys() {
         if known.contains(&key.as_str()) || is_an_extension(key) {
             continue;
         }
-        let meant = suggest::nearest(key, known.iter().copied());
         let hidden = what == ENTRY && ENCRYPTED.contains(&key.to_lowercase().as_str());
-        let meant = if hidden { Some("encrypted") } else { meant };
+        let meant = if hidden {
+            Some("encrypted")
+        } else {
+            suggest::nearest(key, known.iter().copied())
+        };
         let at = format!("{path}/{}", pointer(key));
-        let hint = meant.map_or_else(String::new, |name| format!("; did you mean `{name}`?"));
-        problems.push(if meant.is_some() || empty {
-            let missing = if empty {
-                ", and it has no `configuration_data`"
-            } else {
-                ""
-            };
-            Problem::error(
+        problems.push(match meant {
+            Some(name) => Problem::error(
                 code::STRAY_KEY,
                 at,
                 format!(
-                    "`{key}` is no key of {what}{missing}{hint} For a remark of your own write `_{key}`"
+                    "`{key}` is no key of {what}; did you mean `{name}`? For a remark of your own write `_{key}`"
                 ),
-            )
-        } else {
-            Problem::warning(
+            ),
+            None => Problem::warning(
                 code::STRAY_KEY,
                 at,
                 format!("`{key}` is no key of {what}: it is kept and means nothing"),
-            )
+            ),
         });
     }
 }
@@ -238,11 +240,26 @@ mod tests {
             let at = format!("/configuration_data/0/{slip}");
             assert_eq!(found(document), [(Severity::Error, at)]);
         }
-        for slip in ["configuration_dta", "data", "variables"] {
-            let document = json!({"name": "acme", slip: []});
-            assert_eq!(found(document), [(Severity::Error, format!("/{slip}"))]);
-        }
-        assert!(found(json!({"name": "acme"})).is_empty());
+        let document = json!({"name": "acme", "configuration_dta": []});
+        let at = "/configuration_dta".to_owned();
+        assert_eq!(found(document), [(Severity::Error, at)]);
+    }
+
+    #[test]
+    fn an_object_without_its_list_is_refused_and_an_empty_list_is_taken() {
+        let codes = |document: Value| -> Vec<&'static str> {
+            let configuration = Configuration::from_value(document);
+            let problems = configuration.map(|one| one.problems()).unwrap_or_default();
+            problems.into_iter().map(|one| one.code).collect()
+        };
+        assert_eq!(codes(json!({"name": "acme"})), [code::NO_DATA]);
+        let null = json!({"name": "acme", "configuration_data": null});
+        assert_eq!(codes(null), [code::NO_DATA]);
+        let elsewhere = json!({"name": "acme", "variables": []});
+        assert_eq!(codes(elsewhere), [code::STRAY_KEY, code::NO_DATA]);
+        let empty = json!({"name": "acme", "configuration_data": []});
+        assert!(codes(empty).is_empty());
+        assert!(codes(json!([{"name": "a", "value": 1}])).is_empty());
     }
 
     #[test]

@@ -10,10 +10,9 @@ use serde_json::Value;
 
 use super::{Configuration, Error, Positions};
 use crate::{
-    id::Ordinal,
     plan::insert_as_text,
     raw,
-    reference::{self, Names, Part, Reference, Target, Template},
+    reference::{self, OnlyConfig, Part, Reference, Target, Template},
 };
 
 /// The most bytes that all values may have together.
@@ -95,21 +94,6 @@ fn at_path<'a>(json: &'a str, path: &str) -> Option<&'a str> {
     }
     let path: Vec<Box<str>> = path.split('.').map(Box::from).collect();
     raw::find(json, &path).ok().flatten()
-}
-
-/// Here only `config.` means something; any other `${…}` is text.
-struct OnlyConfig;
-
-impl Names for OnlyConfig {
-    fn step(&self, _: &str) -> Option<Ordinal> {
-        None
-    }
-    fn longest_step(&self) -> usize {
-        0
-    }
-    fn variable(&self, _: &str) -> Option<u32> {
-        None
-    }
 }
 
 /// The variables of an object with what they refer to.

@@ -60,6 +60,10 @@ impl<'a> Check<'a> {
         for parameter in &step.parameters {
             self.parameter(step, parameter);
         }
+        if let Some(operator) = &step.operator {
+            self.template(step, operator.operator.word(), &operator.parameters);
+            return;
+        }
         if !step.descriptor.takes_any() {
             return;
         }
@@ -194,7 +198,7 @@ impl<'a> Check<'a> {
             None => (
                 run_code::NO_CONFIGURATION,
                 format!(
-                    "parameter `{parameter}` of step `{}` refers to `${{config.{name}}}`, and no configuration object is aligned; align one, or name one as `configuration` in the run's params",
+                    "parameter `{parameter}` of step `{}` refers to `${{config.{name}}}`, and no configuration object is aligned; align one, or name one as `configuration` in the run's params (--config of pfctl)",
                     step.name
                 ),
             ),

@@ -19,6 +19,10 @@ pub(super) struct Evaluation<'a> {
     left: usize,
     /// Secret values inserted since somebody took them.
     pub(super) secrets: Vec<String>,
+    /// A reference that leads to nothing is null.
+    pub(super) lenient: bool,
+    /// References that led to nothing, as written.
+    pub(super) missing: Vec<String>,
 }
 
 impl<'a> Evaluation<'a> {
@@ -28,6 +32,8 @@ impl<'a> Evaluation<'a> {
             variables,
             left: scope.limit,
             secrets: Vec::new(),
+            lenient: false,
+            missing: Vec::new(),
         }
     }
 
@@ -96,6 +102,19 @@ impl<'a> Evaluation<'a> {
 
     /// The JSON text of what a reference refers to.
     fn value(&mut self, reference: &'a Reference) -> Result<Cow<'a, str>, Reason> {
+        match self.value_of(reference) {
+            Err(Reason::NoData { reference } | Reason::NoOutput { reference }) if self.lenient => {
+                self.spend(REFERENCE_COST)?;
+                if !self.missing.contains(&reference) {
+                    self.missing.push(reference);
+                }
+                Ok(Cow::Borrowed("null"))
+            }
+            other => other,
+        }
+    }
+
+    fn value_of(&mut self, reference: &'a Reference) -> Result<Cow<'a, str>, Reason> {
         let named = || reference.text.to_string();
         let value = match &reference.target {
             Target::Config(name) => {

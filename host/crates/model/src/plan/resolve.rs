@@ -88,6 +88,8 @@ pub struct ResolvedParameters {
     /// The secret values in it or behind its handles, to be masked wherever the
     /// step may write them.
     pub secrets: Vec<Secret>,
+    /// References that led to nothing and count as null, as written: only in a condition.
+    pub missing: Vec<String>,
 }
 
 /// A secret value that a parameter brought.
@@ -179,6 +181,20 @@ impl PlannedStep {
         let mut evaluation = Evaluation::new(scope, &self.variables);
         let mut json = String::with_capacity(256);
         let mut secrets = Vec::new();
+        if let Some(operator) = &self.operator {
+            let word = operator.operator.word();
+            evaluation.lenient = operator.is_lenient();
+            evaluation
+                .write(&operator.parameters, &mut json)
+                .map_err(|reason| self.error(word, reason))?;
+            take_secrets(&mut evaluation, word, &mut secrets);
+            let missing = evaluation.missing;
+            return Ok(ResolvedParameters {
+                json,
+                secrets,
+                missing,
+            });
+        }
         json.push('{');
         for parameter in &self.parameters {
             parameter
@@ -190,7 +206,12 @@ impl PlannedStep {
             self.undeclared(&mut evaluation, &mut json, &mut secrets)?;
         }
         json.push('}');
-        Ok(ResolvedParameters { json, secrets })
+        let missing = Vec::new();
+        Ok(ResolvedParameters {
+            json,
+            secrets,
+            missing,
+        })
     }
 
     /// For a step that takes any: the other parameters of the run and the

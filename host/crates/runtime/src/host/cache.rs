@@ -44,7 +44,7 @@ impl State {
         self.count_call()?;
         if !self.cache_granted {
             let text = format!(
-                "the SyncPack holds no grant for the cache: an administrator can give it with `pfctl syncpack activate {} --grant cache`, if the manifest declares it",
+                "the SyncPack holds no grant for the cache: an administrator can give it with `pfctl syncpack activate {} --add --grant cache`, if the manifest declares it",
                 self.pack
             );
             self.log.append(crate::Level::Warning, &text);

@@ -1,5 +1,6 @@
 //! `wasi:http`: requests leave through the connectors crate, with the grants of this execution.
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 use crate::execute::Call;
 use crate::host::outbound::{Outbound, Sending};
 use crate::host::secret::HANDLE_PREFIX;
+use crate::limits::BODY_CHUNK;
 use crate::{Level, Limits, LogBuffer, Ports, SecretHandles, Usage};
 
 /// What an execution may reach over HTTP.
@@ -27,6 +29,12 @@ pub struct HttpAccess {
     /// All grants that the manifest requests, resolved for this run, given or not: a refused request
     /// names the one to give.
     pub declared: Grants,
+    /// Those of them that are given per configuration object, by their ids, with the name of this
+    /// run's object.
+    pub named_by: HashMap<Arc<str>, Arc<str>>,
+    /// Requested grants whose host is in a configuration variable that this run lacks, and the
+    /// variable.
+    pub without_host: Arc<[(Arc<str>, Arc<str>)]>,
     /// How long each part of an exchange may take; a step can only ask for less.
     pub timeouts: Timeouts,
 }
@@ -143,6 +151,15 @@ impl WasiHttpHooks for Http {
         let exchange = self.prepare(request, options);
         Box::new(async move { exchange?.run().await })
     }
+
+    fn p2_outgoing_body_buffer_chunks(&mut self) -> usize {
+        // Beside the one that is on its way.
+        1
+    }
+
+    fn p2_outgoing_body_chunk_size(&mut self) -> usize {
+        BODY_CHUNK
+    }
 }
 
 /// A response, and what remains to be done beside it: nothing, the connector drives connections.
@@ -193,7 +210,7 @@ impl Exchange {
                     self.traffic.requests.fetch_sub(1, Ordering::Relaxed);
                     self.traffic.denied.fetch_add(1, Ordering::Relaxed);
                     if matches!(refusal, Refusal::Denied { .. }) {
-                        text.push_str(&advice(&self.access.declared, &self.pack, &method, &uri));
+                        text.push_str(&advice(&self.access, &self.pack, &method, &uri));
                     }
                 }
                 self.log.append(Level::Warning, &text);
@@ -220,7 +237,7 @@ impl Exchange {
 }
 
 /// What an administrator can do about a request that no grant covers.
-fn advice(declared: &Grants, pack: &str, method: &http::Method, uri: &http::Uri) -> String {
+fn advice(access: &HttpAccess, pack: &str, method: &http::Method, uri: &http::Uri) -> String {
     let port = uri
         .port_u16()
         .unwrap_or(if uri.scheme_str() == Some("http") {
@@ -232,17 +249,34 @@ fn advice(declared: &Grants, pack: &str, method: &http::Method, uri: &http::Uri)
         .host()
         .and_then(|host| Host::parse(host).ok())
         .and_then(|host| {
-            declared
+            access
+                .declared
                 .find(method, &host, port)
                 .ok()
                 .map(|grant| grant.id.clone())
         });
-    match grant {
-        Some(id) => format!(
-            "; the SyncPack declares it, and an administrator can give it with `pfctl syncpack activate {pack} --grant {id}`"
+    let Some(id) = grant else {
+        if !access.without_host.is_empty() {
+            let lacking: Vec<String> = access
+                .without_host
+                .iter()
+                .map(|(id, variable)| format!("`{id}` to the host in `{variable}`"))
+                .collect();
+            return format!(
+                "; grants of `{pack}` that may be meant lead to hosts of configuration variables that this run lacks ({}): run it with a configuration object that has them (`configuration` among the run's parameters, `--config` of pfctl)",
+                lacking.join(", ")
+            );
+        }
+        return format!(
+            "; the manifest of `{pack}` does not declare it: add it there, then give it with `pfctl syncpack activate {pack} --add --grant ID`"
+        );
+    };
+    match access.named_by.get(&id) {
+        Some(object) => format!(
+            "; the SyncPack declares it, but it is not given for this host in the configuration object `{object}`: an administrator can give it with `pfctl syncpack activate {pack} --add --grant {id}={object}`"
         ),
         None => format!(
-            "; the manifest of `{pack}` does not declare it: add it there, then give it with `pfctl syncpack activate {pack} --grant ID`"
+            "; the SyncPack declares it, and an administrator can give it with `pfctl syncpack activate {pack} --add --grant {id}`"
         ),
     }
 }
@@ -401,23 +435,48 @@ mod tests {
     fn advice_names_the_grant_to_give() {
         let declared =
             Grants::new([Grant::parse("servicenow", "https://dev1.service-now.com/").unwrap()]);
-        let advice = |uri: &'static str| {
+        let mut access = HttpAccess {
+            egress: Egress {
+                tenant: 1,
+                pack: "sn".into(),
+                grants: Grants::none(),
+                tls: None,
+            },
+            declared,
+            named_by: HashMap::new(),
+            without_host: Arc::default(),
+            timeouts: Timeouts::default(),
+        };
+        let advise = |access: &HttpAccess, uri: &'static str| {
             advice(
-                &declared,
+                access,
                 "sn",
                 &http::Method::GET,
                 &http::Uri::from_static(uri),
             )
         };
         assert!(
-            advice("https://dev1.service-now.com/x")
-                .contains("`pfctl syncpack activate sn --grant servicenow`")
+            advise(&access, "https://dev1.service-now.com/x")
+                .contains("`pfctl syncpack activate sn --add --grant servicenow`")
         );
         assert!(
-            advice("http://dev1.service-now.com/x")
+            advise(&access, "http://dev1.service-now.com/x")
                 .contains("the manifest of `sn` does not declare it")
         );
-        assert!(advice("https://example.com/").contains("does not declare"));
+        assert!(advise(&access, "https://example.com/").contains("does not declare"));
+        access.named_by.insert("servicenow".into(), "prod".into());
+        assert!(
+            advise(&access, "https://dev1.service-now.com/x")
+                .contains("`pfctl syncpack activate sn --add --grant servicenow=prod`")
+        );
+        // Without its configuration object, the run cannot know where the grant leads.
+        access.declared = Grants::none();
+        access.without_host = [("servicenow".into(), "sn_url".into())].into();
+        let told = advise(&access, "https://dev1.service-now.com/x");
+        assert!(
+            told.contains("`servicenow` to the host in `sn_url`") && told.contains("--config"),
+            "{told}"
+        );
     }
 
     #[test]

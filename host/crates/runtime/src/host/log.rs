@@ -1,9 +1,11 @@
 //! `powerflow:syncpack/log`: the lines of a step's log.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use model::clock::{Clock, Timestamp};
+use model::mask::Masker;
 use parking_lot::Mutex;
 
 use crate::bindings::powerflow::syncpack::log as wit;
@@ -57,7 +59,7 @@ pub struct Line {
     pub at: Timestamp,
     /// Its severity.
     pub level: Level,
-    /// Its text, not yet masked.
+    /// Its text, masked as far as the log knows secrets.
     pub message: String,
 }
 
@@ -88,6 +90,7 @@ pub struct LogBuffer {
     clock: Arc<dyn Clock>,
     level: Level,
     limits: LogLimits,
+    masker: Masker,
     full: AtomicBool,
     inner: Mutex<Inner>,
 }
@@ -101,28 +104,49 @@ struct Inner {
 }
 
 impl LogBuffer {
-    /// An empty log that keeps lines from `level` on.
+    /// An empty log that keeps lines from `level` on, and those of [`Level::Flow`].
     pub fn new(clock: Arc<dyn Clock>, level: Level, limits: LogLimits) -> Self {
         Self {
             clock,
             level,
             limits,
+            masker: Masker::none(),
             full: AtomicBool::new(false),
             inner: Mutex::default(),
         }
     }
 
+    /// The same, of an execution with these secrets: they are masked before a line is cut.
+    #[must_use]
+    pub fn masking(mut self, masker: Masker) -> Self {
+        self.masker = masker;
+        self
+    }
+
+    pub(crate) const fn masker(&self) -> &Masker {
+        &self.masker
+    }
+
     /// Whether a line of that level would be kept.
     pub fn keeps(&self, level: Level) -> bool {
-        level >= self.level && !self.full.load(Ordering::Relaxed)
+        self.takes(level) && !self.full.load(Ordering::Relaxed)
+    }
+
+    /// What the run does as a whole is kept at every level.
+    fn takes(&self, level: Level) -> bool {
+        level >= self.level || level == Level::Flow
     }
 
     /// Appends a line; drops it when it is below the level or beyond the limits.
     pub fn append(&self, level: Level, message: &str) {
-        if level < self.level {
+        if !self.takes(level) {
             return;
         }
-        let message = cut(message, self.limits.line_bytes);
+        let message = if self.full.load(Ordering::Relaxed) {
+            Cow::Borrowed("")
+        } else {
+            self.masker.mask_start(message, self.limits.line_bytes)
+        };
         let mut inner = self.inner.lock();
         if inner.lines >= self.limits.lines || inner.bytes + message.len() > self.limits.bytes {
             if inner.dropped == 0 {
@@ -147,12 +171,12 @@ impl LogBuffer {
         inner.waiting.push(Line {
             at: self.clock.now(),
             level,
-            message: message.to_owned(),
+            message: message.into_owned(),
         });
     }
 
-    /// Takes the lines written since the last time. They are not masked: whoever shows or stores
-    /// them masks the secrets of the run first.
+    /// Takes the lines written since the last time. Whoever shows or stores them masks the secrets
+    /// of the run in them: those of the host are not known here in every form.
     pub fn take(&self) -> Vec<Line> {
         std::mem::take(&mut self.inner.lock().waiting)
     }
@@ -171,11 +195,6 @@ impl std::fmt::Debug for LogBuffer {
             .field("lines", &inner.lines)
             .finish_non_exhaustive()
     }
-}
-
-/// At most `limit` bytes from the start of a text.
-pub(crate) fn cut(text: &str, limit: usize) -> &str {
-    &text[..text.floor_char_boundary(limit)]
 }
 
 impl wit::Host for State {
@@ -215,8 +234,9 @@ mod tests {
 
     #[test]
     fn lines_below_the_level_are_dropped_and_cost_nothing() {
-        let log = log(Level::Flow, 2, 100);
-        log.append(Level::Info, "a");
+        let log = log(Level::Error, 2, 100);
+        log.append(Level::Warning, "a");
+        assert!(log.keeps(Level::Flow) && !log.keeps(Level::Warning));
         log.append(Level::Flow, "b");
         log.append(Level::Error, "c");
         assert_eq!(
@@ -260,6 +280,14 @@ mod tests {
         let log = log(Level::Debug, 9, 100);
         log.append(Level::Info, "aääää");
         assert_eq!(texts(&log), ["aää"]);
+    }
+
+    #[test]
+    fn a_secret_is_masked_before_its_line_is_cut() {
+        let log = log(Level::Debug, 9, 100).masking(Masker::new([("it", "secret")]).unwrap());
+        log.append(Level::Info, "a secret");
+        log.append(Level::Info, "abc secret");
+        assert_eq!(texts(&log), ["a ***", "abc *"]);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use model::mask::Pieces;
 use parking_lot::Mutex;
 use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
@@ -19,15 +20,29 @@ const PERMIT: usize = 8 << 10;
 pub(crate) struct Stream {
     log: Arc<LogBuffer>,
     level: Level,
-    line: Arc<Mutex<Vec<u8>>>,
+    text: Arc<Mutex<Text>>,
+}
+
+struct Text {
+    /// What was written and may be the beginning of a secret, or is not looked at yet.
+    pieces: Pieces,
+    /// So many bytes are looked at, whether or not a line ends.
+    due: usize,
+    /// The line that has not ended, masked.
+    line: Vec<u8>,
 }
 
 impl Stream {
     pub(crate) fn new(log: Arc<LogBuffer>, level: Level) -> Self {
+        let text = Text {
+            pieces: Pieces::new(log.masker().clone()),
+            due: PERMIT,
+            line: Vec::new(),
+        };
         Self {
             log,
             level,
-            line: Arc::default(),
+            text: Arc::new(Mutex::new(text)),
         }
     }
 
@@ -36,14 +51,24 @@ impl Stream {
             self.log.append(self.level, "");
             return;
         }
-        let mut line = self.line.lock();
-        for part in bytes.split_inclusive(|&byte| byte == b'\n') {
+        let mut text = self.text.lock();
+        text.pieces.push(bytes);
+        if bytes.contains(&b'\n') || text.pieces.held() >= text.due {
+            let ready = text.pieces.take();
+            text.due = text.pieces.held() + PERMIT;
+            self.write_lines(&mut text.line, &ready);
+        }
+    }
+
+    /// Logs lines of a text that is masked.
+    fn write_lines(&self, line: &mut Vec<u8>, masked: &[u8]) {
+        for part in masked.split_inclusive(|&byte| byte == b'\n') {
             let (text, ended) = part
                 .strip_suffix(b"\n")
                 .map_or((part, false), |text| (text, true));
             line.extend_from_slice(text);
             if ended || line.len() >= PERMIT {
-                self.emit(&mut line);
+                self.emit(line);
             }
         }
     }
@@ -56,9 +81,11 @@ impl Stream {
 
     /// Logs a line that was not ended.
     pub(crate) fn finish(&self) {
-        let mut line = self.line.lock();
-        if !line.is_empty() {
-            self.emit(&mut line);
+        let mut text = self.text.lock();
+        let rest = text.pieces.finish();
+        self.write_lines(&mut text.line, &rest);
+        if !text.line.is_empty() {
+            self.emit(&mut text.line);
         }
     }
 }
@@ -103,6 +130,7 @@ impl OutputStream for Stream {
 #[cfg(test)]
 mod tests {
     use model::clock::{Clock, Timestamp};
+    use model::mask::Masker;
 
     use super::*;
     use crate::LogLimits;
@@ -143,8 +171,38 @@ mod tests {
         for _ in 0..100 {
             stream.append(&[b'x'; 1000]);
         }
-        assert!(stream.line.lock().capacity() <= 4 * PERMIT);
+        let text = stream.text.lock();
+        assert!(text.line.capacity() <= 4 * PERMIT);
+        assert!(text.pieces.held() < PERMIT);
         assert_eq!(log.take().len(), 11);
+    }
+
+    #[test]
+    fn no_part_of_a_secret_is_in_a_line() {
+        let numbers: Vec<String> = (0..2_000).map(|number| format!("{number:04x}")).collect();
+        let secret = numbers.concat();
+        let lines = "short\nfirst line of it\nsecond line of it";
+        let secrets = [("long", secret.as_str()), ("lines", lines)];
+        let log = LogBuffer::new(Arc::new(Fixed), Level::Info, LogLimits::default())
+            .masking(Masker::new(secrets).unwrap());
+        let log = Arc::new(log);
+        let stream = Stream::new(log.clone(), Level::Info);
+        // It stands where a line is broken.
+        stream.append(&[b'x'; PERMIT - 100]);
+        for part in secret.as_bytes().chunks(700) {
+            stream.append(part);
+        }
+        stream.append(format!(" end\n{lines}\nfirst line of it\n").as_bytes());
+        stream.finish();
+        let all: Vec<_> = log.take().into_iter().map(|line| line.message).collect();
+        let all = all.join("\n");
+        assert!(
+            all.contains("xxx****") && all.contains("**** end\n"),
+            "{all}"
+        );
+        for part in ["0000", "0abc", "07cf", "short", "line of it"] {
+            assert!(!all.contains(part), "{part}: {all}");
+        }
     }
 
     #[test]
@@ -156,6 +214,6 @@ mod tests {
         ));
         let stream = Stream::new(log.clone(), Level::Info);
         stream.append(b"abc");
-        assert!(stream.line.lock().is_empty());
+        assert_eq!(stream.text.lock().pieces.held(), 0);
     }
 }

@@ -189,6 +189,8 @@ pub(crate) fn access(granted: Vec<Grant>, declared: Vec<Grant>) -> Option<HttpAc
     Some(HttpAccess {
         egress,
         declared: Grants::new(declared),
+        named_by: std::collections::HashMap::new(),
+        without_host: Arc::default(),
         timeouts: Timeouts::default(),
     })
 }

@@ -1,4 +1,4 @@
-//! The rows of steps that become ready, are claimed in the same commit, or are skipped.
+//! The rows of steps that become ready, are claimed in the same commit, or end unexecuted.
 
 use model::{
     clock::Timestamp,
@@ -65,11 +65,11 @@ impl Event<'_> {
         claimed
     }
 
-    /// Ends a step that was never ready.
-    pub(super) fn skip(&mut self, step: Ordinal) {
+    /// Ends a step that was never ready, in that state.
+    pub(super) fn end_unexecuted(&mut self, step: Ordinal, state: StepState) {
         let at = self.at.0;
         self.change(step, |row| {
-            row.state = StepState::Skipped;
+            row.state = state;
             row.finished_at = Some(at);
         });
     }

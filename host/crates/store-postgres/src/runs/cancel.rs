@@ -10,34 +10,36 @@ use model::{
 use sqlx::{PgConnection, Row, postgres::PgRow};
 use store::runs::{CancelScope, CancelledRun};
 
-use super::{key, sql_limit};
+use super::{key, sql_limit, wait};
 use crate::{transaction::Work, uuid::Name};
 
-const LOCK_ONE: &str =
-    "SELECT id, uuid FROM run WHERE id = $1 AND finished_at IS NULL FOR NO KEY UPDATE";
-
-/// In the order of their numbers, as everybody does who changes runs. A run that ends while
-/// this waits for its lock does not count for the limit.
-const LOCK_ALL: &str = "
-  SELECT id, uuid FROM run
+/// The oldest runs of a scope. One that ends before it is locked counts for the limit.
+const OLDEST: &str = "
+  SELECT id FROM run
   WHERE finished_at IS NULL AND id <= $1 AND tenant_id = $2
     AND ($3::bigint IS NULL OR application_id = $3) AND ($4::text IS NULL OR queue = $4)
-  ORDER BY id LIMIT $5 FOR NO KEY UPDATE";
+  ORDER BY id LIMIT $5";
 
-/// Ends the run and all of its steps at once. Attempts that run are fenced by it:
-/// their steps do not run any more.
+/// With the runs that they started, down to the last. In the order of their numbers, as
+/// everybody does who changes runs: a child comes after its parent.
+const LOCK: &str = "
+  WITH RECURSIVE family AS (
+    SELECT unnest($1::bigint[]) AS id
+    UNION
+    SELECT r.id FROM family f JOIN run r ON r.parent_run = f.id
+  )
+  SELECT id, uuid FROM run
+  WHERE id IN (SELECT id FROM family) AND finished_at IS NULL
+  ORDER BY id FOR NO KEY UPDATE";
+
+/// Ends the run, the runs that it started, and all of their steps at once. Attempts that
+/// run are fenced by it: their steps do not run any more.
 pub(super) async fn cancel(
     connection: &mut PgConnection,
     run: RunId,
     at: Timestamp,
-) -> Work<Option<Vec<(StepKey, WorkerId)>>> {
-    let found = sqlx::query(LOCK_ONE)
-        .bind(run.0)
-        .try_map(|row: PgRow| locked(&row))
-        .fetch_all(&mut *connection)
-        .await?;
-    let mut cancelled = end(connection, found, at).await?;
-    Ok(cancelled.pop().map(|run| run.running))
+) -> Work<Vec<CancelledRun>> {
+    cancel_families(connection, &[run.0], at).await
 }
 
 /// The same for the oldest runs of a scope.
@@ -47,12 +49,24 @@ pub(super) async fn cancel_all(
     at: Timestamp,
     limit: usize,
 ) -> Work<Vec<CancelledRun>> {
-    let found = sqlx::query(LOCK_ALL)
+    let found: Vec<i64> = sqlx::query_scalar(OLDEST)
         .bind(scope.until.0)
         .bind(scope.tenant.0)
         .bind(scope.application)
         .bind(&scope.queue)
         .bind(sql_limit(limit))
+        .fetch_all(&mut *connection)
+        .await?;
+    cancel_families(connection, &found, at).await
+}
+
+async fn cancel_families(
+    connection: &mut PgConnection,
+    runs: &[i64],
+    at: Timestamp,
+) -> Work<Vec<CancelledRun>> {
+    let found = sqlx::query(LOCK)
+        .bind(runs)
         .try_map(|row: PgRow| locked(&row))
         .fetch_all(&mut *connection)
         .await?;
@@ -85,7 +99,7 @@ async fn end(
     .bind(i16::from(StepState::Success.code()))
     .execute(&mut *connection)
     .await?;
-    sqlx::query("DELETE FROM timer WHERE run_id = ANY ($1)")
+    sqlx::query("DELETE FROM wait WHERE run_id = ANY ($1)")
         .bind(&numbers)
         .execute(&mut *connection)
         .await?;
@@ -96,8 +110,9 @@ async fn end(
     .bind(&numbers)
     .bind(i16::from(RunState::Cancelled.code()))
     .bind(at.0)
-    .execute(connection)
+    .execute(&mut *connection)
     .await?;
+    wait::runs_ended(connection, &numbers).await?;
     let cancelled = runs.into_iter().map(|(run, reference)| CancelledRun {
         run,
         reference,

@@ -11,10 +11,10 @@ use model::{
 use sqlx::{PgConnection, Row, postgres::PgRow};
 use store::{
     Result,
-    runs::{Claim, Claimed, RunHeader},
+    runs::{Again, Claim, Claimed, RunHeader},
 };
 
-use super::{priority, rows::Rows, trace};
+use super::{priority, rows::Rows, trace, wait};
 use crate::{partition, uuid::Name};
 
 /// A claim that succeeded.
@@ -22,6 +22,13 @@ use crate::{partition, uuid::Name};
 pub(crate) struct Taken {
     token: Token,
     ready_at: Option<Timestamp>,
+}
+
+impl Taken {
+    /// Whether the step was claimed before.
+    pub(crate) const fn before(self) -> bool {
+        self.token.0 > 1
+    }
 }
 
 /// Claims the step if it is ready.
@@ -64,7 +71,7 @@ pub(crate) async fn headers(
         let sql = format!(
             "SELECT r.id, r.uuid, r.tenant_id, r.application_id, r.application_revision,
                r.configuration_revision, r.pins, r.queue, r.priority, r.log_level,
-               r.created_at, r.expires_at, p.data, r.trace
+               r.created_at, r.expires_at, p.data, r.trace, r.parent_run, r.parent_step
              FROM unnest($1::bigint[]) AS wanted (id)
              JOIN run r ON r.id = wanted.id
              CROSS JOIN LATERAL (
@@ -89,6 +96,7 @@ pub(crate) fn answer(
     claim: Claim,
     taken: Taken,
     headers: &BTreeMap<RunId, RunHeader>,
+    again: Option<Again>,
 ) -> Result<Option<Claimed>> {
     let header = headers.get(&claim.key.run).cloned().ok_or_else(|| {
         store::Error::Corrupt(format!("run {} has lost its parameters", claim.key.run.0))
@@ -96,6 +104,7 @@ pub(crate) fn answer(
     Ok(Some(Claimed {
         token: taken.token,
         ready_at: taken.ready_at,
+        again,
         header,
     }))
 }
@@ -116,5 +125,6 @@ fn header(row: &PgRow) -> sqlx::Result<RunHeader> {
         expires_at: Timestamp(row.try_get(11)?),
         input: Bytes::copy_from_slice(row.try_get::<Option<&[u8]>, _>(12)?.unwrap_or_default()),
         trace: trace(row, 13)?,
+        parent: wait::parent_of(row, 14)?,
     })
 }

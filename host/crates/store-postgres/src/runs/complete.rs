@@ -16,8 +16,9 @@ pub(crate) fn want(end: &Completion, wanted: &mut Wanted) {
     wanted.step(end.key);
     let successors = end.graph.successors(end.key.step);
     let all_live = matches!(end.state, StepState::Success | StepState::Warning)
-        && matches!(end.route, Route::All);
-    // A step that is skipped signals on, to joins farther away.
+        && matches!(end.route, Route::All)
+        && !end.graph.handles(end.key.step);
+    // A step that ends unexecuted signals on, to joins farther away.
     if successors.iter().any(|&next| end.graph.inputs(next) > 1)
         || !(all_live || successors.is_empty())
     {
@@ -41,13 +42,16 @@ pub(crate) fn complete(rows: &mut Rows, end: &Completion) -> Result<Completed> {
         at: end.at,
     };
     let mut next = advance(&end.graph, end.key.step, end.state, &end.route, &mut event)?;
-    for &step in &next.skipped {
-        event.skip(step);
+    for (step, state) in next.unexecuted() {
+        event.end_unexecuted(step, state);
     }
     let claimed = event.start(&mut next.ready, end.claim);
     let mut tally = run.tally;
     let ended = tally
-        .end(end.state, next.skipped.len())
+        .end(
+            end.graph.counted(end.key.step, end.state),
+            next.unexecuted_len(),
+        )
         .map_err(|error| Error::miscounted(end.key.run, error))?;
     rows.change_run(end.key.run, |run| {
         run.seq = seq;
@@ -57,6 +61,9 @@ pub(crate) fn complete(rows: &mut Rows, end: &Completion) -> Result<Completed> {
             run.finished_at = Some(end.at.0);
         }
     });
+    if let (Some(_), Some(parent)) = (ended, end.parent) {
+        rows.child_ends.push((parent, end.key.run));
+    }
     Ok(Completed::Stored {
         claimed,
         ready: next.ready,

@@ -11,11 +11,16 @@ use crate::{partition::Partitions, transaction::Work};
 const FORGET: &str = "
   WITH expired AS MATERIALIZED (
     SELECT id FROM run WHERE expires_at <= $1 AND finished_at IS NOT NULL
+      AND NOT EXISTS (SELECT FROM run p WHERE p.id = run.parent_run AND p.finished_at IS NULL)
     ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED
   ), steps AS (
     DELETE FROM step USING expired WHERE step.run_id = expired.id
-  ), timers AS (
-    DELETE FROM timer USING expired WHERE timer.run_id = expired.id
+  ), waits AS (
+    DELETE FROM wait USING expired WHERE wait.run_id = expired.id
+  ), attempts AS (
+    DELETE FROM attempt USING expired WHERE attempt.run_id = expired.id
+  ), ends AS (
+    DELETE FROM child_end USING expired WHERE child_end.parent_run = expired.id
   )
   DELETE FROM run USING expired WHERE run.id = expired.id";
 

@@ -11,7 +11,7 @@ use sqlx::{
 };
 use store::{Result, runs::LostStep};
 
-use super::{key, sql_limit, time};
+use super::{key, sql_limit, time, wait};
 use crate::{
     error::OrRefused,
     transaction::{Work, transact},
@@ -20,7 +20,7 @@ use crate::{
 
 const LOST: &str = "
   SELECT s.run_id, s.step, s.token, s.worker, r.uuid, r.tenant_id, r.application_revision,
-    r.pins, r.expires_at
+    r.pins, r.expires_at, r.parent_run, r.parent_step
   FROM run r JOIN step s ON s.run_id = r.id
   WHERE r.finished_at IS NULL AND s.state = $1 AND s.worker = ANY ($2)
   ORDER BY s.run_id, s.step LIMIT $3";
@@ -65,6 +65,7 @@ fn lost_step(row: &PgRow) -> sqlx::Result<LostStep> {
         application_revision: row.try_get(6)?,
         pins: row.try_get(7)?,
         expires_at: time(row, 8)?,
+        parent: wait::parent_of(row, 9)?,
     })
 }
 

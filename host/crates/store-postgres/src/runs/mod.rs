@@ -18,9 +18,9 @@ use sqlx::{Row, postgres::PgRow};
 use store::{
     Page, Result,
     runs::{
-        CancelScope, CancelledRun, Claim, Claimed, Completed, Completion, History, LogChunk,
-        LostStep, NewRun, Priority, ReadyStep, Revoked, RunFilter, RunSummary, Runs, StepSummary,
-        Submitted,
+        AttemptSummary, CancelScope, CancelledRun, Child, Claim, Claimed, Completed, Completion,
+        History, LogChunk, LostStep, NewRun, Priority, ReadyStep, Revoked, RunFilter, RunSummary,
+        Runs, StepSummary, Submitted, Suspended, Suspension, WaitSummary, Waits, Woken,
     },
 };
 
@@ -41,6 +41,8 @@ mod ready;
 mod revoke;
 pub(crate) mod rows;
 pub(crate) mod submit;
+pub(crate) mod wait;
+mod waited;
 mod write;
 
 #[async_trait]
@@ -91,7 +93,7 @@ impl Runs for PostgresStore {
             .await
     }
 
-    async fn cancel(&self, run: RunId, at: Timestamp) -> Result<Option<Vec<(StepKey, WorkerId)>>> {
+    async fn cancel(&self, run: RunId, at: Timestamp) -> Result<Vec<CancelledRun>> {
         transact!(self.pool, connection => cancel::cancel(connection, run, at).await)
     }
 
@@ -152,6 +154,52 @@ impl Runs for PostgresStore {
             transact!(self.pool, connection => expire::forget_runs(connection, now, limit).await)?;
         expire::drop_partitions(&self.partitions, now).await;
         Ok(forgotten)
+    }
+}
+
+#[async_trait]
+impl Waits for PostgresStore {
+    async fn suspend(&self, suspension: Suspension) -> Result<Suspended> {
+        self.partitions
+            .ensure([suspension.expires_at.day()])
+            .await?;
+        transact!(self.pool, connection => wait::suspend(connection, &suspension).await)
+    }
+
+    async fn wake_due(&self, now: Timestamp, limit: usize) -> Result<Woken> {
+        let ready =
+            transact!(self.pool, connection => wait::wake_due(connection, now, limit).await)?;
+        let next = wait::next_due(&self.pool).await?;
+        Ok(Woken { ready, next })
+    }
+
+    async fn settle(&self, parent: StepKey, at: Timestamp) -> Result<Option<ReadyStep>> {
+        transact!(self.pool, connection => wait::settle(connection, parent, at).await)
+    }
+
+    async fn unsettled(&self, limit: usize) -> Result<Vec<StepKey>> {
+        wait::unsettled(&self.pool, limit).await
+    }
+
+    async fn children(
+        &self,
+        parent: StepKey,
+        after: Option<RunId>,
+        limit: usize,
+    ) -> Result<Vec<Child>> {
+        waited::children(&self.pool, parent, after, limit).await
+    }
+
+    async fn depth(&self, run: RunId, limit: u32) -> Result<u32> {
+        waited::depth(&self.pool, run, limit).await
+    }
+
+    async fn waits(&self, run: RunId) -> Result<Vec<WaitSummary>> {
+        waited::waits(&self.pool, run).await
+    }
+
+    async fn attempts(&self, key: StepKey) -> Result<Vec<AttemptSummary>> {
+        waited::attempts(&self.pool, key).await
     }
 }
 

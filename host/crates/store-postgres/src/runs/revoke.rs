@@ -9,7 +9,7 @@ use model::{
 use sqlx::PgConnection;
 use store::{Error, runs::Revoked};
 
-use super::{activate::Event, ordinal, rows::Rows};
+use super::{activate::Event, ordinal, rows::Rows, wait};
 use crate::transaction::Work;
 
 /// Ends the step as cancelled. An attempt that runs is fenced by it.
@@ -37,12 +37,15 @@ pub(super) async fn revoke(
         .execute(&mut *connection)
         .await?;
     }
-    sqlx::query("DELETE FROM timer WHERE run_id = $1 AND step = $2")
+    sqlx::query("UPDATE wait SET due_at = NULL WHERE run_id = $1 AND step = $2")
         .bind(key.run.0)
         .bind(step)
         .execute(&mut *connection)
         .await?;
-    rows.write(connection).await?;
+    rows.write(&mut *connection).await?;
+    if revoked.ended.is_some() {
+        wait::runs_ended(connection, &[key.run.0]).await?;
+    }
     Ok(Some(revoked))
 }
 
@@ -78,12 +81,12 @@ fn end(
     };
     // What is cancelled makes nothing ready.
     let next = advance(graph, key.step, cancelled, &Route::All, &mut event)?;
-    for &step in &next.skipped {
-        event.skip(step);
+    for (step, state) in next.unexecuted() {
+        event.end_unexecuted(step, state);
     }
     let mut tally = run.tally;
     let ended = tally
-        .end(cancelled, next.skipped.len())
+        .end(cancelled, next.unexecuted_len())
         .map_err(|error| Error::miscounted(key.run, error))?;
     rows.change_run(key.run, |run| {
         run.seq = seq;

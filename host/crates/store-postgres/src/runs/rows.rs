@@ -99,6 +99,8 @@ pub(crate) struct Rows {
     pub(super) steps: BTreeMap<StepKey, StepRow>,
     pub(crate) payloads: Vec<Payload>,
     pub(crate) logs: Vec<Chunk>,
+    /// Runs that have ended, with the steps that started them.
+    pub(crate) child_ends: Vec<(StepKey, RunId)>,
     /// Workers that claimed.
     pub(crate) workers: BTreeSet<WorkerId>,
     undo: Undo,
@@ -111,6 +113,7 @@ struct Undo {
     steps: HashMap<StepKey, Option<StepRow>>,
     payloads: usize,
     logs: usize,
+    child_ends: usize,
 }
 
 /// What a batch needs to read.
@@ -303,6 +306,7 @@ impl Rows {
         self.undo.steps.clear();
         self.undo.payloads = self.payloads.len();
         self.undo.logs = self.logs.len();
+        self.undo.child_ends = self.child_ends.len();
         let answer = work(self);
         if answer.is_err() {
             for (run, row) in self.undo.runs.drain() {
@@ -316,6 +320,7 @@ impl Rows {
             }
             self.payloads.truncate(self.undo.payloads);
             self.logs.truncate(self.undo.logs);
+            self.child_ends.truncate(self.undo.child_ends);
         }
         answer
     }

@@ -2,7 +2,10 @@
 
 use sqlx::{PgConnection, Row};
 
-use super::rows::{Rows, RunRow, StepRow};
+use super::{
+    rows::{Rows, RunRow, StepRow},
+    wait,
+};
 use model::{flow::Tally, id::StepKey};
 
 type Query<'q> = sqlx::query::Query<'q, sqlx::Postgres, sqlx::postgres::PgArguments>;
@@ -58,6 +61,9 @@ impl Rows {
         let changed = self.runs.values().any(|row| row.changed);
         if !changed && self.payloads.is_empty() && self.logs.is_empty() {
             return Ok(None);
+        }
+        if !self.child_ends.is_empty() {
+            wait::children_ended(&mut *connection, &self.child_ends).await?;
         }
         let query = self.bind_runs(sqlx::query(WRITE));
         let query = bind_steps(query, &self.steps_where(|row| row.changed && row.stored));

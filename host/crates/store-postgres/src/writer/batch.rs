@@ -1,22 +1,22 @@
 //! One batch: read, decide, write, commit.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
-use model::id::RunId;
+use model::id::{RunId, StepKey};
 use sqlx::{Executor, PgConnection};
 use store::{
     Error, Result,
-    runs::{Claim, Completed, NewRun, RunHeader, Submitted},
+    runs::{Again, Claim, Completed, NewRun, RunHeader, Submitted},
 };
 
 use super::item::{Answer, Item};
 use crate::runs::{
     claim, complete,
     rows::{Rows, Wanted},
-    submit,
+    submit, wait,
 };
 
 /// How far a batch came that failed.
@@ -74,11 +74,12 @@ async fn transact(
     let submitted = submit::submit(connection, &parts.submits, false).await?;
     let decided = decide(&mut rows, items);
     let headers = claim::headers(connection, days_of_claims(&rows, &decided)).await?;
+    let again = again(connection, &decided).await?;
     let number = match rows.write(connection).await? {
         None if !submitted.is_empty() => Some(submit::transaction(connection).await?),
         number => number,
     };
-    let answers = answers(decided, submitted, &headers);
+    let answers = answers(decided, submitted, &headers, again);
     let Some(number) = number else {
         // Nothing was written, but locks are held until the end.
         connection.execute("COMMIT").await?;
@@ -113,6 +114,7 @@ fn answers(
     decided: Vec<Decided>,
     submitted: Vec<Result<Submitted>>,
     headers: &BTreeMap<RunId, RunHeader>,
+    mut again: HashMap<StepKey, Again>,
 ) -> Vec<Answer> {
     let mut submitted = submitted.into_iter();
     decided
@@ -124,7 +126,8 @@ fn answers(
                     .unwrap_or_else(|| Err(Error::Internal("a submit was left out".to_owned()))),
             ),
             Decided::Claim(wanted, Ok(Some(taken))) => {
-                Answer::Claim(claim::answer(wanted, taken, headers))
+                let again = again.remove(&wanted.key);
+                Answer::Claim(claim::answer(wanted, taken, headers, again))
             }
             Decided::Claim(_, Ok(None)) => Answer::Claim(Ok(None)),
             Decided::Claim(_, Err(error)) => Answer::Claim(Err(error)),
@@ -203,6 +206,27 @@ fn days_of_claims(rows: &Rows, decided: &[Decided]) -> BTreeMap<i64, Vec<i64>> {
         runs.dedup();
     }
     days
+}
+
+/// What is left of the attempts before, of the steps that were claimed before.
+async fn again(
+    connection: &mut PgConnection,
+    decided: &[Decided],
+) -> sqlx::Result<HashMap<StepKey, Again>> {
+    let before: Vec<StepKey> = decided
+        .iter()
+        .filter_map(|decided| match decided {
+            Decided::Claim(claim, Ok(Some(taken))) if taken.before() => Some(claim.key),
+            _ => None,
+        })
+        .collect();
+    if before.is_empty() {
+        return Ok(HashMap::new());
+    }
+    Ok(wait::again(connection, &before)
+        .await?
+        .into_iter()
+        .collect())
 }
 
 /// The days whose partitions a batch writes to.

@@ -22,6 +22,10 @@ pub(crate) enum Item {
 
 /// The answer to an [`Item`] of the same kind.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one is made for each item and moved to its caller"
+)]
 pub(crate) enum Answer {
     Submit(Result<Submitted>),
     Claim(Result<Option<Claimed>>),

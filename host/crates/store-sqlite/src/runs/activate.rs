@@ -1,4 +1,4 @@
-//! The rows of steps that become ready, are claimed in the same commit, or are skipped.
+//! The rows of steps that become ready, are claimed in the same commit, or end unexecuted.
 
 use model::{
     clock::Timestamp,
@@ -92,8 +92,13 @@ impl Event<'_, '_> {
             .map(drop)
     }
 
-    /// Ends a step that was never ready.
-    pub(super) fn skip(&mut self, step: Ordinal, joined: bool) -> Result<()> {
+    /// Ends a step that was never ready, in that state.
+    pub(super) fn end_unexecuted(
+        &mut self,
+        step: Ordinal,
+        state: StepState,
+        joined: bool,
+    ) -> Result<()> {
         let sql = if joined {
             "UPDATE step SET state = ?2, seq = ?3, finished_at = ?4 WHERE id = ?1"
         } else {
@@ -101,10 +106,7 @@ impl Event<'_, '_> {
         };
         let id = self.id(step)?;
         self.tx
-            .execute(
-                sql,
-                params![id, StepState::Skipped.code(), self.seq, self.at.0],
-            )
+            .execute(sql, params![id, state.code(), self.seq, self.at.0])
             .map(drop)
     }
 }

@@ -2,7 +2,7 @@
 
 use model::{
     clock::Timestamp,
-    id::{RunId, StepKey, WorkerId},
+    id::{RunId, WorkerId},
     state::{RunState, StepState},
 };
 use rusqlite::params;
@@ -11,21 +11,41 @@ use store::{
     runs::{CancelScope, CancelledRun},
 };
 
-use super::{reference, run_state, sql_limit};
+use super::{reference, run_state, sql_limit, wait};
 use crate::transaction::{Tx, step_range, unpack};
 
-/// Ends the run and all of its steps at once. Attempts that run are fenced by it:
-/// their steps do not run any more.
-pub(super) fn cancel(
-    tx: &mut Tx<'_>,
-    run: RunId,
-    at: Timestamp,
-) -> Result<Option<Vec<(StepKey, WorkerId)>>> {
-    let found = tx.first("SELECT state, seq FROM run WHERE id = ?1", [run.0], |row| {
-        Ok((run_state(row, 0)?, row.get::<_, i64>(1)?))
-    })?;
-    let seq = match found {
-        Some((state, seq)) if !state.is_final() => seq + 1,
+/// Ends the run, the runs that it started, and all of their steps at once. Attempts that
+/// run are fenced by it: their steps do not run any more.
+pub(super) fn cancel(tx: &mut Tx<'_>, run: RunId, at: Timestamp) -> Result<Vec<CancelledRun>> {
+    let mut cancelled = Vec::new();
+    let mut open = vec![run];
+    while let Some(run) = open.pop() {
+        cancelled.extend(cancel_one(tx, run, at)?);
+        let children = tx.all(
+            "SELECT id FROM run INDEXED BY run_parent
+             WHERE parent_run = ?1 AND finished_at IS NULL ORDER BY id DESC",
+            [run.0],
+            |row| Ok(RunId(row.get(0)?)),
+        )?;
+        open.extend(children);
+    }
+    Ok(cancelled)
+}
+
+fn cancel_one(tx: &mut Tx<'_>, run: RunId, at: Timestamp) -> Result<Option<CancelledRun>> {
+    let found = tx.first(
+        "SELECT state, seq, uuid FROM run WHERE id = ?1",
+        [run.0],
+        |row| {
+            Ok((
+                run_state(row, 0)?,
+                row.get::<_, i64>(1)?,
+                reference(row, 2)?,
+            ))
+        },
+    )?;
+    let (seq, reference) = match found {
+        Some((state, seq, reference)) if !state.is_final() => (seq + 1, reference),
         _ => return Ok(None),
     };
     let (first, last) = step_range(run);
@@ -53,13 +73,21 @@ pub(super) fn cancel(
             StepState::Success.code()
         ],
     )?;
-    tx.execute("DELETE FROM timer WHERE run_id = ?1", [run.0])?;
+    tx.execute(
+        "DELETE FROM wait WHERE step_id BETWEEN ?1 AND ?2",
+        [first, last],
+    )?;
+    wait::run_ended(tx, run)?;
     tx.execute(
         "UPDATE run SET state = ?2, seq = ?3, remaining = 0, cancelled = 1, finished_at = ?4
          WHERE id = ?1",
         params![run.0, RunState::Cancelled.code(), seq, at.0],
     )?;
-    Ok(Some(running))
+    Ok(Some(CancelledRun {
+        run,
+        reference,
+        running,
+    }))
 }
 
 /// Ends the oldest runs of a scope. Which they are is read here too: the writer is the only
@@ -71,7 +99,7 @@ pub(super) fn cancel_all(
     limit: usize,
 ) -> Result<Vec<CancelledRun>> {
     let runs = tx.all(
-        "SELECT id, uuid FROM run INDEXED BY run_unfinished
+        "SELECT id FROM run INDEXED BY run_unfinished
          WHERE finished_at IS NULL AND id <= ?1 AND +tenant_id = ?2
            AND (?3 IS NULL OR application_id = ?3) AND (?4 IS NULL OR queue = ?4)
          ORDER BY id LIMIT ?5",
@@ -82,17 +110,11 @@ pub(super) fn cancel_all(
             scope.queue,
             sql_limit(limit)
         ],
-        |row| Ok((RunId(row.get(0)?), reference(row, 1)?)),
+        |row| Ok(RunId(row.get(0)?)),
     )?;
     let mut cancelled = Vec::with_capacity(runs.len());
-    for (run, reference) in runs {
-        if let Some(running) = cancel(tx, run, at)? {
-            cancelled.push(CancelledRun {
-                run,
-                reference,
-                running,
-            });
-        }
+    for run in runs {
+        cancelled.extend(cancel(tx, run, at)?);
     }
     Ok(cancelled)
 }

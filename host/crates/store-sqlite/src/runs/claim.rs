@@ -11,7 +11,7 @@ use store::{
     runs::{Claim, Claimed, RunHeader},
 };
 
-use super::{maybe_time, priority, reference, run_state, step_state, text, time, trace};
+use super::{maybe_time, priority, reference, run_state, step_state, text, time, trace, wait};
 use crate::transaction::{Tx, pack};
 
 pub(super) fn claim(tx: &mut Tx<'_>, claim: Claim) -> Result<Option<Claimed>> {
@@ -29,12 +29,16 @@ pub(super) fn claim(tx: &mut Tx<'_>, claim: Claim) -> Result<Option<Claimed>> {
     let Some((StepState::Ready, token, ready_at)) = step else {
         return Ok(None);
     };
+    let again = match token {
+        0 => None,
+        _ => wait::again(tx, id)?,
+    };
     let token = Token(token + 1);
     let (mut header, input, state) = tx
         .first(
             "SELECT uuid, tenant_id, application_id, application_revision,
                configuration_revision, pins, queue, priority, log_level, created_at, expires_at,
-               input, state, trace
+               input, state, trace, parent_run, parent_step
              FROM run WHERE id = ?1",
             [claim.key.run.0],
             |row| header(row, claim),
@@ -59,6 +63,7 @@ pub(super) fn claim(tx: &mut Tx<'_>, claim: Claim) -> Result<Option<Claimed>> {
     Ok(Some(Claimed {
         token,
         ready_at,
+        again,
         header,
     }))
 }
@@ -93,6 +98,7 @@ fn header(row: &Row<'_>, claim: Claim) -> rusqlite::Result<(RunHeader, i64, RunS
         expires_at: time(row, 10)?,
         input: Bytes::new(),
         trace: trace(row, 13)?,
+        parent: wait::parent_of(row, 14)?,
     };
     Ok((header, row.get(11)?, run_state(row, 12)?))
 }

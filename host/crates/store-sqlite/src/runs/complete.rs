@@ -12,7 +12,7 @@ use store::{
     runs::{Completed, Completion},
 };
 
-use super::{activate::Event, step_state};
+use super::{activate::Event, step_state, wait};
 use crate::transaction::{Tx, pack};
 
 /// What a run counts, and the attempt that ends.
@@ -35,16 +35,22 @@ pub(super) fn complete(tx: &mut Tx<'_>, end: &Completion) -> Result<Completed> {
     };
     let mut next = advance(&end.graph, end.key.step, end.state, &end.route, &mut event)?;
     let joined = |step: Ordinal| end.graph.inputs(step) > 1;
-    for &step in &next.skipped {
-        event.skip(step, joined(step))?;
+    for (step, state) in next.unexecuted() {
+        event.end_unexecuted(step, state, joined(step))?;
     }
     let claimed = event.start(&mut next.ready, end.claim, joined)?;
     let ended = counts
         .tally
-        .end(end.state, next.skipped.len())
+        .end(
+            end.graph.counted(end.key.step, end.state),
+            next.unexecuted_len(),
+        )
         .map_err(|error| Error::miscounted(end.key.run, error))?;
     let counted = (counts.seq, &counts.tally);
     update_run(event.tx, end.key.run, end.at, counted, ended)?;
+    if let (Some(_), Some(parent)) = (ended, end.parent) {
+        wait::child_ended(event.tx, parent, end.key.run)?;
+    }
     Ok(Completed::Stored {
         claimed,
         ready: next.ready,

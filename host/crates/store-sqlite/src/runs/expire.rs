@@ -24,7 +24,9 @@ pub(super) fn forget_runs(tx: &mut Tx<'_>, now: Timestamp, limit: usize) -> Resu
     tx.execute("DELETE FROM cache WHERE expires_at <= ?1", [now.0])?;
     let runs = tx.all(
         "SELECT id FROM run INDEXED BY run_expiry
-         WHERE expires_at <= ?1 AND finished_at IS NOT NULL LIMIT ?2",
+         WHERE expires_at <= ?1 AND finished_at IS NOT NULL AND NOT EXISTS (
+           SELECT 1 FROM run p WHERE p.id = run.parent_run AND p.finished_at IS NULL)
+         LIMIT ?2",
         params![now.0, sql_limit(limit)],
         |row| row.get::<_, i64>(0),
     )?;
@@ -39,7 +41,13 @@ pub(super) fn forget_runs(tx: &mut Tx<'_>, now: Timestamp, limit: usize) -> Resu
     for &run in &runs {
         let (first, last) = step_range(model::id::RunId(run));
         tx.execute("DELETE FROM step WHERE id BETWEEN ?1 AND ?2", [first, last])?;
-        tx.execute("DELETE FROM timer WHERE run_id = ?1", [run])?;
+        for sql in [
+            "DELETE FROM wait WHERE step_id BETWEEN ?1 AND ?2",
+            "DELETE FROM attempt WHERE step_id BETWEEN ?1 AND ?2",
+            "DELETE FROM child_end WHERE parent BETWEEN ?1 AND ?2",
+        ] {
+            tx.execute(sql, [first, last])?;
+        }
         tx.execute("DELETE FROM run WHERE id = ?1", [run])?;
     }
     Ok(runs.len())

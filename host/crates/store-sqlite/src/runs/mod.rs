@@ -15,9 +15,9 @@ use rusqlite::{Row, types::Type};
 use store::{
     Page, Result,
     runs::{
-        CancelScope, CancelledRun, Claim, Claimed, Completed, Completion, History, LogChunk,
-        LostStep, NewRun, Priority, ReadyStep, Revoked, RunFilter, RunSummary, Runs, StepSummary,
-        Submitted,
+        AttemptSummary, CancelScope, CancelledRun, Child, Claim, Claimed, Completed, Completion,
+        History, LogChunk, LostStep, NewRun, Priority, ReadyStep, Revoked, RunFilter, RunSummary,
+        Runs, StepSummary, Submitted, Suspended, Suspension, WaitSummary, Waits, Woken,
     },
 };
 
@@ -36,7 +36,8 @@ mod lost;
 mod pins;
 mod ready;
 mod revoke;
-mod submit;
+pub(crate) mod submit;
+mod wait;
 
 #[async_trait]
 impl Runs for SqliteStore {
@@ -80,7 +81,7 @@ impl Runs for SqliteStore {
             .await
     }
 
-    async fn cancel(&self, run: RunId, at: Timestamp) -> Result<Option<Vec<(StepKey, WorkerId)>>> {
+    async fn cancel(&self, run: RunId, at: Timestamp) -> Result<Vec<CancelledRun>> {
         self.writer
             .call(move |tx| cancel::cancel(tx, run, at))
             .await
@@ -165,6 +166,54 @@ impl Runs for SqliteStore {
         {}
         while self.writer.call(expire::give_back).await? {}
         Ok(forgotten)
+    }
+}
+
+#[async_trait]
+impl Waits for SqliteStore {
+    async fn suspend(&self, suspension: Suspension) -> Result<Suspended> {
+        self.writer
+            .call(move |tx| wait::suspend(tx, &suspension))
+            .await
+    }
+
+    async fn wake_due(&self, now: Timestamp, limit: usize) -> Result<Woken> {
+        self.writer
+            .call(move |tx| wait::wake_due(tx, now, limit))
+            .await
+    }
+
+    async fn settle(&self, parent: StepKey, at: Timestamp) -> Result<Option<ReadyStep>> {
+        self.writer
+            .call(move |tx| wait::settle(tx, parent, at))
+            .await
+    }
+
+    async fn unsettled(&self, limit: usize) -> Result<Vec<StepKey>> {
+        self.readers.call(move |c| wait::unsettled(c, limit)).await
+    }
+
+    async fn children(
+        &self,
+        parent: StepKey,
+        after: Option<RunId>,
+        limit: usize,
+    ) -> Result<Vec<Child>> {
+        self.readers
+            .call(move |c| wait::children(c, parent, after, limit))
+            .await
+    }
+
+    async fn depth(&self, run: RunId, limit: u32) -> Result<u32> {
+        self.readers.call(move |c| wait::depth(c, run, limit)).await
+    }
+
+    async fn waits(&self, run: RunId) -> Result<Vec<WaitSummary>> {
+        self.readers.call(move |c| wait::waits(c, run)).await
+    }
+
+    async fn attempts(&self, key: StepKey) -> Result<Vec<AttemptSummary>> {
+        self.readers.call(move |c| wait::attempts(c, key)).await
     }
 }
 
@@ -275,7 +324,7 @@ fn trace(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Context>> {
     Ok(bytes.and_then(Context::from_bytes))
 }
 
-fn reference(row: &Row<'_>, column: usize) -> rusqlite::Result<RunRef> {
+pub(crate) fn reference(row: &Row<'_>, column: usize) -> rusqlite::Result<RunRef> {
     let bytes: [u8; 16] = row.get(column)?;
     Ok(RunRef::from_uuid(uuid::Uuid::from_bytes(bytes)))
 }

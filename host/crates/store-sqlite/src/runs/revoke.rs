@@ -9,7 +9,7 @@ use model::{
 use rusqlite::params;
 use store::{Error, Result, runs::Revoked};
 
-use super::{activate::Event, complete::update_run, step_state};
+use super::{activate::Event, complete::update_run, step_state, wait};
 use crate::transaction::{Tx, pack};
 
 /// A step that has not ended, with what its run counts.
@@ -73,10 +73,7 @@ pub(super) fn revoke(
         "UPDATE step SET state = ?2, seq = ?3, finished_at = ?4 WHERE id = ?1",
         params![id, StepState::Cancelled.code(), found.seq, at.0],
     )?;
-    tx.execute(
-        "DELETE FROM timer WHERE run_id = ?1 AND step = ?2",
-        [key.run.0, i64::from(key.step.0)],
-    )?;
+    tx.execute("UPDATE wait SET due_at = NULL WHERE step_id = ?1", [id])?;
     let mut event = Event {
         tx,
         run: key.run,
@@ -86,14 +83,17 @@ pub(super) fn revoke(
     let cancelled = StepState::Cancelled;
     // What is cancelled makes nothing ready.
     let next = advance(graph, key.step, cancelled, &Route::All, &mut event)?;
-    for &step in &next.skipped {
-        event.skip(step, graph.inputs(step) > 1)?;
+    for (step, state) in next.unexecuted() {
+        event.end_unexecuted(step, state, graph.inputs(step) > 1)?;
     }
     let ended = found
         .tally
-        .end(cancelled, next.skipped.len())
+        .end(cancelled, next.unexecuted_len())
         .map_err(|error| Error::miscounted(key.run, error))?;
     update_run(event.tx, key.run, at, (found.seq, &found.tally), ended)?;
+    if ended.is_some() {
+        wait::run_ended(event.tx, key.run)?;
+    }
     Ok(Some(Revoked {
         token: found.token,
         worker,

@@ -10,7 +10,7 @@ use store::{
 use super::{activate::Event, reference};
 use crate::transaction::Tx;
 
-pub(super) fn submit(tx: &mut Tx<'_>, new: &NewRun) -> Result<Submitted> {
+pub(crate) fn submit(tx: &mut Tx<'_>, new: &NewRun) -> Result<Submitted> {
     if let Some(idempotency) = &new.idempotency
         && let Some(existing) = existing(tx, new, idempotency)?
     {

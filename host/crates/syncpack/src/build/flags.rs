@@ -20,7 +20,17 @@ const PLAIN: &str = "RUSTFLAGS";
 const SEPARATOR: &str = "\u{1f}";
 
 /// Adds the flags to a command of cargo that runs in `folder`.
-pub(super) fn add(cargo: &mut Command, folder: &Path, flags: &[String]) -> Result<(), Error> {
+/// `alone`: the variables speak of another build.
+pub(super) fn add(
+    cargo: &mut Command,
+    folder: &Path,
+    flags: &[String],
+    alone: bool,
+) -> Result<(), Error> {
+    if alone {
+        cargo.env_remove(PLAIN).env(ENCODED, flags.join(SEPARATOR));
+        return Ok(());
+    }
     let variable = |name: &str| match env::var_os(name) {
         None => Ok(String::new()),
         Some(value) => value

@@ -4,6 +4,7 @@ use axum::{extract::State, http::StatusCode};
 
 use crate::{
     audit::{Audit, Document},
+    endpoint::to_its_end,
     etag::Expect,
     extract::{Name, Who},
     problem::Answer,
@@ -34,10 +35,13 @@ pub(crate) async fn delete(
     Name(name): Name<String>,
     expect: Expect,
 ) -> Answer<StatusCode> {
-    api.engine
-        .delete_application(&caller, &name, expect.revision())
-        .await
-        .map_err(|error| refusal::conditional(error, expect != Expect::Anything))?;
-    audit.deleted(Document::Application, &name);
-    Ok(StatusCode::NO_CONTENT)
+    to_its_end(async move {
+        api.engine
+            .delete_application(&caller, &name, expect.revision())
+            .await
+            .map_err(|error| refusal::conditional(error, expect != Expect::Anything))?;
+        audit.deleted(Document::Application, &name);
+        Ok(StatusCode::NO_CONTENT)
+    })
+    .await
 }

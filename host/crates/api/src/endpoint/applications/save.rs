@@ -4,6 +4,7 @@ use axum::{extract::State, response::Response};
 
 use crate::{
     audit::{Audit, Document},
+    endpoint::to_its_end,
     etag::Expect,
     extract::{Args, Document as Text, Who},
     problem::Answer,
@@ -39,11 +40,14 @@ pub(crate) async fn save(
     expect: Expect,
     Text(document): Text,
 ) -> Answer<Response> {
-    let saved = api
-        .engine
-        .save_application(&caller, args.name.as_deref(), &document, expect.revision())
-        .await
-        .map_err(|error| refusal::conditional(error, expect != Expect::Anything))?;
-    audit.saved(Document::Application, &saved);
-    Ok(definition::saved(super::COLLECTION, saved))
+    to_its_end(async move {
+        let saved = api
+            .engine
+            .save_application(&caller, args.name.as_deref(), &document, expect.revision())
+            .await
+            .map_err(|error| refusal::conditional(error, expect != Expect::Anything))?;
+        audit.saved(Document::Application, &saved);
+        Ok(definition::saved(super::COLLECTION, saved))
+    })
+    .await
 }

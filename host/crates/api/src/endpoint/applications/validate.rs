@@ -33,12 +33,12 @@ pub(crate) async fn validate(
     Who(caller): Who,
     Document(document): Document,
 ) -> Answer<Json<Validation>> {
-    let (faults, warnings) = api
+    let found = api
         .engine
         .validate_application(caller.tenant, &document)
         .await?;
     Ok(Json(Validation {
-        faults: faults.into_iter().map(Into::into).collect(),
-        warnings: warnings.into_iter().map(Into::into).collect(),
+        faults: found.faults.into_iter().map(Into::into).collect(),
+        warnings: found.warnings.into_iter().map(Into::into).collect(),
     }))
 }

@@ -6,6 +6,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::{
     audit::Audit,
+    endpoint::to_its_end,
     extract::{Args, Who},
     problem::Answer,
     state::Shared,
@@ -43,7 +44,10 @@ pub(crate) async fn clear(
     audit: Audit,
     Args(args): Args<ClearArgs>,
 ) -> Answer<Json<Cleared>> {
-    let deleted = api.engine.cache_clear(caller.tenant, &args.prefix).await?;
-    audit.cache_deleted(&args.prefix, deleted);
-    Ok(Json(Cleared { deleted }))
+    to_its_end(async move {
+        let deleted = api.engine.cache_clear(caller.tenant, &args.prefix).await?;
+        audit.cache_deleted(&args.prefix, deleted);
+        Ok(Json(Cleared { deleted }))
+    })
+    .await
 }

@@ -4,6 +4,7 @@ use axum::{extract::State, http::StatusCode};
 
 use crate::{
     audit::Audit,
+    endpoint::to_its_end,
     extract::{Name, Who},
     problem::Answer,
     state::Shared,
@@ -25,7 +26,10 @@ pub(crate) async fn delete(
     audit: Audit,
     Name(key): Name<String>,
 ) -> Answer<StatusCode> {
-    api.engine.cache_delete(caller.tenant, &key).await?;
-    audit.cache_deleted(&key, 1);
-    Ok(StatusCode::NO_CONTENT)
+    to_its_end(async move {
+        api.engine.cache_delete(caller.tenant, &key).await?;
+        audit.cache_deleted(&key, 1);
+        Ok(StatusCode::NO_CONTENT)
+    })
+    .await
 }

@@ -4,6 +4,7 @@ use axum::{extract::State, response::Response};
 
 use crate::{
     audit::{Audit, Document},
+    endpoint::to_its_end,
     etag::{self, Expect},
     extract::{Document as Text, Name, Who},
     problem::Answer,
@@ -46,11 +47,14 @@ pub(crate) async fn put(
         let found = api.engine.configuration(caller.tenant, &name).await;
         etag::present("configuration object", &name, found)?;
     }
-    let saved = api
-        .engine
-        .save_configuration(&caller, Some(&name), &document, expect.revision())
-        .await
-        .map_err(|error| refusal::conditional(error, true))?;
-    audit.saved(Document::Configuration, &saved);
-    Ok(definition::saved(super::COLLECTION, saved))
+    to_its_end(async move {
+        let saved = api
+            .engine
+            .save_configuration(&caller, Some(&name), &document, expect.revision())
+            .await
+            .map_err(|error| refusal::conditional(error, true))?;
+        audit.saved(Document::Configuration, &saved);
+        Ok(definition::saved(super::COLLECTION, saved))
+    })
+    .await
 }

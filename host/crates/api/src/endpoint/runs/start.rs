@@ -12,9 +12,9 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::{
-    problem::{Answer, Problem},
+    problem::{Answer, FaultDocument, Problem},
     state::Shared,
-    view::run::{Accepted, RunWarning, RunWithSteps, href},
+    view::run::{Accepted, RunWithSteps, href},
 };
 
 /// The header that makes a request sent twice one run.
@@ -84,7 +84,11 @@ impl Wait {
         started: Started,
     ) -> Answer<Response> {
         let run = started.run;
-        let warnings = started.warnings.into_iter().map(RunWarning::from).collect();
+        let warnings = started
+            .warnings
+            .into_iter()
+            .map(FaultDocument::from)
+            .collect();
         let mut response = match self.0 {
             None => (StatusCode::ACCEPTED, Json(Accepted::new(run, warnings))).into_response(),
             Some(at_most) => {

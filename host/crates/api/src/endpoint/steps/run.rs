@@ -6,7 +6,10 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use crate::{
-    endpoint::runs::start::{Wait, WaitArgs},
+    endpoint::{
+        runs::start::{Wait, WaitArgs},
+        to_its_end,
+    },
     extract::{Args, JsonBody, Who},
     problem::Answer,
     state::Shared,
@@ -50,14 +53,17 @@ pub(crate) async fn run(
     JsonBody(body): JsonBody<StepRunBody>,
 ) -> Answer<Response> {
     let wait = Wait::of(&api, &args)?;
-    let run = api
-        .engine
-        .run_step(
-            &caller,
-            &body.name,
-            body.syncpack.as_deref(),
-            body.params.unwrap_or_default(),
-        )
-        .await?;
-    wait.answer(&api, &caller, run).await
+    let started = {
+        let (api, caller) = (api.clone(), caller.clone());
+        // It saves a document first.
+        to_its_end(async move {
+            let params = body.params.unwrap_or_default();
+            let syncpack = body.syncpack.as_deref();
+            Ok(api
+                .engine
+                .run_step(&caller, &body.name, syncpack, params)
+                .await?)
+        })
+    };
+    wait.answer(&api, &caller, started.await?).await
 }

@@ -49,7 +49,7 @@ pub(crate) async fn upload(
     audit: Audit,
     request: Request,
 ) -> Answer<Response> {
-    let Ok(_permit) = api.uploads.try_acquire() else {
+    let Ok(permit) = api.uploads.clone().try_acquire_owned() else {
         return Err(Problem::new(
             StatusCode::TOO_MANY_REQUESTS,
             code::BUSY,
@@ -58,9 +58,14 @@ pub(crate) async fn upload(
         .retry_after(5));
     };
     let file = receive(request, &api).await?;
-    let engine = api.engine.clone();
-    let pack = to_its_end(async move { Ok(engine.import_pack(&caller, file).await?) }).await?;
-    audit.syncpack("upload", &pack.name, &pack.version);
+    let pack = to_its_end(async move {
+        // The file is in memory until it is stored, whether or not the caller waits.
+        let _permit = permit;
+        let pack = api.engine.import_pack(&caller, file).await?;
+        audit.syncpack("upload", &pack.name, &pack.version);
+        Ok(pack)
+    })
+    .await?;
     let mut response = (StatusCode::CREATED, Json(SyncPack::new(&pack))).into_response();
     let href = format!("/api/v1/syncpacks/{}", part(&pack.name));
     if let Ok(location) = HeaderValue::from_str(&href) {

@@ -45,8 +45,9 @@ pub(crate) async fn cancel(
             AnyRef::Task(task) => {
                 api.engine.revoke(&caller, task).await?;
                 audit.cancelled("step", &task.to_string());
-                let (run, step) = api.engine.task_detail(caller.tenant, task).await?;
-                Task::Step(StepWithRun::new(run, step))
+                Task::Step(StepWithRun::new(
+                    api.engine.task_detail(caller.tenant, task).await?,
+                ))
             }
         })
     };

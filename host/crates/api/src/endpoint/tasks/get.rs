@@ -30,10 +30,9 @@ pub(crate) async fn get(
         AnyRef::Run(run) => Task::Run(RunWithSteps::new(
             api.engine.run_detail(caller.tenant, run).await?,
         )),
-        AnyRef::Task(task) => {
-            let (run, step) = api.engine.task_detail(caller.tenant, task).await?;
-            Task::Step(StepWithRun::new(run, step))
-        }
+        AnyRef::Task(task) => Task::Step(StepWithRun::new(
+            api.engine.task_detail(caller.tenant, task).await?,
+        )),
     };
     Ok(Json(task))
 }

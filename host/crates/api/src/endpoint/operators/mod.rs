@@ -1,0 +1,4 @@
+//! Operators of applications: conditions and transforms.
+
+pub(crate) mod preview;
+pub(crate) mod schema;

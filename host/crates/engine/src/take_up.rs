@@ -1,0 +1,145 @@
+//! Loading what a claimed step's run is pinned to, and what becomes of a step that cannot be
+//! executed.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use model::{
+    flow::{Graph, Route},
+    id::StepKey,
+    mask::Masker,
+    state::{RunState, StepState},
+};
+use store::runs::{Completed, Completion, RunHeader};
+
+use crate::{
+    Engine,
+    error::{Error, Result},
+    problem::Problem,
+    worker::{Chain, ClaimedStep},
+};
+
+impl Engine {
+    /// Loads what the run is pinned to, trying again while the store does not answer: the
+    /// step is claimed, and nobody else will take it up.
+    pub(crate) async fn take_up_patiently(
+        &self,
+        mut header: RunHeader,
+    ) -> Result<Chain, (RunHeader, Error)> {
+        let mut pause = Duration::from_millis(50);
+        loop {
+            match self.take_up(header).await {
+                Err((again, error)) if error.is_retryable() => {
+                    tracing::warn!(%error, run = %again.reference, "a run cannot be loaded yet");
+                    tokio::select! {
+                        () = tokio::time::sleep(pause) => {}
+                        () = self.stopped.cancelled() => return Err((again, error)),
+                    }
+                    pause = (pause * 2).min(Duration::from_secs(5));
+                    header = again;
+                }
+                other => return other,
+            }
+        }
+    }
+
+    /// Loads what the run is pinned to.
+    async fn take_up(&self, header: RunHeader) -> Result<Chain, (RunHeader, Error)> {
+        let load = async {
+            let runnable = self
+                .runnable_pinned(header.tenant, header.application_revision, header.pins)
+                .await?;
+            let configured = match header.configuration_revision {
+                Some(revision) => Some(self.configured_revision(revision).await?),
+                None => None,
+            };
+            let text = std::str::from_utf8(&header.input)
+                .map_err(|error| Error::Internal(error.to_string()))?;
+            let input = self.open_input(text)?;
+            let masker = input.masker(configured.as_deref())?;
+            Ok((runnable, configured, input.parameters, masker))
+        };
+        match load.await {
+            Ok((runnable, configured, parameters, masker)) => Ok(Chain {
+                trace: self.run_span(&header),
+                again: None,
+                header,
+                runnable,
+                configured,
+                parameters,
+                masker,
+                outputs: HashMap::new(),
+            }),
+            Err(error) => Err((header, error)),
+        }
+    }
+
+    /// The edges of a plan, asking again while the store does not answer.
+    pub(crate) async fn graph_patiently(&self, revision: i64) -> Option<Arc<Graph>> {
+        loop {
+            match self.graph_of(revision).await {
+                Ok(graph) => return graph,
+                Err(error) if error.is_retryable() => tokio::select! {
+                    () = tokio::time::sleep(Duration::from_millis(500)) => {}
+                    () = self.stopped.cancelled() => return None,
+                },
+                Err(_) => return None,
+            }
+        }
+    }
+
+    /// A claimed step that can neither be executed nor left to somebody else: it fails
+    /// with the reason. Where not even that can be stored, its run is cancelled rather
+    /// than left hanging.
+    pub(crate) async fn give_up(
+        &self,
+        header: &RunHeader,
+        attempt: ClaimedStep,
+        graph: Option<Arc<Graph>>,
+        error: &Error,
+    ) {
+        tracing::error!(%error, run = %header.reference, "a run cannot go on");
+        let known = graph.is_some();
+        let problem = Problem::permanent(error.code(), format!("the run cannot go on: {error}"));
+        let failure = Completion {
+            key: StepKey {
+                run: header.run,
+                step: attempt.step,
+            },
+            token: attempt.token,
+            state: StepState::Failed,
+            output: None,
+            // What is said about loading a run repeats no values.
+            error: Some(problem.to_json(&Masker::none())),
+            log: None,
+            at: self.now(),
+            graph: graph.unwrap_or_default(),
+            route: Route::All,
+            claim: None,
+            expires_at: header.expires_at,
+            parent: header.parent,
+        };
+        match self.persist(&failure, attempt.under).await {
+            Ok(Completed::Fenced) => return,
+            Ok(Completed::Stored {
+                ended: Some(state), ..
+            }) => {
+                metrics::get().run_ended(state.word());
+                self.trace_run(header, None, state, failure.at);
+                self.child_ended(header.parent);
+                return self.tell_ended(header.reference);
+            }
+            // Steps of other branches are executed, or fail in the same way.
+            Ok(_) if known => return,
+            // Nothing follows from an end whose edges are not known.
+            Ok(_) | Err(_) => {}
+        }
+        let stopped = self.stop_run(header.run, header.reference, "the service");
+        match stopped.await {
+            Ok(true) => self.trace_run(header, None, RunState::Cancelled, self.now()),
+            Ok(false) => {}
+            Err(error) => {
+                tracing::error!(%error, run = %header.reference, "nor can it be cancelled");
+            }
+        }
+    }
+}
