@@ -248,6 +248,7 @@ fn other_version(folder: &Path, version: &str) -> PathBuf {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one story, told in order")]
 fn going_on_and_back_says_what_changes() {
     let folder = support::folder();
     let service = support::serve(folder.path(), &[]);
@@ -331,6 +332,10 @@ fn going_on_and_back_says_what_changes() {
             "refused until it is active again: {}",
             support::SYNC
         )),
+        "{said}"
+    );
+    assert!(
+        said.contains(&format!("pfctl syncpack activate {pack} --version ")),
         "{said}"
     );
     service.stop().unwrap();

@@ -470,6 +470,8 @@ fn every_endpoint_refuses_bad_input_and_stores_nothing() {
         ("GET", "/api/v1/nothing", "PF-0406"),
         ("PATCH", "/api/v1/applications", "PF-0405"),
         ("PUT", "/healthz", "PF-0405"),
+        ("GET", "/api/v1/applications/a%00b", "PF-0400"),
+        ("GET", "/api/v1/runs?queue=a%00", "PF-0400"),
     ] {
         let response = client.send(method, path, &[], &[]).unwrap();
         assert_eq!(support::problem(&response, path)["code"], code);
@@ -512,6 +514,10 @@ fn documents_with_faults_are_refused_with_all_of_them() {
                 &["/app_variables"],
             ),
             (json!({"name": "n".repeat(1000), "steps": []}), &["/name"]),
+            (
+                json!({"name": "nul\u{0}x", "steps": []}),
+                &["/name", "control characters"],
+            ),
         ];
         for (document, causes) in applications {
             refused(&mut client, "applications", document, causes);

@@ -326,6 +326,19 @@ fn an_operator_is_previewed_on_data_and_on_a_run() {
             .contains("did you mean `equal`?"),
         "{wrong}"
     );
+    // Brackets in code end none of it, nor does what a condition has no use for do harm.
+    let nested = json!({"operator": {"operator": "transform", "output": "text",
+        "template": "{{ {'a': {'b': 1}}.a.b ~ ${x.y} }}"}, "data": {"x": {"y": "z"}}});
+    let made = client
+        .send_json("POST", "/api/v1/operators/preview", &nested)
+        .unwrap();
+    assert_eq!(made["data"], "1z", "{made}");
+    let stray = json!({"operator": {"operator": "condition", "output": 7,
+        "branches": [{"label": "yes", "when": {"equal": [1, 1]}, "steps": []}]}, "data": {}});
+    let made = client
+        .send_json("POST", "/api/v1/operators/preview", &stray)
+        .unwrap();
+    assert_eq!(made["data"]["branch"], "yes", "{made}");
     // Nothing was stored by any of them.
     assert_eq!(client.get("/api/v1/runs").unwrap(), before);
 
@@ -352,31 +365,94 @@ fn an_operator_is_previewed_on_data_and_on_a_run() {
     service.stop().unwrap();
 }
 
-/// A secret of the configuration object is masked in what a preview answers.
+/// Operators are given no secret, wherever it comes from: what they make of one, in reverse
+/// say, no mask would find.
 #[test]
-fn a_preview_shows_no_secret() {
+fn operators_are_given_no_secret() {
     let folder = support::folder();
     let service = support::serve(folder.path(), &[TRIAL]);
     let mut client = service.client().unwrap();
     let configuration = json!({"name": "acme", "configuration_data": [
-        {"name": "password", "value": "correct-horse-battery", "encrypted": true}]});
+        {"name": "password", "value": "correct-horse-battery", "encrypted": true},
+        {"name": "url", "value": "https://u:${config.password}@acme.example"},
+        {"name": "place", "value": "Vienna"}]});
     save(&mut client, "configurations", &configuration);
+    let variables = json!([
+        {"name": "token", "param_type": "secret"},
+        {"name": "derived", "value": "Bearer ${config.password}"}]);
+    let equal = |left: &str| {
+        json!({"operator": "condition", "branches": [
+            {"label": "yes", "when": {"equal": [left, "x"]}, "steps": ["then"]}]})
+    };
+    for operator in [
+        json!({"operator": "transform", "template": "{{ ${config.password} | reverse }}"}),
+        json!({"operator": "transform", "template": "a ${config.password}"}),
+        json!({"operator": "transform", "template": "{{ ${config.url} | length }}"}),
+        json!({"operator": "transform", "template": "{{ ${appvar.token} | reverse }}"}),
+        json!({"operator": "transform", "template": "{{ ${appvar.derived} | reverse }}"}),
+        equal("${config.password}"),
+    ] {
+        let mut named = operator.clone();
+        named["name"] = "op".into();
+        let application = json!({"name": "shows", "app_variables": variables, "steps": [
+            named, {"name": "then", "file": "Echo", "syncpack": "trial_pack"}]});
+        let saved = save(&mut client, "applications", &application);
+        assert_eq!(saved["faults"], json!([]), "{saved}");
+        let params = json!({"configuration": "acme", "token": "yrettab-esroh"});
+        let done = run(&mut client, "shows", &params);
+        let error = &step(&done, "op")["error"];
+        assert_eq!(error["code"], "PF-R016", "{operator}: {done}");
+        let id = done["task_id"].as_str().unwrap();
+        let data = client.get(&format!("/api/v1/tasks/{id}/data")).unwrap();
+        for secret in ["horse", "esroh"] {
+            assert!(!data.to_string().contains(secret), "{data}");
+        }
+        let body = json!({"operator": operator, "run": id});
+        let shown = client
+            .send_json("POST", "/api/v1/operators/preview", &body)
+            .unwrap();
+        assert_eq!(shown["error"]["code"], "PF-R016", "{operator}: {shown}");
+        if !operator.to_string().contains("appvar") {
+            let body = json!({"operator": operator, "data": {}, "configuration": "acme"});
+            let shown = client
+                .send_json("POST", "/api/v1/operators/preview", &body)
+                .unwrap();
+            assert_eq!(shown["error"]["code"], "PF-R016", "{operator}: {shown}");
+        }
+    }
     let body = json!({
-        "operator": {"operator": "transform", "template": "{{ ${config.password} }} {{ nope.nope }}", "output": "text"},
-        "configuration": "acme",
-    });
-    let failed = client
-        .send_json("POST", "/api/v1/operators/preview", &body)
-        .unwrap();
-    assert!(!failed.to_string().contains("horse"), "{failed}");
-    let body = json!({
-        "operator": {"operator": "transform", "template": "a ${config.password}"},
+        "operator": {"operator": "transform", "template": "in ${config.place}"},
         "configuration": "acme",
     });
     let made = client
         .send_json("POST", "/api/v1/operators/preview", &body)
         .unwrap();
-    assert_eq!(made["data"], "a ********");
+    assert_eq!(made["data"], "in Vienna");
+    service.stop().unwrap();
+}
+
+/// A condition that fails has chosen no branch, also where the run goes on behind it.
+#[test]
+fn a_failed_condition_chooses_no_branch() {
+    let folder = support::folder();
+    let service = support::serve(folder.path(), &[TRIAL]);
+    let mut client = service.client().unwrap();
+    let echo = |name: &str| json!({"name": name, "file": "Echo", "syncpack": "trial_pack"});
+    let application = json!({"name": "fails", "steps": [
+        {"name": "which", "operator": "condition", "task_on_error": "continue",
+            "output_to": ["always"], "branches": [
+                {"label": "a", "when": {"template": "{{ nope.nope.nope }}"}, "steps": ["one"]},
+                {"label": "b", "steps": ["other"]}]},
+        echo("one"), echo("other"), echo("always")]});
+    let saved = save(&mut client, "applications", &application);
+    assert_eq!(saved["faults"], json!([]), "{saved}");
+    let done = run(&mut client, "fails", &json!({}));
+    let states = ["which", "one", "other", "always"].map(|name| step(&done, name)["state"].clone());
+    assert_eq!(
+        json!(states),
+        json!(["warning", "not_taken", "not_taken", "success"]),
+        "{done}"
+    );
     service.stop().unwrap();
 }
 

@@ -435,6 +435,69 @@ async fn refuse_and_fill(pair: &Pair) {
     assert!(fill(query).await.is_err());
 }
 
+/// A run goes on where the one that should take its place is refused; what may have run and
+/// is forgotten is not filled.
+async fn nothing_is_ended_or_run_for_nothing(pair: &Pair) {
+    pair.end_all().await;
+    pair.clock.set(14 * HOUR);
+    let sync = pair.one.application(TENANT, "sync").await.unwrap();
+    let mut document: Value = serde_json::from_str(&sync.document).unwrap();
+    document["name"] = "changing".into();
+    pair.one
+        .save_application(&pair.caller, None, &document.to_string(), None)
+        .await
+        .unwrap();
+    let schedule = json!({"application_id": "changing", "entry_id": "kept", "frequency": 600,
+        "overlap": "cancel"});
+    pair.one
+        .save_schedule(&pair.caller, None, &schedule.to_string(), None, false)
+        .await
+        .unwrap();
+    pair.clock.set(14 * HOUR + 600);
+    pair.both().await;
+    document["app_variables"] = json!([{"name": "needed", "required": true}]);
+    pair.one
+        .save_application(&pair.caller, None, &document.to_string(), None)
+        .await
+        .unwrap();
+    pair.clock.set(14 * HOUR + 1200);
+    // The other may not have heard of the change yet.
+    pair.one.fire_due().await.unwrap();
+    let query = OccurrencesQuery {
+        limit: 9,
+        ..OccurrencesQuery::default()
+    };
+    let page = pair.one.occurrences(TENANT, "kept", &query).await.unwrap();
+    let outcomes: Vec<_> = page.items.iter().map(|one| one.outcome).collect();
+    assert_eq!(outcomes, [Outcome::Failed, Outcome::Started]);
+    let state = pair.state(page.items[1].run.unwrap()).await;
+    assert_eq!(state, RunState::Queued);
+
+    pair.save("old", json!({"cron": "0 * * * *"})).await;
+    pair.clock.set(18 * HOUR + MINUTE);
+    let time = |hour: i64| Timestamp::from_seconds(START + hour * HOUR);
+    pair.store
+        .replace_fact("schedules.forgotten", &time(17).0.to_string())
+        .await
+        .unwrap();
+    let fill = |from, until| {
+        let query = BackfillQuery {
+            from: time(from),
+            until: time(until),
+            preview: true,
+        };
+        pair.one.backfill_schedule(&pair.caller, "old", query)
+    };
+    // Before it was saved, since what is recorded, and between.
+    assert_eq!(fill(12, 14).await.unwrap().run, [12, 13, 14].map(time));
+    assert_eq!(fill(17, 18).await.unwrap().run, [17, 18].map(time));
+    let refused = fill(14, 18).await.unwrap_err();
+    assert!(
+        refused.to_string().contains("not recorded any more"),
+        "{refused}"
+    );
+}
+
 /// Saving keeps the phase and what is due; resting does not add up.
 async fn edit_and_rest(pair: &Pair) {
     pair.clock.set(20 * HOUR);
@@ -534,6 +597,7 @@ async fn all(pair: &Pair) {
     set_the_clock(pair).await;
     overlap(pair).await;
     refuse_and_fill(pair).await;
+    nothing_is_ended_or_run_for_nothing(pair).await;
     edit_and_rest(pair).await;
     come_with_a_pack(pair).await;
 }

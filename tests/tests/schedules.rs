@@ -469,6 +469,12 @@ fn pfctl_tells_what_became_of_occurrences() {
         history.contains("there is no configuration object `none such`"),
         "{history}"
     );
+    // Whoever looks at it sees it without looking for it.
+    let shown = well(&["show", "wrong"]);
+    assert!(
+        shown.contains("failed: ") && shown.contains("`none such`"),
+        "{shown}"
+    );
     well(&["delete", "wrong", "nightly"]);
     let output = pfctl(&service, &["schedule", "show", "nightly"]);
     assert_eq!(output.status.code(), Some(3));

@@ -241,12 +241,16 @@ fn documents_with_slips(service: &Service, client: &mut Client) {
 }
 
 /// What would show or lose a secret is refused, and what is stored stays as it is.
+#[expect(clippy::too_many_lines, reason = "one slip after the other")]
 fn configurations_with_slips(client: &mut Client) {
     let path = "/api/v1/configurations/kept";
     let variable = json!({"name": "pw", "value": "s3cretpassw0rd", "encrypted": true});
     let document = json!({"name": "kept", "configuration_data": [variable]});
     support::save(client, "configurations", &document);
     let before = client.get(path).unwrap();
+    let sealed = before["configuration_data"][0]["value"].clone();
+    assert!(sealed.as_str().unwrap().starts_with("pfenc:"), "{before}");
+    let only = |variable: Value| json!({"name": "kept", "configuration_data": [variable]});
     let shown = json!({"name": "pw", "value": "s3cretpassw0rd", "encryptd": true});
     let guarded = |value: &str| {
         let secret = json!({"name": "pw", "value": value, "encrypted": true});
@@ -277,6 +281,37 @@ fn configurations_with_slips(client: &mut Client) {
             "/configuration_dta",
             "did you mean `configuration_data`?",
         ),
+        // An export that comes back without what makes its ciphertext a secret.
+        (
+            only(json!({"name": "pw", "value": sealed})),
+            "PF-C008",
+            "/configuration_data/pw",
+            "not marked as encrypted",
+        ),
+        (
+            only(json!({"name": "pw", "value": sealed, "encrypted": false})),
+            "PF-C008",
+            "/configuration_data/pw",
+            "not marked as encrypted",
+        ),
+        (
+            only(json!({"name": "pw", "value": "An0therSecret"})),
+            "PF-C014",
+            "/configuration_data/pw",
+            "does not say so any more",
+        ),
+        (
+            only(json!({"name": "pw", "encrypted": true})),
+            "PF-C014",
+            "/configuration_data/pw",
+            "the stored secret would be lost",
+        ),
+        (
+            only(json!({"name": "pw", "value": null, "encrypted": true})),
+            "PF-C014",
+            "/configuration_data/pw",
+            "the stored secret would be lost",
+        ),
         (
             json!({"name": "kept"}),
             "PF-C012",
@@ -298,6 +333,10 @@ fn configurations_with_slips(client: &mut Client) {
         assert!(one["message"].as_str().unwrap().contains(words), "{one}");
         assert_eq!(client.get(path).unwrap(), before, "{code}");
     }
+    // Whoever means it empties it, or makes it public.
+    support::save(client, "configurations", &guarded(""));
+    let open = only(json!({"name": "pw", "value": "public", "encrypted": false}));
+    support::save(client, "configurations", &open);
 }
 
 fn every_fault_at_once(service: &Service, client: &mut Client) {

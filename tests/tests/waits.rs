@@ -132,6 +132,25 @@ fn failures(client: &mut Client) {
     assert_eq!(output(client, &done, "mend"), "teapot");
     assert_eq!(output(client, &done, "last"), json!({"mend": "teapot"}));
 
+    // What it reads besides brings it not to life where nothing fails.
+    for (name, file, expected) in [
+        ("well", "Echo", ["success", "success", "not_taken"]),
+        ("badly", "Fail", ["success", "failed", "success"]),
+    ] {
+        save_steps(
+            client,
+            name,
+            json!([
+                {"name": "fetch", "file": "Echo", "value": 7},
+                {"name": "try", "file": file, "data_from": ["fetch"], "task_on_error": ["mend"]},
+                {"name": "mend", "file": "Gather", "data_from": ["fetch"]},
+            ]),
+        );
+        let done = run(client, name, &json!({}));
+        let states = ["fetch", "try", "mend"].map(|name| step(&done, name)["state"].clone());
+        assert_eq!(json!(states), json!(expected), "{done}");
+    }
+
     save_steps(
         client,
         "goes_on",
@@ -338,6 +357,11 @@ fn a_child_of_an_earlier_attempt_counts_for_that_one() {
     save_steps(
         &mut client,
         "child",
+        json!([{"name": "hold", "file": "Hold", "key": "go"}]),
+    );
+    save_steps(
+        &mut client,
+        "late",
         json!([{"name": "echo", "file": "Echo"}]),
     );
     save_steps(
@@ -345,7 +369,7 @@ fn a_child_of_an_earlier_attempt_counts_for_that_one() {
         "held",
         json!([{"name": "hold", "file": "Hold", "key": "free"}]),
     );
-    let mut calls = calls("child", 3);
+    let mut calls: Value = (0..3).map(|_| json!({"application": "child"})).collect();
     for name in ["held", "late"] {
         let call = json!({"application": name});
         calls.as_array_mut().unwrap().push(call);
@@ -360,6 +384,17 @@ fn a_child_of_an_earlier_attempt_counts_for_that_one() {
     );
     let id = start(&mut client, "parent", &json!({}));
     // The last child is refused when the first ones have ended.
+    until("the wait for the first children", || {
+        let run = task(&mut client, &id);
+        (step(&run, "launch")["state"] == "waiting").then_some(())
+    });
+    pfctl_well(&service, &["application", "delete", "late"]);
+    save_steps(
+        &mut client,
+        "go",
+        json!([{"name": "release", "file": "Release", "key": "go"}]),
+    );
+    run(&mut client, "go", &json!({}));
     until("the wait for another attempt", || {
         let run = task(&mut client, &id);
         (step(&run, "launch")["waits_for"]["kind"] == "retry").then_some(())

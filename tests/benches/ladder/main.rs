@@ -5,6 +5,7 @@
 
 mod cluster;
 mod figure;
+mod flow;
 mod load;
 mod machine;
 mod pace;
@@ -27,7 +28,7 @@ use crate::figure::{Bench, Figure};
 type Measure = fn(&mut Bench) -> anyhow::Result<()>;
 
 /// All rungs in the order in which they are measured and printed, and what measures them.
-const RUNGS: [(&[&str], Measure); 12] = [
+const RUNGS: [(&[&str], Measure); 14] = [
     (&["wasm_call"], wasm::rung),
     (&["wasm_condition", "wasm_transform"], wasm::operators),
     (
@@ -55,6 +56,11 @@ const RUNGS: [(&[&str], Measure); 12] = [
         service::memory,
     ),
     (&["schedules_5k"], schedules::embedded),
+    (
+        &["fan_out_1k", "chain_500", "children_1k"],
+        flow::wide_and_long,
+    ),
+    (&["parents_10k"], flow::parents),
 ];
 
 /// The same for a cluster on PostgreSQL and Redis.

@@ -234,7 +234,13 @@ async fn stored(client: &Client, name: &str, count: u16) -> Result<Value, Failur
 }
 
 async fn show(session: &Session, name: &str) -> Result<Exit, Failure> {
-    let found = stored(&session.client()?, name, 5).await?;
+    let client = session.client()?;
+    let mut found = stored(&client, name, 5).await?;
+    let newest = client
+        .list(&["schedules", name, "occurrences"], &[], 1)
+        .await?;
+    // A schedule of which every occurrence is refused is to look like none that is new.
+    found["latest"] = newest.into_iter().next().unwrap_or_default();
     session.output.result(&found, |one| {
         let document = &one["document"];
         let last = match started(&one["last_run"]) {
@@ -263,6 +269,7 @@ async fn show(session: &Session, name: &str) -> Result<Exit, Failure> {
             ("catch up", or(&document["catch_up"], "last")),
             ("runs", text(&one["total_runs"])),
             ("last run", last),
+            ("latest", latest(&one["latest"])),
             ("revision", text(&one["revision"])),
             (
                 "edited",
@@ -274,6 +281,18 @@ async fn show(session: &Session, name: &str) -> Result<Exit, Failure> {
         facts(&pairs)
     });
     Ok(Exit::Success)
+}
+
+/// What became of the newest occurrence.
+fn latest(occurrence: &Value) -> String {
+    if occurrence.is_null() {
+        return String::new();
+    }
+    let (due, outcome) = (time(&occurrence["due"]), text(&occurrence["outcome"]));
+    match text(&occurrence["reason"]) {
+        none if none.is_empty() => format!("{due} {outcome}"),
+        reason => format!("{due} {outcome}: {reason}"),
+    }
 }
 
 fn or(value: &Value, default: &str) -> String {

@@ -89,6 +89,10 @@ async fn answer(api: &Shared, request: Request, next: Next) -> Response {
         .retry_after(1)
         .into_response();
     };
+    if holds_nul(request.uri()) {
+        return Problem::unreadable("the address holds a NUL character (`%00`): no name does")
+            .into_response();
+    }
     match AssertUnwindSafe(next.run(request)).catch_unwind().await {
         Ok(response) => response,
         Err(panic) => {
@@ -99,6 +103,12 @@ async fn answer(api: &Shared, request: Request, next: Next) -> Response {
             Problem::internal(&format!("panic: {}", what.unwrap_or_default())).into_response()
         }
     }
+}
+
+/// Whether a name in the address holds what no store keeps in a text.
+fn holds_nul(uri: &Uri) -> bool {
+    uri.path_and_query()
+        .is_some_and(|whole| whole.as_str().contains("%00"))
 }
 
 fn note(response: &Response, started: Instant) {
@@ -214,6 +224,14 @@ pub(crate) async fn no_method(method: axum::http::Method, uri: Uri) -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_with_a_nul_is_told() {
+        let holds = |text: &'static str| holds_nul(&Uri::from_static(text));
+        assert!(holds("/api/v1/applications/a%00b") && holds("/api/v1/runs?queue=a%00"));
+        // A percent sign that is one, with two noughts behind it.
+        assert!(!holds("/api/v1/applications/a%2500") && !holds("/healthz"));
+    }
 
     #[test]
     fn a_callers_id_is_kept_if_it_is_one() {

@@ -6,7 +6,6 @@ use bytes::Bytes;
 use model::{
     flow::Route,
     id::{Ordinal, Token},
-    on_error::OnError,
     plan::{PlannedStep, Scope},
     policy::OnWorkerLost,
     state::{StepState, WaitKind},
@@ -20,7 +19,7 @@ use crate::{
     call::Handles,
     error::Result,
     lost::worker_lost,
-    problem::{Problem, failure_data, masked_output},
+    problem::{Problem, failure, masked_output},
     worker::Chain,
 };
 
@@ -51,7 +50,14 @@ impl Engine {
         token: Token,
     ) -> Option<End> {
         let entry = self.running.begin(chain.key(step));
+        chain.began = self.clock.now();
         if chain.waited_for(WaitKind::Children) {
+            let planned = chain.runnable.plan.step(step);
+            let lost = chain.lost(token);
+            let refused = planned.and_then(|planned| self.check_attempt(planned, lost).err());
+            if let Some(Refused::Failed(problem)) = refused {
+                return Some(self.end(chain, step, token, Err(*problem), Vec::new()));
+            }
             return self.resume_parent(chain, step, token, &entry.cancel).await;
         }
         let limits = Limits::new(chain, step, &self.settings);
@@ -156,7 +162,7 @@ impl Engine {
 
     /// Stores what a stopped attempt had logged, and why it was stopped. Its step has
     /// ended, or is executed again by whoever takes it up.
-    async fn stop_attempt(
+    pub(crate) async fn stop_attempt(
         &self,
         chain: &Chain,
         step: Ordinal,
@@ -207,6 +213,7 @@ impl Engine {
                 run: &chain.parameters,
                 configuration: chain.configured.as_deref().map(|one| &one.resolved),
                 outputs: chain,
+                secret: &chain.secret,
                 secrets: &handles,
                 limit: Scope::LIMIT,
             })
@@ -303,7 +310,11 @@ impl Engine {
                 );
                 (StepState::Failed, None, Some(problem.to_json(masker)))
             }
-            Err(problem) => self.failure(chain, step, &problem),
+            Err(problem) => {
+                let error = problem.to_json(masker);
+                let (state, output) = failure(chain.on_error(step), &error);
+                (state, output, Some(error))
+            }
         };
         Completion {
             key: chain.key(step),
@@ -322,31 +333,6 @@ impl Engine {
     }
 }
 
-impl Engine {
-    /// How a step ends that failed for good. Where something follows all the same, its data
-    /// says why it failed.
-    #[expect(clippy::unused_self, reason = "reads like the other ends")]
-    fn failure(
-        &self,
-        chain: &Chain,
-        step: Ordinal,
-        problem: &Problem,
-    ) -> (StepState, Option<Bytes>, Option<Bytes>) {
-        let error = problem.to_json(&chain.masker);
-        let on_error = chain
-            .runnable
-            .plan
-            .step(step)
-            .map(|planned| planned.on_error);
-        let state = match on_error.unwrap_or_default() {
-            OnError::Fail => return (StepState::Failed, None, Some(error)),
-            OnError::Continue => StepState::Warning,
-            OnError::Steps => StepState::Failed,
-        };
-        (state, Some(failure_data(&error)), Some(error))
-    }
-}
-
 /// The successors that go on: all but behind a condition that has chosen.
 fn routed(
     planned: &PlannedStep,
@@ -356,17 +342,22 @@ fn routed(
         .operator
         .as_ref()
         .and_then(|one| one.routing.as_ref());
-    let (Some(routing), Ok(runtime::Outcome::Output { data, .. })) = (routing, &result) else {
+    let Some(routing) = routing else {
         return (result, Route::All);
     };
-    if let Some(route) = routing.route_of(data) {
+    let route = match &result {
+        Ok(runtime::Outcome::Output { data, .. }) => routing.route_of(data),
+        Ok(_) => None,
+        Err(_) => return (result, planned.route_of_failure()),
+    };
+    if let Some(route) = route {
         return (result, route);
     }
     let problem = Problem::permanent(
         "condition",
         "the built-in SyncPack answered no branch of this condition",
     );
-    (Err(problem), Route::All)
+    (Err(problem), planned.route_of_failure())
 }
 
 /// Why an attempt does not execute.

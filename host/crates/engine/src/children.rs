@@ -14,8 +14,9 @@ use model::{
     state::WaitKind,
 };
 use serde_json::Value;
-use store::runs::Suspension;
+use store::runs::{Parent, Suspension};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 use vault::Purpose;
 
 use self::{
@@ -121,11 +122,15 @@ impl Engine {
         let until = (ended + parallel).clamp(started, request.children.len());
         let new = request.children.get(started..until).unwrap_or_default();
         let accepted = tokio::select! {
-            accepted = self.accept_children(chain, step, started, new) => accepted,
-            () = cancel.cancelled() => return None,
+            accepted = self.accept_children(chain, (step, token), request, (started, until)) => accepted,
+            () = cancel.cancelled() => Ok(None),
         };
         let references = match accepted {
-            Ok(references) => references,
+            Ok(Some(references)) => references,
+            Ok(None) => {
+                self.stop_attempt(chain, step, token, lines).await;
+                return None;
+            }
             Err(problem) => return Some(self.end_of(chain, step, token, problem, lines)),
         };
         if !new.is_empty() {
@@ -166,7 +171,7 @@ impl Engine {
         let detail = if started > 0 {
             None
         } else {
-            match self.sealed_detail(chain, text) {
+            match self.sealed_detail(text) {
                 Ok(detail) => Some(detail.into()),
                 Err(problem) => return Some(self.end_of(chain, step, token, *problem, lines)),
             }
@@ -201,15 +206,9 @@ impl Engine {
         }
     }
 
-    /// What the store keeps of a request: sealed where it holds a secret.
-    fn sealed_detail(
-        &self,
-        chain: &Chain,
-        text: &str,
-    ) -> std::result::Result<String, Box<Problem>> {
-        if chain.masker.found_in_json(text).is_empty() {
-            return Ok(text.to_owned());
-        }
+    /// What the store keeps of a request: its parameters may hold secrets that nobody knows
+    /// to be some.
+    fn sealed_detail(&self, text: &str) -> std::result::Result<String, Box<Problem>> {
         self.vault
             .seal(text, Purpose::RunParameter)
             .map_err(|error| Box::new(Problem::permanent("internal", error.to_string())))
@@ -229,17 +228,28 @@ impl Engine {
         Ok(secrecy::ExposeSecret::expose_secret(&opened).to_owned())
     }
 
-    /// Accepts children; each of them was accepted before, if the step is executed again.
+    /// Accepts the children of these places; each of them was accepted before, if the step is
+    /// executed again. `None`: the attempt runs no more.
     async fn accept_children(
         &self,
         chain: &Chain,
-        step: Ordinal,
-        first: usize,
-        calls: &[Call],
-    ) -> std::result::Result<Vec<RunRef>, Problem> {
+        attempt: (Ordinal, Token),
+        request: &Request,
+        (first, until): (usize, usize),
+    ) -> std::result::Result<Option<Vec<RunRef>>, Problem> {
+        let calls = request.children.get(first..until).unwrap_or_default();
         let mut pause = Duration::from_millis(50);
         loop {
-            match self.try_to_accept(chain, step, first, calls).await {
+            // All are looked at before one starts.
+            let looked_at = match first {
+                0 => self.look_at_children(chain, &request.children).await,
+                _ => Ok(()),
+            };
+            let tried = match looked_at {
+                Ok(()) => self.try_to_accept(chain, attempt, first, calls).await,
+                Err(refused) => Err(refused),
+            };
+            match tried {
                 Ok(references) => return Ok(references),
                 Err(Refused::Failed(problem)) => return Err(problem),
                 Err(Refused::Later(error)) => {
@@ -251,15 +261,14 @@ impl Engine {
         }
     }
 
-    async fn try_to_accept(
+    /// Refuses a request of which one child cannot run.
+    async fn look_at_children(
         &self,
         chain: &Chain,
-        step: Ordinal,
-        first: usize,
         calls: &[Call],
-    ) -> std::result::Result<Vec<RunRef>, Refused> {
+    ) -> std::result::Result<(), Refused> {
         if calls.is_empty() {
-            return Ok(Vec::new());
+            return Ok(());
         }
         let above = self
             .store
@@ -274,31 +283,68 @@ impl Engine {
                 ),
             )));
         }
-        // All are looked at before one starts.
-        let mut prepared = Vec::with_capacity(calls.len());
         for (at, call) in calls.iter().enumerate() {
-            prepared.push(self.prepare_child(chain, first + at, call).await?);
+            let (runnable, request, _) = self.prepare_child(chain, at, call).await?;
+            self.can_run(chain.header.tenant, &runnable, &request)
+                .await
+                .map_err(|error| named(error, at))?;
+            // Many that need no answer of the store would hold this thread.
+            tokio::task::consume_budget().await;
         }
-        let mut accepting = Vec::with_capacity(prepared.len());
-        for (at, (runnable, request, secret)) in prepared.into_iter().enumerate() {
-            let origin = Origin {
-                tenant: chain.header.tenant,
-                trigger: format!("run:{}", chain.header.reference).into(),
-                trace: chain.trace.clone(),
-                parent: Some((chain.key(step), child_key(chain, step, first + at))),
-            };
-            let accepted = self.accept_from(origin, runnable, request, secret, None);
-            accepting.push(accepted.boxed());
+        Ok(())
+    }
+
+    async fn try_to_accept(
+        &self,
+        chain: &Chain,
+        (step, token): (Ordinal, Token),
+        first: usize,
+        calls: &[Call],
+    ) -> std::result::Result<Option<Vec<RunRef>>, Refused> {
+        let mut accepting = Vec::with_capacity(calls.len());
+        for (at, call) in calls.iter().enumerate() {
+            accepting.push(
+                self.accept_child(chain, (step, token), first + at, call)
+                    .boxed(),
+            );
         }
         let accepted: Vec<_> = futures::stream::iter(accepting)
             .buffered(TOGETHER)
             .collect()
             .await;
-        let mut references = Vec::with_capacity(accepted.len());
-        for one in accepted {
-            references.push(one?.run);
-        }
-        Ok(references)
+        accepted.into_iter().collect()
+    }
+
+    /// Accepts one child, to the end even when the attempt is stopped meanwhile.
+    async fn accept_child(
+        &self,
+        chain: &Chain,
+        (step, token): (Ordinal, Token),
+        at: usize,
+        call: &Call,
+    ) -> std::result::Result<Option<RunRef>, Refused> {
+        let (runnable, request, secret) = self.prepare_child(chain, at, call).await?;
+        let parent = Parent {
+            key: chain.key(step),
+            token,
+        };
+        let origin = Origin {
+            tenant: chain.header.tenant,
+            trigger: format!("run:{}", chain.header.reference).into(),
+            trace: chain.trace.clone(),
+            parent: Some((parent, child_key(chain, step, at))),
+        };
+        let engine = self.clone();
+        let accepting = async move {
+            engine
+                .accept_from(origin, runnable, request, secret, None)
+                .await
+        };
+        let accepted = tokio::spawn(accepting.in_current_span())
+            .await
+            .unwrap_or_else(|error| Err(Error::Internal(error.to_string())));
+        let accepted = accepted.map_err(|error| named(error, at))?;
+        Ok(accepted.map(|started| started.run))
     }
 
     /// What a child runs, with the packs that its parent is pinned to, and which of its
@@ -309,27 +355,12 @@ impl Engine {
         at: usize,
         call: &Call,
     ) -> std::result::Result<(Arc<Runnable>, RunRequest, Vec<Box<str>>), Refused> {
-        let named = |error: Error| match error {
-            Error::CannotRun {
-                application,
-                mut faults,
-            } => {
-                for fault in &mut faults {
-                    fault.at = format!("/children/{at}: {}", fault.at);
-                }
-                Error::CannotRun {
-                    application,
-                    faults,
-                }
-            }
-            other => other,
-        };
         let params = call.params.as_ref().map_or("{}", |params| params.get());
-        let request = parse_params(&call.application, params).map_err(named)?;
+        let request = parse_params(&call.application, params).map_err(|error| named(error, at))?;
         let runnable = self
             .runnable_of_child(chain, &call.application)
             .await
-            .map_err(named)?;
+            .map_err(|error| named(error, at))?;
         let secret = request
             .parameters
             .iter()
@@ -407,6 +438,25 @@ impl Engine {
             attributes: None,
         };
         self.end(chain, step, token, Ok(outcome), lines)
+    }
+}
+
+/// The same, with the place of the child that it is about.
+fn named(error: Error, at: usize) -> Error {
+    match error {
+        Error::CannotRun {
+            application,
+            mut faults,
+        } => {
+            for fault in &mut faults {
+                fault.at = format!("/children/{at}: {}", fault.at);
+            }
+            Error::CannotRun {
+                application,
+                faults,
+            }
+        }
+        other => other,
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use model::id::{Ordinal, StepKey, WorkerId};
-use store::runs::{Completed, Completion, Priority};
+use store::runs::{Completed, Completion, Priority, RunHeader};
 
 use crate::{
     Engine,
@@ -28,6 +28,7 @@ impl Engine {
     /// is refused too. `under`: the number of this process that the attempt was claimed for.
     pub(crate) async fn commit(
         &self,
+        chain: &Chain,
         completion: &Completion,
         under: WorkerId,
     ) -> Option<Completed> {
@@ -35,7 +36,8 @@ impl Engine {
             Ok(completed) => Some(completed),
             Err(error) => {
                 let message = format!("the result could not be stored: {error}");
-                let failed = completion.failed(&Problem::permanent("not-stored", message));
+                let problem = Problem::permanent("not-stored", message);
+                let failed = completion.failed(&problem, chain.on_error(completion.key.step));
                 self.persist(&failed, under).await.ok()
             }
         }
@@ -97,7 +99,7 @@ impl Engine {
         };
         match self.persist(&failure, under).await {
             Ok(Completed::Stored { ready, ended, .. }) => {
-                self.pass_on(chain, &ready).await;
+                self.pass_on(&chain.header, &ready).await;
                 if let Some(state) = ended {
                     metrics::get().run_ended(state.word());
                     self.child_ended(chain.header.parent);
@@ -109,16 +111,18 @@ impl Engine {
         }
     }
 
-    pub(crate) async fn pass_on(&self, chain: &Chain, ready: &[Ordinal]) {
+    /// Puts what became ready with the end of a step on the queue.
+    pub(crate) async fn pass_on(&self, run: &RunHeader, ready: &[Ordinal]) {
         // One that drains leaves them to the others, or to its next start.
         if ready.is_empty() || (self.settings.exclusive && self.draining.is_cancelled()) {
             return;
         }
-        let keys: Vec<StepKey> = ready.iter().map(|&step| chain.key(step)).collect();
-        let high = chain.header.priority == Priority::High;
-        if let Err(error) = self.queue.enqueue(&chain.header.queue, high, &keys).await {
+        let key = |&step| StepKey { run: run.run, step };
+        let keys: Vec<StepKey> = ready.iter().map(key).collect();
+        let high = run.priority == Priority::High;
+        if let Err(error) = self.queue.enqueue(&run.queue, high, &keys).await {
             // The steps are ready in the store; the next start puts them on the queue.
-            tracing::warn!(%error, run = %chain.header.reference, "ready steps could not be queued");
+            tracing::warn!(%error, run = %run.reference, "ready steps could not be queued");
         }
     }
 }

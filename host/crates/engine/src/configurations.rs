@@ -45,6 +45,47 @@ fn too_short(configuration: &mut Configuration) -> Vec<Fault> {
         .collect()
 }
 
+/// Slips that would lose a secret: its ciphertext would count as the value where the variable
+/// is not marked as encrypted any more, and nothing would where no value is given.
+fn lost_secrets(configuration: &Configuration, before: Option<&Definition>) -> Vec<Fault> {
+    let before = before.and_then(|before| Configuration::parse(&before.document).ok());
+    let had = |name: &str| {
+        let variable = before.as_ref()?.variable(name)?;
+        (variable.encrypted && !variable.value.is_null()).then_some(())
+    };
+    let faults = configuration.variables().filter_map(|variable| {
+        let name = variable.name;
+        let (code, message) = match variable.value {
+            Value::String(text) if !variable.encrypted && vault::claims_to_be_ours(text) => (
+                code::SEALED,
+                format!(
+                    "the value of `{name}` is ciphertext, and the variable is not marked as encrypted: add `\"encrypted\": true` to keep the secret, or give the value itself"
+                ),
+            ),
+            Value::Null if variable.encrypted && had(name).is_some() => (
+                code::NO_SECRET,
+                format!(
+                    "`{name}` has no value: saved, the stored secret would be lost; send its ciphertext as a GET answers it to keep it, a new value, or `\"\"` to empty it"
+                ),
+            ),
+            // Said in so many words, it is meant.
+            _ if !variable.encrypted && !variable.marked && had(name).is_some() => (
+                code::NO_SECRET,
+                format!(
+                    "`{name}` is stored as encrypted, and does not say so any more: add `\"encrypted\": true`, or `\"encrypted\": false` to show its value to everybody from now on"
+                ),
+            ),
+            _ => return None,
+        };
+        Some(Fault {
+            code: code.to_owned(),
+            at: format!("/configuration_data/{name}"),
+            message,
+        })
+    });
+    faults.collect()
+}
+
 impl Engine {
     /// Saves a configuration object under `name`, or under the document's own. Plain
     /// values of encrypted variables are sealed; our own ciphertext is kept.
@@ -89,6 +130,7 @@ impl Engine {
             .await?;
         self.refuse_foreign(&mut configuration, before.as_ref(), &mut errors)
             .await?;
+        errors.extend(lost_secrets(&configuration, before.as_ref()));
         changed |= self.seal_values(&mut configuration, &mut errors)?;
         if !errors.is_empty() {
             return Err(Error::Invalid {

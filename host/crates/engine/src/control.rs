@@ -2,10 +2,9 @@
 //! first; the workers that execute it learn of it by a hint, and when they renew their
 //! leases in any case.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use model::{
-    flow::Graph,
     id::{RunId, RunRef, StepKey, TaskRef, TenantId},
     log::Level,
     plan::Plan,
@@ -49,11 +48,10 @@ impl Engine {
         }
     }
 
-    /// Cancels a run in the store and what executes of it here; says whether it had not
-    /// ended.
+    /// Cancels a run and those that it started, in the store and what executes of them here;
+    /// says whether there was something to cancel.
     pub(crate) async fn stop_run(&self, id: RunId, run: RunRef, who: &str) -> Result<bool> {
         let cancelled = self.store.cancel(id, self.now()).await?;
-        let itself = cancelled.iter().any(|one| one.run == id);
         let executing = self.stop_executing(&cancelled, who);
         self.wait_stopped(executing.into_iter()).await;
         for one in &cancelled {
@@ -63,7 +61,7 @@ impl Engine {
             self.tell_ended(one.reference);
         }
         self.settle_ended();
-        Ok(itself)
+        Ok(!cancelled.is_empty())
     }
 
     /// Stops what executes of cancelled runs, here and on other processes. Answers the steps.
@@ -106,8 +104,9 @@ impl Engine {
             return Err(missing());
         }
         let graph = self
-            .graph_of(run.application_revision)
+            .plan_of(run.application_revision)
             .await?
+            .map(|plan| plan.graph)
             .ok_or_else(|| Error::Internal(format!("the plan of {reference} cannot be read")))?;
         let key = StepKey { run: run.run, step };
         let Some(revoked) = self.store.revoke(key, graph, self.now()).await? else {
@@ -180,18 +179,17 @@ impl Engine {
         }
     }
 
-    /// The edges of a revision's plan, where what else a run is pinned to may be gone.
-    /// `None`: it cannot be read, and never will be.
+    /// A revision's plan as far as the revision tells it, its steps and edges: what else a run
+    /// is pinned to may be gone. `None`: it cannot be read, and never will be.
     ///
     /// # Errors
     /// What the store answers.
-    pub(crate) async fn graph_of(&self, revision: i64) -> Result<Option<Arc<Graph>>> {
+    pub(crate) async fn plan_of(&self, revision: i64) -> Result<Option<Plan>> {
         let Some(stored) = self.store.revision(revision).await? else {
             return Ok(None);
         };
         let application = model::application::Application::parse(&stored.document).ok();
-        let plan = application.and_then(|one| Plan::compile(&one, &AnyStep).ok());
-        Ok(plan.map(|plan| plan.graph))
+        Ok(application.and_then(|one| Plan::compile(&one, &AnyStep).ok()))
     }
 
     /// Cancels the runs of a scope that have not ended, the oldest first, in commits of

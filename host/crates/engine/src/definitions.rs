@@ -57,6 +57,19 @@ pub(crate) fn agreed_name(
     address: Option<&str>,
     document: Option<String>,
 ) -> Result<String> {
+    let named = address.map(str::to_owned).or_else(|| document.clone());
+    if named.is_some_and(|name| name.contains(char::is_control)) {
+        return Err(Error::Invalid {
+            what,
+            faults: vec![Fault {
+                code: "PF-A002".to_owned(),
+                at: "/name".to_owned(),
+                message:
+                    "the name holds control characters, such as a line end: choose one without"
+                        .to_owned(),
+            }],
+        });
+    }
     match (address, document) {
         (Some(address), Some(document)) if address != document => Err(Error::Invalid {
             what,

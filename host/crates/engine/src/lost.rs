@@ -7,18 +7,18 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use futures::StreamExt as _;
 use model::{
-    flow::{Graph, Route},
     id::{StepKey, Token, WorkerId},
     mask::Masker,
+    plan::PlannedStep,
     policy::OnWorkerLost,
-    state::StepState,
 };
-use store::runs::{Completed, Completion, LostStep};
+use store::runs::{Completed, Completion, LostStep, ReadyStep};
 
 use crate::{
     Engine,
     error::{Error, Result},
-    problem::{Problem, failure_data},
+    prepared::Runnable,
+    problem::{Problem, failure},
 };
 
 /// How many failures are stored at the same time: they share commits.
@@ -45,7 +45,7 @@ impl Engine {
         let mut failing = Vec::new();
         for step in lost {
             match self.fails_when_lost(&step).await? {
-                Some(graph) => failing.push((step, graph)),
+                Some(runnable) => failing.push((step, runnable)),
                 None => again
                     .entry(step.worker)
                     .or_default()
@@ -64,7 +64,7 @@ impl Engine {
             }
         }
         let failed: Vec<Result<()>> = futures::stream::iter(failing)
-            .map(|(step, graph)| self.fail_lost(step, graph))
+            .map(async |(step, runnable)| self.fail_lost(step, &runnable).await)
             .buffer_unordered(TOGETHER)
             .collect()
             .await;
@@ -72,18 +72,18 @@ impl Engine {
         Ok(count)
     }
 
-    /// The edges of the run's plan if the step fails now; `None` if it is executed again.
-    async fn fails_when_lost(&self, lost: &LostStep) -> Result<Option<Arc<Graph>>> {
+    /// What the run is pinned to if the step fails now; `None` if it is executed again.
+    async fn fails_when_lost(&self, lost: &LostStep) -> Result<Option<Arc<Runnable>>> {
         let runnable = self
             .runnable_pinned(lost.tenant, lost.application_revision, lost.pins)
             .await;
         match runnable {
-            Ok(runnable) => Ok(runnable
-                .plan
-                .step(lost.key.step)
-                .map(|planned| self.settings.rules(&planned.policy))
-                .filter(|rules| rules.on_worker_lost == OnWorkerLost::Fail)
-                .map(|_| runnable.plan.graph.clone())),
+            Ok(runnable) => {
+                let planned = runnable.plan.step(lost.key.step);
+                let rules = planned.map(|planned| self.settings.rules(&planned.policy));
+                let fails = rules.is_some_and(|one| one.on_worker_lost == OnWorkerLost::Fail);
+                Ok(fails.then_some(runnable))
+            }
             Err(error) if error.is_retryable() => Err(error),
             Err(error) => {
                 // Whoever claims it finds the same, and ends it without executing it.
@@ -94,35 +94,51 @@ impl Engine {
     }
 
     /// Ends a lost attempt as failed.
-    async fn fail_lost(&self, lost: LostStep, graph: Arc<Graph>) -> Result<()> {
+    async fn fail_lost(&self, lost: LostStep, runnable: &Runnable) -> Result<()> {
         // It repeats no values.
         let error = worker_lost().to_json(&Masker::none());
-        let output = graph.handles(lost.key.step).then(|| failure_data(&error));
+        let planned = runnable.plan.step(lost.key.step);
+        let on_error = planned.map(|planned| planned.on_error).unwrap_or_default();
+        let (state, output) = failure(on_error, &error);
         let completed = self
             .store
             .complete(Completion {
                 key: lost.key,
                 token: lost.token,
-                state: StepState::Failed,
+                state,
                 output,
                 error: Some(error),
                 log: None,
                 at: self.clock.now(),
-                graph,
-                route: Route::All,
+                graph: runnable.plan.graph.clone(),
+                route: planned
+                    .map(PlannedStep::route_of_failure)
+                    .unwrap_or_default(),
                 claim: None,
                 expires_at: lost.expires_at,
                 parent: lost.parent,
             })
             .await
             .map_err(Error::from)?;
-        if let Completed::Stored { ended, .. } = completed {
+        if let Completed::Stored { ended, ready, .. } = completed {
             tracing::warn!(run = %lost.reference, step = lost.key.step.0, worker = lost.worker.0, "a step failed because its worker was lost");
             if let Some(state) = ended {
                 metrics::get().run_ended(state.word());
                 self.trace_stopped(lost.tenant, lost.reference).await;
                 self.tell_ended(lost.reference);
                 self.child_ended(lost.parent);
+            }
+            // At its start, a single process queues them with all others.
+            if !ready.is_empty() && !self.settings.exclusive {
+                let ready = ready.into_iter().map(|step| ReadyStep {
+                    key: StepKey {
+                        run: lost.key.run,
+                        step,
+                    },
+                    queue: lost.queue.clone(),
+                    priority: lost.priority,
+                });
+                self.enqueue(ready.collect()).await?;
             }
         }
         Ok(())

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use model::{
     configuration::Resolved,
-    id::{RunRef, StepKey, TenantId},
+    id::{RunRef, TenantId},
     mask::Masker,
     plan::Plan,
     run_request::RunRequest as Request,
 };
-use store::runs::{Idempotency, NewRun, Priority};
+use store::runs::{Idempotency, NewRun, Parent, Priority};
 use trace::Context;
 
 use crate::{
@@ -27,8 +27,8 @@ pub(crate) struct Origin {
     pub(crate) trigger: Arc<str>,
     /// The place in a trace that it is accepted at.
     pub(crate) trace: Option<Context>,
-    /// The step that starts it, and the key under which it starts it once.
-    pub(crate) parent: Option<(StepKey, String)>,
+    /// The attempt that starts it, and the key under which its step starts it once.
+    pub(crate) parent: Option<(Parent, String)>,
 }
 
 /// A run that is about to be stored, and what its execution needs.
@@ -55,16 +55,7 @@ impl Engine {
         if origin.parent.is_none() {
             self.has_room()?;
         }
-        let configured = self
-            .align(tenant, runnable, request.configuration.as_deref())
-            .await?;
-        check(
-            &runnable.name,
-            &runnable.plan,
-            &request,
-            configured.as_deref().map(|one| &one.resolved),
-        )?;
-        let queue: Arc<str> = queue_of(runnable, &request)?;
+        let (configured, queue) = self.can_run(tenant, runnable, &request).await?;
         let warnings = self.warnings(&runnable.plan, &request, &queue).await;
         let parameters = std::mem::take(&mut request.parameters);
         let input = Input::new(parameters, &runnable.plan, configured.as_deref(), secret);
@@ -113,6 +104,28 @@ impl Engine {
             masker,
             warnings,
         })
+    }
+}
+
+impl Engine {
+    /// Whether a run can start: its parameters are there, its configuration object and its
+    /// queue as well. Answers the two.
+    pub(crate) async fn can_run(
+        &self,
+        tenant: TenantId,
+        runnable: &Runnable,
+        request: &Request,
+    ) -> Result<(Option<Arc<Configured>>, Arc<str>)> {
+        let configured = self
+            .align(tenant, runnable, request.configuration.as_deref())
+            .await?;
+        check(
+            &runnable.name,
+            &runnable.plan,
+            request,
+            configured.as_deref().map(|one| &one.resolved),
+        )?;
+        Ok((configured, queue_of(runnable, request)?))
     }
 }
 

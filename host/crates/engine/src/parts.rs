@@ -54,7 +54,8 @@ impl Engine {
             .iter()
             .find(|one| one.active && one.name == part.name);
         let settled = active.is_some_and(|active| {
-            active.digest == part.digest || is_newer(&active.version, part.version)
+            let ours = active.imported_by == BY;
+            active.digest == part.digest || (ours && is_newer(&active.version, part.version))
         });
         if !settled {
             match self.activate_part(tenant, part).await {

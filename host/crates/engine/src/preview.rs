@@ -88,11 +88,19 @@ impl Engine {
         on: PreviewOn,
         configuration: Option<&str>,
     ) -> Result<Preview> {
+        let _turn = self
+            .previews
+            .acquire()
+            .await
+            .map_err(|error| Error::Internal(error.to_string()))?;
+        let mut past = None;
         let mut ground = match on {
             PreviewOn::Data(data) => on_data(entry, &data)?,
             PreviewOn::Run(run) => {
                 let run = self.summary(tenant, run).await?;
-                self.on_run(entry, &run).await?
+                let ground = self.on_run(entry, &run).await?;
+                past = Some(run);
+                ground
             }
         };
         if let Some(name) = configuration {
@@ -103,11 +111,15 @@ impl Engine {
             .steps
             .get(ground.at)
             .ok_or_else(|| Error::Internal("the operator was not compiled".to_owned()))?;
+        if let Some(run) = past {
+            ground.outputs = self.outputs_for(step, &run).await?;
+        }
         let masker = ground.input.masker(ground.configured.as_deref())?;
         let resolved = step.resolve(&Scope {
             run: &ground.input.parameters,
             configuration: ground.configured.as_deref().map(|one| &one.resolved),
             outputs: &ground.outputs,
+            secret: &ground.input.secret,
             secrets: &NoHandles,
             limit: Scope::LIMIT,
         });
@@ -143,21 +155,11 @@ impl Engine {
                 "the run's application has no steps".to_owned(),
             ));
         };
-        steps.truncate(steps.len().max(count));
         if at < steps.len() {
             steps[at] = Value::Object(entry);
         } else {
             steps.push(Value::Object(named(entry)));
         }
-        let ordinals: Vec<Ordinal> = (0..count as u32).map(Ordinal).collect();
-        let found = self
-            .store
-            .outputs(run.run, run.expires_at, &ordinals)
-            .await?;
-        let outputs = ordinals
-            .into_iter()
-            .zip(found)
-            .filter_map(|(step, output)| Some((step, String::from_utf8(output?.to_vec()).ok()?)));
         let configured = match &run.configuration_name {
             Some(name) => Some(self.configured(run.tenant, name).await?),
             None => None,
@@ -167,10 +169,30 @@ impl Engine {
             application: Application::from_value(Value::Object(document))
                 .map_err(|error| Error::Internal(error.to_string()))?,
             at,
-            outputs: outputs.collect(),
+            outputs: HashMap::new(),
             input,
             configured,
         })
+    }
+
+    /// The data of a past run that an operator reads.
+    async fn outputs_for(
+        &self,
+        step: &PlannedStep,
+        run: &RunSummary,
+    ) -> Result<HashMap<Ordinal, String>> {
+        let read: Vec<Ordinal> = step
+            .data_from
+            .iter()
+            .copied()
+            .filter(|from| from.0 < run.steps)
+            .collect();
+        let found = self.store.outputs(run.run, run.expires_at, &read).await?;
+        let outputs = read
+            .into_iter()
+            .zip(found)
+            .filter_map(|(step, output)| Some((step, String::from_utf8(output?.to_vec()).ok()?)));
+        Ok(outputs.collect())
     }
 
     async fn evaluate(
@@ -189,11 +211,6 @@ impl Engine {
             ))
         })?;
         let program = self.program(pack).await?;
-        let _turn = self
-            .previews
-            .acquire()
-            .await
-            .map_err(|error| Error::Internal(error.to_string()))?;
         let log = Arc::new(runtime::LogBuffer::new(
             self.clock.clone(),
             runtime::Level::Debug,

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use bytes::Bytes;
-use model::{mask::Masker, state::StepState};
+use model::{mask::Masker, on_error::OnError, state::StepState};
 use serde::Serialize;
 use store::runs::Completion;
 
@@ -72,9 +72,15 @@ impl From<runtime::Failure> for Problem {
     }
 }
 
-/// The data of a step that failed, where others handle it: why it did.
-pub(crate) fn failure_data(error: &Bytes) -> Bytes {
-    [&b"{\"error\":"[..], error, b"}"].concat().into()
+/// How a step ends that failed for good: its state and data. Where something follows all the
+/// same, its data says why it failed.
+pub(crate) fn failure(on_error: OnError, error: &Bytes) -> (StepState, Option<Bytes>) {
+    let data = || Some([&b"{\"error\":"[..], error, b"}"].concat().into());
+    match on_error {
+        OnError::Fail => (StepState::Failed, None),
+        OnError::Continue => (StepState::Warning, data()),
+        OnError::Steps => (StepState::Failed, data()),
+    }
 }
 
 /// What a step is told whose data was changed by masking, beside its own warning.
@@ -94,15 +100,17 @@ pub(crate) fn masked_output(names: &[&str], own: Option<String>) -> Problem {
 /// Turning a completion into a failure.
 pub(crate) trait Fail {
     /// The same attempt, ended in `problem`, without its output and log.
-    fn failed(&self, problem: &Problem) -> Self;
+    fn failed(&self, problem: &Problem, on_error: OnError) -> Self;
 }
 
 impl Fail for Completion {
-    fn failed(&self, problem: &Problem) -> Self {
+    fn failed(&self, problem: &Problem, on_error: OnError) -> Self {
+        let error = problem.to_json(&Masker::none());
+        let (state, output) = failure(on_error, &error);
         Self {
-            state: StepState::Failed,
-            output: None,
-            error: Some(problem.to_json(&Masker::none())),
+            state,
+            output,
+            error: Some(error),
             log: None,
             ..self.clone()
         }

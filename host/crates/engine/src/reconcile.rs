@@ -57,17 +57,29 @@ impl Engine {
 
     /// Does from time to time, in a single process, what the leader of a cluster does.
     pub(crate) async fn keep_house(&self) {
-        let mut minutes: u32 = 0;
+        const PERIOD: Duration = Duration::from_secs(2);
+        const REVIVE: u32 = 30;
+        const TIDY: u32 = 300;
+        let mut rounds: u32 = 0;
         loop {
             tokio::select! {
-                () = tokio::time::sleep(Duration::from_mins(1)) => {}
+                () = tokio::time::sleep(PERIOD) => {}
                 () = self.draining.cancelled() => return,
+            }
+            if let Err(error) = self.settle_unsettled().await {
+                tracing::warn!(%error, "parents could not be told that their children ended");
+            }
+            if let Err(error) = self.wake_due().await {
+                tracing::warn!(%error, "waiting steps could not be woken");
+            }
+            rounds = rounds.wrapping_add(1);
+            if !rounds.is_multiple_of(REVIVE) {
+                continue;
             }
             if let Err(error) = self.revive().await {
                 tracing::warn!(%error, "could not deliver anew what was set aside");
             }
-            minutes = minutes.wrapping_add(1);
-            if !minutes.is_multiple_of(10) {
+            if !rounds.is_multiple_of(TIDY) {
                 continue;
             }
             if let Err(error) = self.expire().await {

@@ -123,22 +123,26 @@ impl Engine {
         secret: Vec<Box<str>>,
         key: Option<String>,
     ) -> Result<Started> {
-        let Some(place) = self.tracer.begin(calls_from) else {
-            return self
-                .accept_from(origin, runnable, request, secret, key)
-                .await;
-        };
-        origin.trace = Some(place.clone());
+        let place = self.tracer.begin(calls_from);
+        origin.trace.clone_from(&place);
         let (name, start) = (runnable.name.clone(), self.now());
         let answer = self
             .accept_from(origin, runnable, request, secret, key)
-            .await;
-        let run = answer.as_ref().map(|started| started.run);
-        self.trace_submit(place, calls_from, start, &name, run);
+            .await
+            .and_then(|started| {
+                started
+                    .ok_or_else(|| Error::Internal("a run without a parent has lost it".to_owned()))
+            });
+        if let Some(place) = place {
+            let run = answer.as_ref().map(|started| started.run);
+            self.trace_submit(place, calls_from, start, &name, run);
+        }
         answer
     }
 
-    /// Accepts a run from wherever it comes.
+    /// Accepts a run from wherever it comes. `None`: the attempt that starts it runs no more.
+    ///
+    /// It is not to be dropped before its end: what is committed must be executed or queued.
     pub(crate) async fn accept_from(
         &self,
         origin: Origin,
@@ -146,7 +150,7 @@ impl Engine {
         request: Request,
         secret: Vec<Box<str>>,
         key: Option<String>,
-    ) -> Result<Started> {
+    ) -> Result<Option<Started>> {
         let made = self
             .make_run(origin, &runnable, request, secret, key)
             .await?;
@@ -169,10 +173,11 @@ impl Engine {
             self.account.in_doubt();
         }
         match submitted? {
-            Submitted::Existing { reference, .. } => Ok(Started {
+            Submitted::Orphan => Ok(None),
+            Submitted::Existing { reference, .. } => Ok(Some(Started {
                 run: reference,
                 warnings,
-            }),
+            })),
             Submitted::New {
                 run: id,
                 claimed,
@@ -185,10 +190,10 @@ impl Engine {
                     self.spawn_chain(chain, ClaimedStep { step, token, under }, slot);
                 }
                 self.queue_up(&run, id, &ready).await;
-                Ok(Started {
+                Ok(Some(Started {
                     run: reference,
                     warnings,
-                })
+                }))
             }
         }
     }
@@ -220,6 +225,12 @@ impl Engine {
                 ),
             })
             .collect();
+        let mistyped = plan.mistyped(&request.parameters).into_iter();
+        warnings.extend(mistyped.map(|(name, reason)| Fault {
+            code: run_code::VARIABLE_TYPE.to_owned(),
+            at: format!("/params/{}", pointer(name)),
+            message: format!("application variable `{name}`: {reason}; the run takes it as it is"),
+        }));
         warnings.extend(odd::taken_as_text(&request.parameters));
         if let Some(message) = self.unserved(queue).await {
             warnings.push(Fault {

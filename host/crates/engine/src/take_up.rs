@@ -1,20 +1,20 @@
 //! Loading what a claimed step's run is pinned to, and what becomes of a step that cannot be
 //! executed.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, time::Duration};
 
 use model::{
-    flow::{Graph, Route},
     id::StepKey,
     mask::Masker,
-    state::{RunState, StepState},
+    plan::{Plan, PlannedStep},
+    state::RunState,
 };
 use store::runs::{Completed, Completion, RunHeader};
 
 use crate::{
     Engine,
     error::{Error, Result},
-    problem::Problem,
+    problem::{Problem, failure},
     worker::{Chain, ClaimedStep},
 };
 
@@ -56,16 +56,18 @@ impl Engine {
                 .map_err(|error| Error::Internal(error.to_string()))?;
             let input = self.open_input(text)?;
             let masker = input.masker(configured.as_deref())?;
-            Ok((runnable, configured, input.parameters, masker))
+            Ok((runnable, configured, input, masker))
         };
         match load.await {
-            Ok((runnable, configured, parameters, masker)) => Ok(Chain {
+            Ok((runnable, configured, input, masker)) => Ok(Chain {
                 trace: self.run_span(&header),
                 again: None,
+                began: self.now(),
                 header,
                 runnable,
                 configured,
-                parameters,
+                parameters: input.parameters,
+                secret: input.secret,
                 masker,
                 outputs: HashMap::new(),
             }),
@@ -73,11 +75,11 @@ impl Engine {
         }
     }
 
-    /// The edges of a plan, asking again while the store does not answer.
-    pub(crate) async fn graph_patiently(&self, revision: i64) -> Option<Arc<Graph>> {
+    /// The steps and edges of a plan, asking again while the store does not answer.
+    pub(crate) async fn plan_patiently(&self, revision: i64) -> Option<Plan> {
         loop {
-            match self.graph_of(revision).await {
-                Ok(graph) => return graph,
+            match self.plan_of(revision).await {
+                Ok(plan) => return plan,
                 Err(error) if error.is_retryable() => tokio::select! {
                     () = tokio::time::sleep(Duration::from_millis(500)) => {}
                     () = self.stopped.cancelled() => return None,
@@ -94,26 +96,31 @@ impl Engine {
         &self,
         header: &RunHeader,
         attempt: ClaimedStep,
-        graph: Option<Arc<Graph>>,
+        plan: Option<&Plan>,
         error: &Error,
     ) {
         tracing::error!(%error, run = %header.reference, "a run cannot go on");
-        let known = graph.is_some();
+        let planned = plan.and_then(|plan| plan.step(attempt.step));
+        let on_error = planned.map(|planned| planned.on_error).unwrap_or_default();
         let problem = Problem::permanent(error.code(), format!("the run cannot go on: {error}"));
+        // What is said about loading a run repeats no values.
+        let reason = problem.to_json(&Masker::none());
+        let (state, output) = failure(on_error, &reason);
         let failure = Completion {
             key: StepKey {
                 run: header.run,
                 step: attempt.step,
             },
             token: attempt.token,
-            state: StepState::Failed,
-            output: None,
-            // What is said about loading a run repeats no values.
-            error: Some(problem.to_json(&Masker::none())),
+            state,
+            output,
+            error: Some(reason),
             log: None,
             at: self.now(),
-            graph: graph.unwrap_or_default(),
-            route: Route::All,
+            graph: plan.map(|plan| plan.graph.clone()).unwrap_or_default(),
+            route: planned
+                .map(PlannedStep::route_of_failure)
+                .unwrap_or_default(),
             claim: None,
             expires_at: header.expires_at,
             parent: header.parent,
@@ -129,7 +136,9 @@ impl Engine {
                 return self.tell_ended(header.reference);
             }
             // Steps of other branches are executed, or fail in the same way.
-            Ok(_) if known => return,
+            Ok(Completed::Stored { ready, .. }) if plan.is_some() => {
+                return self.pass_on(header, &ready).await;
+            }
             // Nothing follows from an end whose edges are not known.
             Ok(_) | Err(_) => {}
         }

@@ -53,11 +53,11 @@ impl Waiting {
     /// Something is due then.
     fn remember(&self, at: Timestamp) {
         let mut due = self.due.lock();
-        if due.len() >= REMEMBERED {
-            return;
-        }
         let first = due.first().copied();
         due.insert(at);
+        if due.len() > REMEMBERED {
+            due.pop_last();
+        }
         if first.is_none_or(|first| at < first) {
             self.earlier.notify_one();
         }
@@ -106,7 +106,8 @@ impl Engine {
         }
         let now = self.clock.now();
         let failed = 1 + chain.again.as_ref().map_or(0, |again| again.retries);
-        let first = chain.again.as_ref().map_or(now, |again| again.first_at);
+        let again = chain.again.as_ref();
+        let first = again.map_or(chain.began, |again| again.first_at);
         let error = (problem.code.as_str(), problem.is_retryable());
         let until = retry.next(failed, (first, now), error, chance())?;
         lines.push(runtime::Line {
@@ -289,8 +290,16 @@ impl Engine {
 
     /// Tells the parents that nobody told: whoever ended the children did not come to it.
     pub(crate) async fn settle_unsettled(&self) -> Result<()> {
-        let parents = self.store.unsettled(PAGE).await?;
-        self.settle_all(parents).await
+        let mut after = None;
+        loop {
+            let parents = self.store.unsettled(after, PAGE).await?;
+            after = parents.last().copied();
+            let full = parents.len() == PAGE;
+            self.settle_all(parents).await?;
+            if !full {
+                return Ok(());
+            }
+        }
     }
 
     async fn settle_all(&self, parents: Vec<StepKey>) -> Result<()> {
@@ -299,12 +308,16 @@ impl Engine {
         for parent in parents {
             together.push(self.store.settle(parent, at));
         }
-        let mut ready = Vec::new();
+        let (mut ready, mut refused) = (Vec::new(), None);
         for settled in futures::future::join_all(together).await {
-            ready.extend(settled?);
+            match settled {
+                Ok(woken) => ready.extend(woken),
+                Err(error) => refused = Some(error),
+            }
         }
+        // Those that were woken wait for nobody else's error.
         self.queue_woken(ready).await;
-        Ok(())
+        refused.map_or(Ok(()), |error| Err(error.into()))
     }
 }
 

@@ -8,9 +8,11 @@ use std::{
 
 use bytes::Bytes;
 use model::{
+    clock::Timestamp,
     descriptor::StepDescriptor,
     id::{Ordinal, RunId, StepKey, Token, WorkerId},
     mask::Masker,
+    on_error::OnError,
     parameters::RunParameters,
     plan::Outputs,
     validate::{Lookup, Registry},
@@ -39,10 +41,14 @@ pub(crate) struct Chain {
     pub(crate) runnable: Arc<Runnable>,
     pub(crate) configured: Option<Arc<Configured>>,
     pub(crate) parameters: RunParameters,
+    /// The names of those that are secret.
+    pub(crate) secret: Vec<Box<str>>,
     /// Knows the secrets of the configuration object and of the parameters.
     pub(crate) masker: Masker,
     /// What is left of the attempts before of the step that it begins with.
     pub(crate) again: Option<Again>,
+    /// When the attempt that is under way began.
+    pub(crate) began: Timestamp,
     /// Outputs by ordinal that this worker knows; `None`: the step has none.
     pub(crate) outputs: HashMap<Ordinal, Option<Bytes>>,
     /// The run's span, where it is traced.
@@ -82,6 +88,12 @@ impl Outputs for Chain {
 }
 
 impl Chain {
+    /// What follows when the step fails.
+    pub(crate) fn on_error(&self, step: Ordinal) -> OnError {
+        let planned = self.runnable.plan.step(step);
+        planned.map(|planned| planned.on_error).unwrap_or_default()
+    }
+
     /// A run that this process has just accepted.
     pub(crate) fn begun(
         run: RunId,
@@ -107,12 +119,14 @@ impl Chain {
                 expires_at: new.expires_at,
                 input: new.input.clone(),
                 trace: new.trace.clone(),
-                parent: new.parent,
+                parent: new.parent.map(|parent| parent.key),
             },
             again: None,
+            began: new.created_at,
             runnable,
             configured,
             parameters: input.parameters,
+            secret: input.secret,
             masker,
             outputs: HashMap::new(),
             // It was begun with the run, by a tracer that is on.
@@ -273,8 +287,8 @@ impl Engine {
                 tracing::error!(%error, run = %header.reference, "a run cannot be loaded; the next start takes it up again");
             }
             Err((header, error)) => {
-                let graph = self.graph_patiently(header.application_revision).await;
-                self.give_up(&header, attempt, graph, &error).await;
+                let plan = self.plan_patiently(header.application_revision).await;
+                self.give_up(&header, attempt, plan.as_ref(), &error).await;
             }
         }
     }
@@ -367,7 +381,7 @@ impl Engine {
             metrics::get().step_ended(completion.state.word(), began.elapsed());
             let output = completion.output.clone();
             let moving = self.running.moves(chain.header.run);
-            let stored = self.commit(&completion, under).await;
+            let stored = self.commit(&chain, &completion, under).await;
             let end = Some((&completion, stored.as_ref()));
             self.trace_attempt(traced, &chain, (step, token), end);
             match stored {
@@ -381,7 +395,7 @@ impl Engine {
                     ready,
                     ended,
                 }) => {
-                    self.pass_on(&chain, &ready).await;
+                    self.pass_on(&chain.header, &ready).await;
                     if let Some(state) = ended {
                         metrics::get().run_ended(state.word());
                         let application = Some(&*chain.runnable.name);

@@ -69,6 +69,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         run,
         configuration: Some(&configuration),
         outputs: &outputs,
+        secret: &[],
         secrets: &NoHandles,
         limit: Scope::LIMIT,
     };

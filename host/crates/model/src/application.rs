@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use crate::{
+    descriptor::ParameterType,
     on_error,
     operator::{self, Operator},
     policy, retry,
@@ -223,7 +224,12 @@ impl<'a> Variable<'a> {
 
     /// Whether what a run gives for it is secret.
     pub fn secret(self) -> bool {
-        self.entry.get("param_type").and_then(Value::as_str) == Some("secret")
+        self.param_type() == Some(ParameterType::Secret)
+    }
+
+    /// What values it takes, where it says so in a word that is known.
+    pub fn param_type(self) -> Option<ParameterType> {
+        ParameterType::deserialize(self.entry.get("param_type")?).ok()
     }
 
     /// Whether a run cannot do without it.

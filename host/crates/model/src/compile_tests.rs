@@ -445,3 +445,28 @@ fn what_a_run_gives_for_a_secret_parameter_is_known_to_be_secret() {
     let steps = json!([{"name": "s", "file": "Guarded", "user": "${appvar.part}"}]);
     assert_eq!(secret(variables, steps), ["part", "password"]);
 }
+
+/// A run is told which of its parameters are not of their variables' types; words that are no
+/// types say nothing.
+#[test]
+fn the_types_of_variables_are_told_where_a_run_gives_others() {
+    let application = Application::from_value(json!({"name": "a",
+        "app_variables": [
+            {"name": "n", "param_type": "integer"}, {"name": "list", "param_type": "array"},
+            {"name": "odd", "param_type": "str"}, {"name": "none"},
+        ],
+        "steps": [{"name": "s", "file": "Any"}]}))
+    .unwrap();
+    let plan = Plan::compile(&application, &Packs).unwrap();
+    let told = |params: &str| -> Vec<String> {
+        let run = crate::parameters::RunParameters::parse(params).unwrap();
+        let found = plan.mistyped(&run).into_iter();
+        found.map(|(name, _)| name.to_owned()).collect()
+    };
+    assert_eq!(
+        told(r#"{"n": "7", "list": {}, "odd": 1, "none": []}"#),
+        ["n", "list"]
+    );
+    assert!(told(r#"{"n": 7, "list": [], "other": 1}"#).is_empty());
+    assert!(told(r#"{"n": null}"#).is_empty());
+}

@@ -96,6 +96,8 @@ pub mod code {
     pub const SEALED: &str = "PF-C008";
     /// What stands in place of a secret was given as a secret.
     pub const MASKED: &str = "PF-C013";
+    /// A secret that is stored would be lost.
+    pub const NO_SECRET: &str = "PF-C014";
     /// A key that means nothing: refused where it is probably a slip, otherwise a warning.
     pub const STRAY_KEY: &str = "PF-C011";
     /// There is no list of variables.
@@ -220,6 +222,7 @@ impl Configuration {
                 name: entry.get("name")?.as_str()?,
                 value: entry.get("value").unwrap_or(&Value::Null),
                 encrypted: entry.get("encrypted").and_then(truth).unwrap_or(false),
+                marked: entry.contains_key("encrypted"),
             })
         })
     }
@@ -288,6 +291,8 @@ pub struct Variable<'a> {
     pub value: &'a Value,
     /// Whether the value is encrypted, or is to be on upload.
     pub encrypted: bool,
+    /// Whether it says so, or that it is not.
+    pub marked: bool,
 }
 
 type Positions<'a> = HashMap<&'a str, usize>;

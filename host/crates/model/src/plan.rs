@@ -70,6 +70,8 @@ pub struct PlannedVariable {
     pub template: Option<Template>,
     /// Whether what a run gives for it is secret.
     pub secret: bool,
+    /// What values it takes, as far as it says so.
+    pub param_type: ParameterType,
     /// Whether steps that take any parameter are given it: it reads no step's data.
     pub(crate) automatic: bool,
 }
@@ -232,6 +234,17 @@ impl Plan {
         }
     }
 
+    /// The parameters of a run that are not of the type that the application variable of
+    /// their name says, each with what is wrong.
+    pub fn mistyped<'a>(&'a self, run: &RunParameters) -> Vec<(&'a str, Reason)> {
+        let given = self.variables.iter().filter_map(|variable| {
+            let raw = run.get(&variable.name).filter(|raw| *raw != "null")?;
+            let reason = fit(variable.param_type, raw).err()?;
+            Some((variable.name.as_str(), reason))
+        });
+        given.collect()
+    }
+
     /// The parameters of a run that nothing takes: neither an application variable nor a
     /// parameter of a step has the name. Each with a hint at the name that was probably
     /// meant.
@@ -309,10 +322,14 @@ pub mod run_code {
     pub const TOO_LARGE: &str = "PF-R009";
     /// A step's data is no JSON.
     pub const BROKEN: &str = "PF-R010";
+    /// An operator refers to something secret.
+    pub const SECRET: &str = "PF-R016";
     /// No live worker listens on the queue (warning).
     pub const UNSERVED: &str = "PF-R013";
     /// Nothing takes a parameter of the run (warning).
     pub const UNTAKEN: &str = "PF-R014";
+    /// A parameter of the run is not of its application variable's type (warning).
+    pub const VARIABLE_TYPE: &str = "PF-R017";
     /// A parameter of the run holds what would be a reference in an application.
     pub const AS_TEXT: &str = "PF-R015";
 }

@@ -119,6 +119,7 @@ impl Case {
             run: &run,
             configuration: configuration.as_ref(),
             outputs: &self.outputs,
+            secret: &[],
             secrets: &handles,
             limit: Scope::LIMIT,
         })
@@ -219,6 +220,7 @@ fn raw_text_is_copied_as_it_is() {
             run: &run,
             configuration: None,
             outputs: &NoOutputs,
+            secret: &[],
             secrets: &Handles::default(),
             limit: Scope::LIMIT,
         })

@@ -155,6 +155,38 @@ fn clocks_that_are_set_forward_and_back() {
         occurrences(&berlin("*/30 * * * *"), "2027-03-28T00:30:00Z", 2),
         ["2027-03-28T01:00:00Z", "2027-03-28T01:30:00Z"]
     );
+    // Several hours, and several minutes of one, are as single ones.
+    assert_eq!(
+        occurrences(&berlin("30 2,14 * * *"), "2027-10-30T20:00:00Z", 2),
+        ["2027-10-31T00:30:00Z", "2027-10-31T13:30:00Z"]
+    );
+    assert_eq!(
+        occurrences(&berlin("30 2,14 * * *"), "2027-03-27T20:00:00Z", 2),
+        ["2027-03-28T01:00:00Z", "2027-03-28T12:30:00Z"]
+    );
+    assert_eq!(
+        occurrences(&berlin("*/20 2 * * *"), "2027-10-30T20:00:00Z", 4),
+        [
+            "2027-10-31T00:00:00Z",
+            "2027-10-31T00:20:00Z",
+            "2027-10-31T00:40:00Z",
+            "2027-11-01T01:00:00Z"
+        ]
+    );
+    assert_eq!(
+        occurrences(&berlin("*/20 2 * * *"), "2027-03-27T20:00:00Z", 2),
+        ["2027-03-28T01:00:00Z", "2027-03-29T00:00:00Z"]
+    );
+    // Where clocks are set at midnight, and the day comes twice.
+    let nuuk = compiled(&json!({"cron": "30 23 * * SAT", "time_zone": "America/Nuuk"}));
+    assert_eq!(
+        occurrences(&nuuk, "2027-10-24T12:00:00Z", 3),
+        [
+            "2027-10-31T00:30:00Z",
+            "2027-11-07T01:30:00Z",
+            "2027-11-14T01:30:00Z"
+        ]
+    );
     // The local time stays over the year.
     let nine = berlin("0 9 * * *");
     assert_eq!(
@@ -334,6 +366,13 @@ fn a_schedule_without_a_name_gets_the_same_one_each_time() {
     for blank in [json!(null), json!(""), json!("  ")] {
         let compiled = compiled(&json!({"entry_id": blank, "frequency": 300}));
         assert_eq!(compiled.name, "sync: Every 5 minutes");
+        // With other parameters it is another, the same each time.
+        let named = |params| {
+            self::compiled(&json!({"entry_id": blank, "frequency": 300, "params": params})).name
+        };
+        assert_eq!(named(json!({})), "sync: Every 5 minutes");
+        assert_eq!(named(json!({"a": 1})), named(json!({"a": 1})));
+        assert_ne!(named(json!({"a": 1})), named(json!({"a": 2})));
     }
 }
 

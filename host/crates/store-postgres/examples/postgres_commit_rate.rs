@@ -151,7 +151,7 @@ impl Bench {
                 run,
                 step: Ordinal(0),
             },
-            other @ Submitted::Existing { .. } => panic!("{other:?}"),
+            other => panic!("{other:?}"),
         }
     }
 

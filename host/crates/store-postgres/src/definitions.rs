@@ -43,6 +43,10 @@ impl Definitions for PostgresStore {
         kind: Kind,
         name: &str,
     ) -> Result<Option<Definition>> {
+        // No text of PostgreSQL holds one, so that none has such a name.
+        if name.contains('\0') {
+            return Ok(None);
+        }
         sqlx::query(newest_with!("d.name = $3"))
             .bind(tenant.0)
             .bind(kind as i16)

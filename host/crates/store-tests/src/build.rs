@@ -95,7 +95,7 @@ pub async fn worker(store: &Store, until: Timestamp) -> WorkerId {
 pub async fn submit(store: &Store, new: NewRun) -> (RunId, Vec<Ordinal>) {
     match store.submit(new).await.unwrap() {
         Submitted::New { run, ready, .. } => (run, ready),
-        existing @ Submitted::Existing { .. } => panic!("not new: {existing:?}"),
+        other => panic!("not new: {other:?}"),
     }
 }
 

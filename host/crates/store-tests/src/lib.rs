@@ -88,7 +88,9 @@ macro_rules! contract {
             due_steps_come_in_parts,
             a_parent_waits_for_its_children,
             a_parent_goes_on_in_parts,
+            an_orphan_is_not_accepted,
             another_attempt_counts_its_own_children,
+            descendants_of_ended_runs_are_cancelled,
             a_run_is_cancelled_with_its_children,
             children_are_kept_for_their_parent,
         );

@@ -123,6 +123,8 @@ pub async fn documents_are_found_by_either_name(store: Store) {
         }
     };
     assert_eq!(find("").await, ["a%", "b_1", "c", "Ärger"]);
+    let nul = store.definition(TENANT, Kind::Application, "c\0").await;
+    assert_eq!(nul.unwrap(), None);
     assert_eq!(find("äRGER").await, ["Ärger"]);
     assert_eq!(find("%").await, ["a%"]);
     assert_eq!(find("C (FRIENDLY").await, ["c"]);

@@ -391,6 +391,9 @@ pub async fn overlaps_are_decided_with_the_commit(store: Store) {
 /// A schedule that is slower than its period does not fill the store.
 pub async fn only_so_many_wait(store: Store) {
     let schedule = saved(&store, "s").await;
+    // What somebody asked for does not count.
+    let asked = (1..=MAX_WAITING as i64 + 9).map(|at| minute(-at)).collect();
+    store.backfill(schedule.id, asked, NOW).await.unwrap();
     let fires = (0..MAX_WAITING as i64 + 3)
         .map(|at| start(&schedule, at, Overlap::Queue))
         .collect();
@@ -412,7 +415,7 @@ pub async fn only_so_many_wait(store: Store) {
 pub async fn a_range_is_filled(store: Store) {
     let schedule = saved(&store, "s").await;
     let other = saved(&store, "other").await;
-    started(&fire(&store, start(&schedule, 0, Overlap::Allow)).await);
+    let run = started(&fire(&store, start(&schedule, 0, Overlap::Allow)).await);
     let mut missed = start(&schedule, 1, Overlap::Allow);
     missed.act = Act::Record(Outcome::Missed, "nobody".to_owned());
     fire(&store, missed).await;
@@ -447,6 +450,9 @@ pub async fn a_range_is_filled(store: Store) {
         BTreeSet::from([("s", minute(-2)), ("s", minute(-1)), ("other", minute(-1))])
     );
     assert_eq!(store.waiting(9, 2).await.unwrap().len(), 2);
+    // Neither what waits nor what runs is forgotten.
+    assert_eq!(store.forget_occurrences(minute(99), 10).await.unwrap(), 0);
+    end(&store, run).await;
     assert_eq!(store.forget_occurrences(minute(99), 10).await.unwrap(), 1);
     for at in [-2, -1, 1] {
         let mut one = start(&schedule, at, Overlap::Allow);

@@ -1,7 +1,7 @@
 //! What a submit promises.
 
 use model::{
-    id::{RunId, TenantId, Token, WorkerId},
+    id::{TenantId, Token, WorkerId},
     state::{RunState, StepState},
 };
 use store::{
@@ -20,7 +20,6 @@ pub async fn a_submit_is_there_when_it_answers(store: Store) {
     let mut new = run(&plan);
     new.queue = "größer".into();
     new.priority = Priority::High;
-    new.parent = Some(key(RunId(7), 1));
     new.trace = trace();
     let (number, ready) = submit(&store, new.clone()).await;
     assert_eq!(ready.iter().map(|step| step.0).collect::<Vec<_>>(), [0, 1]);

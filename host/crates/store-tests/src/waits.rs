@@ -6,7 +6,9 @@ use model::{
     id::{Ordinal, RunId, StepKey, Token, WorkerId},
     state::{RunState, StepState, WaitKind},
 };
-use store::runs::{Completed, Completion, NewRun, ReadyStep, Suspended, Suspension};
+use store::runs::{
+    Completed, Completion, NewRun, Parent, ReadyStep, Submitted, Suspended, Suspension,
+};
 
 use crate::{
     Store,
@@ -49,9 +51,9 @@ fn parent(key: StepKey, token: Token, children: (u32, u32)) -> Suspension {
 }
 
 /// A run of one step that a step has started.
-fn child_of(parent: StepKey) -> NewRun {
+fn child_of(key: StepKey, token: Token) -> NewRun {
     NewRun {
-        parent: Some(parent),
+        parent: Some(Parent { key, token }),
         ..run(&chain(1))
     }
 }
@@ -240,18 +242,18 @@ pub async fn a_parent_waits_for_its_children(store: Store) {
     let (number, _) = submit(&store, run(&plan)).await;
     let step = key(number, 0);
     let token = claim(&store, step, WorkerId(1)).await.unwrap().token;
-    let (early, _) = submit(&store, child_of(step)).await;
-    let (late, _) = submit(&store, child_of(step)).await;
-    let (last, _) = submit(&store, child_of(step)).await;
+    let (early, _) = submit(&store, child_of(step, token)).await;
+    let (late, _) = submit(&store, child_of(step, token)).await;
+    let (last, _) = submit(&store, child_of(step, token)).await;
     end_child(&store, early, step, StepState::Success).await;
     // It counts them when it waits for them.
     assert_eq!(store.settle(step, at(1)).await.unwrap(), None);
-    assert_eq!(store.unsettled(10).await.unwrap(), [step]);
+    assert_eq!(store.unsettled(None, 10).await.unwrap(), [step]);
     assert_eq!(
         suspend(&store, &parent(step, token, (3, 3))).await,
         Suspended::Waiting
     );
-    assert!(store.unsettled(10).await.unwrap().is_empty());
+    assert!(store.unsettled(None, 10).await.unwrap().is_empty());
     assert_eq!(store.settle(step, at(1)).await.unwrap(), None);
     end_child(&store, late, step, StepState::Failed).await;
     assert_eq!(store.settle(step, at(1)).await.unwrap(), None);
@@ -263,7 +265,8 @@ pub async fn a_parent_waits_for_its_children(store: Store) {
     );
 
     store.cancel(last, at(2)).await.unwrap();
-    assert_eq!(store.unsettled(10).await.unwrap(), [step]);
+    assert_eq!(store.unsettled(None, 10).await.unwrap(), [step]);
+    assert!(store.unsettled(Some(step), 10).await.unwrap().is_empty());
     let ready = store.settle(step, at(3)).await.unwrap().unwrap();
     assert_eq!(ready.key, step);
     assert_eq!(store.settle(step, at(3)).await.unwrap(), None);
@@ -298,7 +301,7 @@ pub async fn a_parent_goes_on_in_parts(store: Store) {
     let token = claim(&store, step, WorkerId(1)).await.unwrap().token;
     let mut children = Vec::new();
     for _ in 0..4 {
-        children.push(submit(&store, child_of(step)).await.0);
+        children.push(submit(&store, child_of(step, token)).await.0);
     }
     end_child(&store, children[0], step, StepState::Success).await;
     let answer = suspend(&store, &parent(step, token, (2, 1))).await;
@@ -325,7 +328,7 @@ pub async fn another_attempt_counts_its_own_children(store: Store) {
     let (number, _) = submit(&store, run(&chain(1))).await;
     let step = key(number, 0);
     let token = claim(&store, step, WorkerId(1)).await.unwrap().token;
-    let (child, _) = submit(&store, child_of(step)).await;
+    let (child, _) = submit(&store, child_of(step, token)).await;
     suspend(&store, &parent(step, token, (1, 1))).await;
     end_child(&store, child, step, StepState::Failed).await;
     store.settle(step, at(1)).await.unwrap().unwrap();
@@ -334,7 +337,7 @@ pub async fn another_attempt_counts_its_own_children(store: Store) {
     store.wake_due(at(10), 10).await.unwrap();
     let claimed = claim(&store, step, WorkerId(1)).await.unwrap();
     assert_eq!(claimed.again.unwrap().children, (0, 0));
-    let (child, _) = submit(&store, child_of(step)).await;
+    let (child, _) = submit(&store, child_of(step, claimed.token)).await;
     let answer = suspend(&store, &parent(step, claimed.token, (1, 1))).await;
     assert_eq!(answer, Suspended::Waiting);
     end_child(&store, child, step, StepState::Success).await;
@@ -349,7 +352,7 @@ pub async fn a_run_is_cancelled_with_its_children(store: Store) {
     for _ in 0..3 {
         let step = key(number, 0);
         let token = claim(&store, step, WorkerId(1)).await.unwrap().token;
-        let (child, _) = submit(&store, child_of(step)).await;
+        let (child, _) = submit(&store, child_of(step, token)).await;
         suspend(&store, &parent(step, token, (1, 1))).await;
         parents.push(number);
         number = child;
@@ -367,9 +370,62 @@ pub async fn a_run_is_cancelled_with_its_children(store: Store) {
         assert_eq!(summary(&store, run).await.state, RunState::Cancelled);
         store.settle(key(run, 0), at(6)).await.unwrap();
     }
-    assert!(store.unsettled(10).await.unwrap().is_empty());
+    assert!(store.unsettled(None, 10).await.unwrap().is_empty());
     assert_eq!(summary(&store, other).await.state, RunState::Queued);
     assert_eq!(store.cancel(top, at(7)).await.unwrap(), []);
+}
+
+/// What a run has started is cancelled with it also where one between them has ended.
+pub async fn descendants_of_ended_runs_are_cancelled(store: Store) {
+    let (top, _) = submit(&store, run(&chain(1))).await;
+    let first = key(top, 0);
+    let token = claim(&store, first, WorkerId(1)).await.unwrap().token;
+    let (middle, _) = submit(&store, child_of(first, token)).await;
+    let second = key(middle, 0);
+    let inner = claim(&store, second, WorkerId(1)).await.unwrap();
+    let (last, _) = submit(&store, child_of(second, inner.token)).await;
+    let done = Completion {
+        parent: Some(first),
+        ..end(second, inner.token, StepState::Success, &chain(1))
+    };
+    stored(&store, done).await;
+    suspend(&store, &parent(first, token, (1, 1))).await;
+    let cancelled = store.cancel(top, at(5)).await.unwrap();
+    let runs: Vec<_> = cancelled.iter().map(|one| one.run).collect();
+    assert_eq!(runs, [top, last]);
+    assert_eq!(summary(&store, middle).await.state, RunState::Success);
+}
+
+/// A child is accepted only while the attempt runs that starts it: it would be held by nobody,
+/// or go on after its parent was stopped.
+pub async fn an_orphan_is_not_accepted(store: Store) {
+    let (number, _) = submit(&store, run(&chain(1))).await;
+    let step = key(number, 0);
+    let orphan = async |token| {
+        let answer = store.submit(child_of(step, token)).await.unwrap();
+        assert_eq!(answer, Submitted::Orphan);
+    };
+    orphan(Token(0)).await;
+    let token = claim(&store, step, WorkerId(1)).await.unwrap().token;
+    orphan(Token(token.0 + 1)).await;
+    let (child, _) = submit(&store, child_of(step, token)).await;
+    suspend(&store, &parent(step, token, (1, 1))).await;
+    orphan(token).await;
+    end_child(&store, child, step, StepState::Success).await;
+    store.settle(step, at(1)).await.unwrap().unwrap();
+    let again = claim(&store, step, WorkerId(1)).await.unwrap().token;
+    orphan(token).await;
+    // Of those that are accepted together each is looked at by itself.
+    let (one, other) = tokio::join!(
+        store.submit(child_of(step, token)),
+        store.submit(child_of(step, again))
+    );
+    assert_eq!(one.unwrap(), Submitted::Orphan);
+    assert!(matches!(other.unwrap(), Submitted::New { .. }));
+    store.cancel(number, at(2)).await.unwrap();
+    orphan(again).await;
+    orphan(Token(again.0 + 1)).await;
+    assert_eq!(store.children(step, None, 10).await.unwrap().len(), 2);
 }
 
 /// What a waiting run needs is kept, however old it is.
@@ -377,7 +433,7 @@ pub async fn children_are_kept_for_their_parent(store: Store) {
     let (number, _) = submit(&store, run(&chain(1))).await;
     let step = key(number, 0);
     let token = claim(&store, step, WorkerId(1)).await.unwrap().token;
-    let (child, _) = submit(&store, child_of(step)).await;
+    let (child, _) = submit(&store, child_of(step, token)).await;
     suspend(&store, &parent(step, token, (2, 2))).await;
     end_child(&store, child, step, StepState::Success).await;
     store.settle(step, at(1)).await.unwrap();

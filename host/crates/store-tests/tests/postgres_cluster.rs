@@ -183,6 +183,7 @@ async fn a_key_makes_one_run_on_all_processes() {
             calls.push(tokio::spawn(async move {
                 let made = match store.submit(new).await.unwrap() {
                     Submitted::New { run, .. } | Submitted::Existing { run, .. } => run,
+                    Submitted::Orphan => panic!("it has no parent"),
                 };
                 (at, made)
             }));

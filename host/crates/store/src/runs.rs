@@ -41,6 +41,16 @@ pub struct Idempotency {
     pub digest: [u8; 16],
 }
 
+/// The attempt of a step that starts a run as its child: the run is accepted only while that
+/// attempt runs, and the step is told when it ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parent {
+    /// The step.
+    pub key: StepKey,
+    /// The attempt's token, from its claim.
+    pub token: Token,
+}
+
 /// A run to be accepted.
 #[derive(Clone, Debug)]
 pub struct NewRun {
@@ -64,8 +74,8 @@ pub struct NewRun {
     pub log_level: u8,
     /// Who or what started it: `api:isadmin`, `schedule:…`, `run:isapp-…`.
     pub trigger: Arc<str>,
-    /// The step that started it as a child: told when it ends.
-    pub parent: Option<StepKey>,
+    /// The attempt that starts it as a child.
+    pub parent: Option<Parent>,
     /// The run's own parameters: a JSON object, references unresolved.
     pub input: Bytes,
     /// Its plan's edges; the steps that wait for none become ready with the commit.
@@ -101,6 +111,8 @@ pub enum Submitted {
         /// Its name outside.
         reference: RunRef,
     },
+    /// The attempt that starts it as a child runs no more. Nothing was stored.
+    Orphan,
 }
 
 /// What a worker needs to know about a run whose step it has claimed.
@@ -242,6 +254,10 @@ pub struct LostStep {
     pub expires_at: Timestamp,
     /// The step that started the run.
     pub parent: Option<StepKey>,
+    /// The queue of the run's steps.
+    pub queue: Arc<str>,
+    /// Their priority.
+    pub priority: Priority,
 }
 
 /// Which runs are cancelled together.

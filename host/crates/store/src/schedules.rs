@@ -209,8 +209,8 @@ pub struct Standing {
     pub recorded: Option<Outcome>,
     /// Whether a run of the schedule has not ended, where the policy asks.
     pub unfinished: bool,
-    /// How many of its occurrences wait, where the policy asks; counted up to
-    /// [`MAX_WAITING`].
+    /// How many of its occurrences wait, where the policy asks, without those that somebody
+    /// asked for; counted up to [`MAX_WAITING`].
     pub waiting: usize,
 }
 

@@ -340,6 +340,12 @@ async fn activated(
 
 pub(super) async fn deactivate(session: &Session, name: &str) -> Result<Exit, Failure> {
     let client = session.client()?;
+    // Without a version, a newer one that is stored would be activated in its place.
+    let before = client.get(&["syncpacks", name]).await.ok();
+    let before = before
+        .and_then(|reply| reply.json().ok())
+        .unwrap_or_default();
+    let version = before["active_version"].as_str();
     let request = client.request(Method::POST, &["syncpacks", name, "deactivate"]);
     let answer = match client.send(request).await {
         Ok(reply) => reply.json()?,
@@ -356,8 +362,11 @@ pub(super) async fn deactivate(session: &Session, name: &str) -> Result<Exit, Fa
             text(&answer["used_by"])
         ));
         session.output.remark(&format!(
-            "to take it back: pfctl syncpack activate {}",
-            shell::word(name)
+            "to take it back: pfctl syncpack activate {}{}",
+            shell::word(name),
+            version.map_or_else(String::new, |version| {
+                format!(" --version {}", shell::word(version))
+            })
         ));
     }
     Ok(Exit::Success)

@@ -1,7 +1,9 @@
 //! What a step makes of the runs that it started.
 
+use std::collections::{HashMap, hash_map::Entry};
+
 use futures::{FutureExt as _, StreamExt as _};
-use model::{id::Ordinal, state::RunState};
+use model::{id::Ordinal, plan::Plan, state::RunState};
 use serde_json::Value;
 use store::runs::Child;
 
@@ -80,14 +82,22 @@ impl Engine {
                 problem.with_detail(serde_json::json!({ "children": named })),
             ));
         }
-        self.put_together(chain, &children).await
+        self.put_together(&children).await
     }
 
     /// The data of each child, as much as a step's data may be.
-    async fn put_together(&self, chain: &Chain, children: &[Option<Child>]) -> Result<Results> {
+    async fn put_together(&self, children: &[Option<Child>]) -> Result<Results> {
+        let mut plans: HashMap<i64, Option<Plan>> = HashMap::new();
+        for child in children.iter().flatten() {
+            // What else the child was pinned to may be gone by now.
+            if let Entry::Vacant(plan) = plans.entry(child.application_revision) {
+                plan.insert(self.plan_of(child.application_revision).await?);
+            }
+        }
+        let plans = &plans;
         let mut reading = Vec::with_capacity(children.len());
         for child in children {
-            reading.push(self.child_entry(chain, child.as_ref()).boxed());
+            reading.push(self.child_entry(plans, child.as_ref()).boxed());
         }
         let mut entries = futures::stream::iter(reading).buffered(TOGETHER);
         let limit = self.limits.output_bytes;
@@ -142,14 +152,20 @@ impl Engine {
 
     /// What the parent's data says of a child: the data of the steps that nothing follows;
     /// of a single one, as it is.
-    async fn child_entry(&self, chain: &Chain, child: Option<&Child>) -> Result<String> {
+    async fn child_entry(
+        &self,
+        plans: &HashMap<i64, Option<Plan>>,
+        child: Option<&Child>,
+    ) -> Result<String> {
         let Some(child) = child else {
             return Ok("null".to_owned());
         };
-        let data = if matches!(child.state, RunState::Success | RunState::Warning) {
-            self.child_data(chain, child).await?
-        } else {
-            "null".to_owned()
+        let plan = plans.get(&child.application_revision);
+        let data = match plan.and_then(Option::as_ref) {
+            Some(plan) if matches!(child.state, RunState::Success | RunState::Warning) => {
+                self.child_data(plan, child).await?
+            }
+            _ => "null".to_owned(),
         };
         Ok(format!(
             r#"{{"application":{},"run_id":"{}","state":"{}","data":{data}}}"#,
@@ -159,11 +175,7 @@ impl Engine {
         ))
     }
 
-    async fn child_data(&self, chain: &Chain, child: &Child) -> Result<String> {
-        let runnable = self
-            .runnable_pinned(chain.header.tenant, child.application_revision, child.pins)
-            .await?;
-        let plan = &runnable.plan;
+    async fn child_data(&self, plan: &Plan, child: &Child) -> Result<String> {
         let last: Vec<Ordinal> = plan
             .steps
             .iter()

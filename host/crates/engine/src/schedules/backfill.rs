@@ -1,6 +1,6 @@
 //! Occurrences of a range in the past that shall run after all.
 
-use model::clock::Timestamp;
+use model::{clock::Timestamp, schedule::rfc3339};
 use store::schedules::Outcome;
 
 use crate::{
@@ -74,6 +74,21 @@ impl Engine {
             .store
             .occurrences_between(found.id, query.from, query.until)
             .await?;
+        // Asked after what is recorded, of which something may be forgotten meanwhile. Before
+        // it was saved first a schedule has started nothing.
+        if let Some(gone) = self.forgotten_until().await?
+            && dues
+                .iter()
+                .any(|due| (found.created_at..gone).contains(due))
+        {
+            return Err(fault(
+                "/from",
+                &format!(
+                    "what ran until {} is not recorded any more (store.result_expires), and would run a second time: fill from then on",
+                    rfc3339(gone)
+                ),
+            ));
+        }
         let mut filled = Backfill {
             run: Vec::new(),
             left: Vec::new(),

@@ -169,15 +169,19 @@ impl Engine {
         let compiled = match self.scheduler.compile(&schedule) {
             Ok(compiled) => compiled,
             Err(reason) => {
-                tracing::warn!(schedule = schedule.name, reason, "a schedule stops");
+                // What is due stays due: another version of the service may read it, or a person
+                // may save it anew.
+                if self.scheduler.is_news(&schedule) {
+                    tracing::warn!(
+                        schedule = schedule.name,
+                        reason,
+                        "a schedule cannot be read, and waits until it can"
+                    );
+                }
                 return Work {
                     schedule,
                     compiled: None,
-                    todo: vec![Todo {
-                        due,
-                        source: Source::Due { next: None },
-                        what: What::Record(Outcome::Failed, reason),
-                    }],
+                    todo: Vec::new(),
                 };
             }
         };
@@ -229,7 +233,7 @@ impl Engine {
         let (mut fires, mut begun) = (Vec::new(), Vec::new());
         for one in &work {
             if let Some(due) = one.replaces()
-                && let Err(error) = self.end_runs_of(&one.schedule, due).await
+                && let Err(error) = self.replace_runs_of(one, due).await
             {
                 tracing::debug!(%error, schedule = one.schedule.name, "runs could not be cancelled yet");
                 done.held = true;
@@ -380,6 +384,18 @@ impl Engine {
             tracing::warn!(%error, "scheduled runs could not be queued yet");
         }
         Ok(Done { moved, held: false })
+    }
+
+    /// Ends the runs in whose place a new one comes, unless that is refused: then they go on.
+    async fn replace_runs_of(&self, work: &Work, due: Timestamp) -> Result<()> {
+        let Some(compiled) = &work.compiled else {
+            return Ok(());
+        };
+        match self.run_of(&work.schedule, compiled, None).await {
+            Ok(_) => self.end_runs_of(&work.schedule, due).await,
+            Err(error) if error.is_retryable() => Err(error),
+            Err(_) => Ok(()),
+        }
     }
 
     /// Ends the runs of a schedule whose place the occurrence `due` takes. Whoever fires it at

@@ -123,25 +123,18 @@ fn read(document: &str) -> Result<(Document, Compiled, Vec<Problem>)> {
     }
 }
 
-/// What of two documents says when they are due.
-fn same_timing(one: &str, other: &Document) -> bool {
-    let Ok(one) = Document::parse(one) else {
-        return false;
-    };
-    ["schedule", "cron", "frequency", "time_zone", "start", "end"]
-        .iter()
-        .all(|key| one.document().get(*key) == other.document().get(*key))
-}
-
 /// Where a schedule that is saved begins, and its next occurrence. What was due stays due
 /// when something else was changed.
 fn place(
     found: Option<&Schedule>,
-    document: &Document,
     compiled: &Compiled,
     now: Timestamp,
 ) -> (Timestamp, Option<Timestamp>) {
-    let same = found.filter(|found| same_timing(&found.document, document));
+    let same = found.filter(|found| {
+        let before = Document::parse(&found.document).ok();
+        let before = before.and_then(|before| before.compile().0);
+        before.is_some_and(|before| before.timing == compiled.timing)
+    });
     let anchor = same.map_or(now, |found| found.anchor);
     if !compiled.enabled {
         return (anchor, None);
@@ -218,7 +211,11 @@ impl Engine {
         }
         let mut warnings = faults(&problems, Severity::Warning);
         warnings.extend(self.would_fail(caller.tenant, &compiled).await?);
+        let now = self.now();
+        let (anchor, next_due) = place(found.as_ref(), &compiled, now);
         if let Some(found) = &found
+            // One that stood still because it could not be read goes on.
+            && found.next_due.is_some() == next_due.is_some()
             && expected.is_none_or(|revision| revision == found.revision)
             && Document::parse(&found.document).is_ok_and(|stored| stored == document)
         {
@@ -229,8 +226,6 @@ impl Engine {
                 warnings,
             });
         }
-        let now = self.now();
-        let (anchor, next_due) = place(found.as_ref(), &document, &compiled, now);
         let saved = self
             .store
             .save_schedule(SaveSchedule {
@@ -404,7 +399,7 @@ impl Engine {
         let now = self.now();
         // The phase of one that is saved begins where it did.
         let found = self.store.schedule(tenant, &compiled.name).await?;
-        let anchor = found.map_or(now, |found| found.anchor);
+        let (anchor, _) = place(found.as_ref(), &compiled, now);
         Ok(NextRuns {
             description: compiled.timing.describe(),
             next: following(&compiled, anchor, after.unwrap_or(now), count),

@@ -64,7 +64,7 @@ impl Engine {
         let now = self.now();
         for (document, compiled) in read_brought(documents)? {
             let found = self.store.schedule(caller.tenant, &compiled.name).await?;
-            let (anchor, next_due) = place(found.as_ref(), &document, &compiled, now);
+            let (anchor, next_due) = place(found.as_ref(), &compiled, now);
             saves.push(SaveSchedule {
                 tenant: caller.tenant,
                 name: compiled.name,

@@ -4,7 +4,7 @@
 //! an occurrence.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -31,6 +31,8 @@ const AFTER_END: Duration = Duration::from_millis(20);
 const MOST: usize = 20_000;
 /// How many occurrences are forgotten in one commit.
 const FORGET: usize = 5_000;
+/// The fact until when what became of occurrences may be forgotten, in microseconds.
+const FORGOTTEN: &str = "schedules.forgotten";
 
 /// The scheduler's state.
 pub(crate) struct Scheduler {
@@ -40,6 +42,8 @@ pub(crate) struct Scheduler {
     waits: AtomicBool,
     /// Documents by schedule and revision.
     compiled: Mutex<HashMap<i64, (i64, Arc<Compiled>)>>,
+    /// Schedules that cannot be read, with their revisions, as far as it was said.
+    unreadable: Mutex<HashSet<(i64, i64)>>,
 }
 
 impl Default for Scheduler {
@@ -49,6 +53,7 @@ impl Default for Scheduler {
             wake: Notify::new(),
             waits: AtomicBool::new(false),
             compiled: Mutex::default(),
+            unreadable: Mutex::default(),
         }
     }
 }
@@ -69,6 +74,15 @@ impl Scheduler {
         if self.waits.load(Ordering::Relaxed) {
             self.wake.notify_one();
         }
+    }
+
+    /// Whether nobody has said yet that it cannot be read.
+    pub(super) fn is_news(&self, schedule: &Schedule) -> bool {
+        let mut said = self.unreadable.lock();
+        if said.len() >= MOST {
+            said.clear();
+        }
+        said.insert((schedule.id, schedule.revision))
     }
 
     /// What a schedule's document means, or why it means nothing to this version.
@@ -180,10 +194,23 @@ impl Engine {
         })
     }
 
+    /// Until when what became of occurrences may be forgotten; `None`: none ever was.
+    pub(super) async fn forgotten_until(&self) -> Result<Option<Timestamp>> {
+        let fact = self.store.fact(FORGOTTEN).await?;
+        let until = fact.and_then(|text| text.parse().ok());
+        Ok(until.map(Timestamp))
+    }
+
     /// Forgets what became of occurrences as long ago as runs are forgotten.
     pub(crate) async fn forget_occurrences(&self) -> Result<()> {
         let kept = self.settings.result_expires.as_micros() as i64;
         let before = self.now().plus_micros(-kept);
+        // Said first: what may be gone counts as gone.
+        let known = self.forgotten_until().await?;
+        if known.is_none_or(|known| known < before) {
+            let text = before.0.to_string();
+            self.store.replace_fact(FORGOTTEN, &text).await?;
+        }
         while self.store.forget_occurrences(before, FORGET).await? == FORGET {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }

@@ -20,6 +20,8 @@ pub(super) struct Edges<'a> {
     branches: HashSet<(Ordinal, Ordinal)>,
     /// Those of them that `data_from` or `output_to` name too.
     also_data: HashSet<(Ordinal, Ordinal)>,
+    /// Those that `output_to` of a condition names: taken whatever it chooses.
+    always: HashSet<(Ordinal, Ordinal)>,
     /// Edges to the steps that run when another fails.
     errors: HashSet<(Ordinal, Ordinal)>,
     seen: HashSet<(Ordinal, Ordinal)>,
@@ -44,6 +46,7 @@ impl<'a> Edges<'a> {
             predecessors: vec![Vec::new(); size],
             branches: HashSet::new(),
             also_data: HashSet::new(),
+            always: HashSet::new(),
             errors: HashSet::new(),
             seen: HashSet::new(),
             order: None,
@@ -58,11 +61,14 @@ impl<'a> Edges<'a> {
                     let Some(other) = edges.other(own, name, path, problems) else {
                         continue;
                     };
-                    edges.add(if key == "data_from" {
-                        (other, own)
-                    } else {
-                        (own, other)
-                    });
+                    if key == "data_from" {
+                        edges.add((other, own));
+                        continue;
+                    }
+                    edges.add((own, other));
+                    if operator::branches(step.entry).next().is_some() {
+                        edges.always.insert((own, other));
+                    }
                 }
             }
         }
@@ -147,6 +153,16 @@ impl<'a> Edges<'a> {
                 }
             }
         }
+    }
+
+    /// Whether a condition's `output_to` names the step: it is taken whatever that chooses.
+    pub(super) fn is_always(&self, edge: (Ordinal, Ordinal)) -> bool {
+        self.always.contains(&edge)
+    }
+
+    /// Whether the edge leads to a step that runs when another fails.
+    pub(super) fn is_error(&self, edge: (Ordinal, Ordinal)) -> bool {
+        self.errors.contains(&edge)
     }
 
     /// The edges to the steps that run when another fails.
@@ -274,11 +290,33 @@ impl<'a> Edges<'a> {
         bit: &HashMap<Ordinal, u64>,
         after: &mut [u64],
     ) {
+        self.carry(order, bit, after, |_| true);
+    }
+
+    /// Notes for each step which of the steps with a bit come before it where none fails.
+    pub(super) fn carry_where_none_fails(
+        &self,
+        order: &[Ordinal],
+        bit: &HashMap<Ordinal, u64>,
+        after: &mut [u64],
+    ) {
+        self.carry(order, bit, after, |edge| !self.errors.contains(&edge));
+    }
+
+    fn carry(
+        &self,
+        order: &[Ordinal],
+        bit: &HashMap<Ordinal, u64>,
+        after: &mut [u64],
+        over: impl Fn((Ordinal, Ordinal)) -> bool,
+    ) {
         for step in order {
             let on = after[step.index()] | bit.get(step).copied().unwrap_or(0);
             if on != 0 {
                 for to in &self.successors[step.index()] {
-                    after[to.index()] |= on;
+                    if over((*step, *to)) {
+                        after[to.index()] |= on;
+                    }
                 }
             }
         }

@@ -21,10 +21,10 @@ pub(super) struct Parsed {
 enum Place {
     /// Text that is printed.
     Text,
-    /// Code, up to that mark.
-    Code(&'static str),
-    /// A string in code, after that quote.
-    Quoted(u8, &'static str),
+    /// Code, up to that mark, inside of so many brackets: a `}}` in them is no mark.
+    Code(&'static str, u32),
+    /// A string in such code, after that quote.
+    Quoted(u8, &'static str, u32),
     /// A comment.
     Comment,
     /// Text between `raw` and `endraw`.
@@ -43,14 +43,14 @@ pub(super) fn parse(
         references: Vec::new(),
     };
     let mut place = if expression {
-        Place::Code("")
+        Place::Code("", 0)
     } else {
         Place::Text
     };
     let last_end = template.rfind('}').unwrap_or_default();
     let mut rest = template;
     while !rest.is_empty() {
-        if matches!(place, Place::Text | Place::Code(_) | Place::Quoted(..))
+        if matches!(place, Place::Text | Place::Code(..) | Place::Quoted(..))
             && rest.starts_with("$${")
         {
             parsed.text.push_str("${");
@@ -74,7 +74,7 @@ pub(super) fn parse(
 fn step(place: Place, rest: &str) -> (Place, usize) {
     let first = rest.chars().next().map_or(1, char::len_utf8);
     match place {
-        Place::Text if rest.starts_with("{{") => (Place::Code("}}"), 2),
+        Place::Text if rest.starts_with("{{") => (Place::Code("}}", 0), 2),
         Place::Text if rest.starts_with("{#") => (Place::Comment, 2),
         Place::Text if rest.starts_with("{%") => {
             let code = rest[2..].trim_start_matches(['-', '+']).trim_start();
@@ -83,7 +83,7 @@ fn step(place: Place, rest: &str) -> (Place, usize) {
             {
                 return (Place::Raw, end + 2);
             }
-            (Place::Code("%}"), 2)
+            (Place::Code("%}", 0), 2)
         }
         Place::Raw if rest.starts_with("{%") => {
             let code = rest[2..].trim_start_matches(['-', '+']).trim_start();
@@ -95,15 +95,23 @@ fn step(place: Place, rest: &str) -> (Place, usize) {
             (Place::Raw, 2)
         }
         Place::Comment if rest.starts_with("#}") => (Place::Text, 2),
-        Place::Code(end) if !end.is_empty() && rest.starts_with(end) => (Place::Text, end.len()),
-        Place::Code(end) if rest.starts_with(['"', '\'']) => {
-            (Place::Quoted(rest.as_bytes()[0], end), 1)
+        Place::Code(end, 0) if !end.is_empty() && rest.starts_with(end) => (Place::Text, end.len()),
+        Place::Code(end, deep) if rest.starts_with(['"', '\'']) => {
+            (Place::Quoted(rest.as_bytes()[0], end, deep), 1)
+        }
+        Place::Code(end, deep) if rest.starts_with(['(', '[', '{']) => {
+            (Place::Code(end, deep + 1), 1)
+        }
+        Place::Code(end, deep) if rest.starts_with([')', ']', '}']) => {
+            (Place::Code(end, deep.saturating_sub(1)), 1)
         }
         Place::Quoted(..) if rest.starts_with('\\') => {
             let next = rest[1..].chars().next().map_or(0, char::len_utf8);
             (place, 1 + next)
         }
-        Place::Quoted(quote, end) if rest.as_bytes()[0] == quote => (Place::Code(end), 1),
+        Place::Quoted(quote, end, deep) if rest.as_bytes()[0] == quote => {
+            (Place::Code(end, deep), 1)
+        }
         _ => (place, first),
     }
 }

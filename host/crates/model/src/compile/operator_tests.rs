@@ -56,6 +56,7 @@ fn resolved(plan: &Plan, data: &Value) -> Result<ResolvedParameters, ResolveErro
         run: &RunParameters::parse(r#"{"branches":1,"template":2}"#).unwrap(),
         configuration: Some(&configuration),
         outputs: &outputs,
+        secret: &[],
         secrets: &NoHandles,
         limit: Scope::LIMIT,
     })
@@ -349,6 +350,77 @@ fn an_else_may_lead_to_the_join() {
     let data_only = |from, to| plan.graph.is_data_only(Ordinal(from), Ordinal(to));
     assert!(data_only(0, 4));
     assert!(!data_only(1, 4) && !data_only(3, 4));
+}
+
+/// A step that runs when another fails neither comes to life by what it reads besides, nor
+/// decides for those that follow both.
+#[test]
+fn what_runs_on_a_failure_does_not_change_what_runs_without() {
+    let of = |name: &str, data_from: &[&str], on_error: &[&str]| json!({"name": name, "file": "Any", "data_from": data_from, "task_on_error": on_error});
+    let edges = |steps: &[Value]| -> Vec<(String, String)> {
+        let plan = Plan::compile(
+            &Application::from_value(json!({"name": "a", "steps": steps})).unwrap(),
+            &Packs,
+        )
+        .unwrap_or_else(|problems| panic!("{problems:?}"));
+        let pairs = plan.steps.iter().flat_map(|from| {
+            let all = plan.graph.successors(from.ordinal).iter();
+            all.filter(|to| plan.graph.is_data_only(from.ordinal, **to))
+                .map(|to| (from.name.clone(), plan.step(*to).unwrap().name.clone()))
+                .collect::<Vec<_>>()
+        });
+        pairs.collect()
+    };
+    let pair = |from: &str, to: &str| (from.to_owned(), to.to_owned());
+    // Read beside the failure, from before it and from elsewhere.
+    let read = [
+        plain("fetch", &[]),
+        plain("beside", &[]),
+        of("try", &["fetch"], &["mend"]),
+        plain("mend", &["fetch", "beside", "try"]),
+        plain("last", &["try", "mend"]),
+    ];
+    assert_eq!(
+        edges(&read),
+        [pair("fetch", "mend"), pair("beside", "mend")]
+    );
+    // What follows the step where it does not fail is another way to the same.
+    let finally = [
+        of("try", &[], &["close"]),
+        plain("then", &["try"]),
+        plain("close", &["then"]),
+    ];
+    assert_eq!(edges(&finally), []);
+    // Of two that may fail, the second has not failed yet.
+    let shared = [
+        of("a", &[], &["tell"]),
+        plain("x", &["a"]),
+        of("b", &["x"], &["tell"]),
+        plain("tell", &["x"]),
+    ];
+    assert_eq!(edges(&shared), [pair("x", "tell")]);
+    // In a branch, and behind it.
+    let branch = [
+        json!({"name": "C", "operator": "condition", "branches": [
+            {"label": "yes", "when": {"equal": [1, 1]}, "steps": ["try"]}]}),
+        of("try", &[], &["mend"]),
+        plain("mend", &[]),
+        plain("last", &["try", "mend"]),
+    ];
+    assert_eq!(edges(&branch), []);
+}
+
+/// What a condition's `output_to` names runs whichever branch is chosen, also where it reads
+/// a step of one.
+#[test]
+fn what_always_follows_a_condition_does_not_hang_on_a_branch() {
+    let plan = plan(vec![
+        json!({"name": "C", "operator": "condition", "output_to": ["D"],
+        "branches": [{"label": "yes", "when": {"equal": [1, 1]}, "steps": ["A"]}]}),
+        plain("D", &["A"]),
+    ]);
+    assert!(!plan.graph.is_data_only(Ordinal(3), Ordinal(4)));
+    assert!(!plan.graph.is_data_only(Ordinal(1), Ordinal(4)));
 }
 
 #[test]

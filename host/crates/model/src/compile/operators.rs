@@ -88,8 +88,10 @@ impl Compiler<'_> {
             ),
             (
                 operator::OUTPUT,
+                // A condition has none; one that stands there is told as a stray key.
                 step.entry
                     .get(operator::OUTPUT)
+                    .filter(|_| operator == Operator::Transform)
                     .map_or_else(|| literal("auto"), |one| literal(one.clone())),
             ),
             ("connected", literal(connected)),

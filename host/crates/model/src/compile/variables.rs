@@ -66,6 +66,7 @@ impl<'a> Variables<'a> {
                 name: name.to_owned(),
                 required: variable.required(),
                 secret: variable.secret(),
+                param_type: variable.param_type().unwrap_or_default(),
                 template: value.map(|(_, value)| scope.parse(value, &path, problems)),
                 automatic: true,
             });

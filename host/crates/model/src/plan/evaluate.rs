@@ -21,6 +21,8 @@ pub(super) struct Evaluation<'a> {
     pub(super) secrets: Vec<String>,
     /// A reference that leads to nothing is null.
     pub(super) lenient: bool,
+    /// What is made of the values is shown: none may be secret.
+    pub(super) open: bool,
     /// References that led to nothing, as written.
     pub(super) missing: Vec<String>,
 }
@@ -33,6 +35,7 @@ impl<'a> Evaluation<'a> {
             left: scope.limit,
             secrets: Vec::new(),
             lenient: false,
+            open: false,
             missing: Vec::new(),
         }
     }
@@ -126,6 +129,9 @@ impl<'a> Evaluation<'a> {
                     .find(name)
                     .ok_or_else(|| Reason::NoConfigurationVariable { reference: named() })?;
                 if variable.secret {
+                    if self.open {
+                        return Err(Reason::Secret { reference: named() });
+                    }
                     let mut secret = String::new();
                     insert_as_text(&value, &mut secret);
                     self.secrets.push(secret);
@@ -158,6 +164,17 @@ impl<'a> Evaluation<'a> {
             reference: reference.text.to_string(),
         };
         let variable = self.variables.get(index).ok_or_else(none)?;
+        let secret = || {
+            self.scope
+                .secret
+                .iter()
+                .any(|name| **name == *variable.name)
+        };
+        if self.open && (variable.secret || secret()) {
+            return Err(Reason::Secret {
+                reference: reference.text.to_string(),
+            });
+        }
         if let Some(raw) = self.scope.run.get(&variable.name) {
             return Ok(raw.into());
         }

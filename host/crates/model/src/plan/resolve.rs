@@ -6,7 +6,8 @@ use serde_json::Value;
 
 use super::{PlannedParameter, PlannedStep, evaluate::Evaluation, run_code};
 use crate::{
-    configuration::Resolved, descriptor::ParameterType, id::Ordinal, parameters::RunParameters, raw,
+    configuration::Resolved, descriptor::ParameterType, flow::Route, id::Ordinal,
+    parameters::RunParameters, raw,
 };
 
 /// The data of earlier steps of the run.
@@ -69,6 +70,8 @@ pub struct Scope<'a> {
     pub configuration: Option<&'a Resolved>,
     /// The data of earlier steps.
     pub outputs: &'a dyn Outputs,
+    /// The names of the run's own parameters that are secret.
+    pub secret: &'a [Box<str>],
     /// Makes handles for secrets.
     pub secrets: &'a dyn SecretHandles,
     /// The most bytes that the parameters may have together; see [`Scope::LIMIT`].
@@ -142,6 +145,7 @@ impl ResolveError {
             Reason::Type { .. } => run_code::TYPE_MISMATCH,
             Reason::Choice { .. } => run_code::CHOICE,
             Reason::TooLarge => run_code::TOO_LARGE,
+            Reason::Secret { .. } => run_code::SECRET,
         }
     }
 }
@@ -173,9 +177,21 @@ pub enum Reason {
     Choice { choices: String },
     #[error("the parameters together become too large")]
     TooLarge,
+    #[error(
+        "`{reference}` is secret, and what an operator makes of it could be read by anybody: hand it to a step that declares a parameter of the type `secret`"
+    )]
+    Secret { reference: String },
 }
 
 impl PlannedStep {
+    /// Where a run goes on behind this step when it failed and others go on all the same:
+    /// behind a condition that has not chosen, into no branch.
+    pub fn route_of_failure(&self) -> Route {
+        let operator = self.operator.as_ref();
+        let routing = operator.and_then(|one| one.routing.as_ref());
+        routing.and_then(|one| one.route(None)).unwrap_or_default()
+    }
+
     /// The parameters for a call of this step.
     pub fn resolve(&self, scope: &Scope<'_>) -> Result<ResolvedParameters, ResolveError> {
         let mut evaluation = Evaluation::new(scope, &self.variables);
@@ -184,10 +200,10 @@ impl PlannedStep {
         if let Some(operator) = &self.operator {
             let word = operator.operator.word();
             evaluation.lenient = operator.is_lenient();
+            evaluation.open = true;
             evaluation
                 .write(&operator.parameters, &mut json)
                 .map_err(|reason| self.error(word, reason))?;
-            take_secrets(&mut evaluation, word, &mut secrets);
             let missing = evaluation.missing;
             return Ok(ResolvedParameters {
                 json,

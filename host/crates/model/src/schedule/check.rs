@@ -65,7 +65,7 @@ impl Schedule {
         let compiled = timing
             .zip(application)
             .map(|(timing, application)| Compiled {
-                name: name.unwrap_or_else(|| made_name(&application, &timing)),
+                name: name.unwrap_or_else(|| made_name(&application, &timing, &params)),
                 application,
                 params,
                 timing,
@@ -78,10 +78,23 @@ impl Schedule {
     }
 }
 
-/// The name of a schedule that has none, the same for the same schedule.
-fn made_name(application: &str, timing: &Timing) -> String {
+/// The name of a schedule that has none, the same for the same schedule: one of the same
+/// application and times with other parameters is another.
+fn made_name(application: &str, timing: &Timing, params: &str) -> String {
+    let mark = match params {
+        "" | "{}" => String::new(),
+        params => format!(" ({:08x})", fnv(params.as_bytes())),
+    };
     let name = format!("{application}: {}", timing.describe());
-    name.chars().take(MAX_NAME).collect()
+    let room = MAX_NAME - mark.len();
+    name.chars().take(room).chain(mark.chars()).collect()
+}
+
+/// The 32 bits of Fowler, Noll and Vo (FNV-1a): the same wherever it is asked.
+fn fnv(bytes: &[u8]) -> u32 {
+    bytes.iter().fold(0x811c_9dc5, |hash, byte| {
+        (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193)
+    })
 }
 
 impl<'d> Check<'d> {
@@ -114,7 +127,13 @@ impl<'d> Check<'d> {
         let found = self
             .text("application_id")
             .filter(|name| !name.trim().is_empty());
-        if found.is_none() && self.problems.len() == before {
+        if found.is_some_and(|name| name.contains(char::is_control)) {
+            self.error(
+                code::NO_APPLICATION,
+                "/application_id",
+                "this holds control characters: no application has such a name",
+            );
+        } else if found.is_none() && self.problems.len() == before {
             self.error(
                 code::NO_APPLICATION,
                 "/application_id",

@@ -1,13 +1,16 @@
 //! When a schedule is due.
 
 use croner::Cron;
-use jiff::tz::TimeZone;
+use jiff::{
+    civil::DateTime,
+    tz::{AmbiguousOffset, TimeZone},
+};
 
 use crate::clock::Timestamp;
 
 /// When a schedule is due. Every occurrence follows from it and from where the phase of a
 /// frequency begins; nothing of it depends on when it is asked.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Timing {
     pub(super) rule: Rule,
     /// The first moment that may be an occurrence.
@@ -16,7 +19,7 @@ pub struct Timing {
     pub(super) end: Option<Timestamp>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum Rule {
     Cron {
         cron: Box<Cron>,
@@ -100,7 +103,20 @@ impl Timing {
     }
 }
 
+/// The first occurrence after `after`. Where the hour is `*` or `*/n`, the expression means
+/// moments of the day as it passes: in an hour that comes twice it is due in both, in one that
+/// is left out never. Where hours are named, it means what clocks show: a time that comes twice
+/// is due once, at first, and one that is left out is due when the clocks have been set. So
+/// Vixie cron does it.
 fn next_of_cron(cron: &Cron, zone: &TimeZone, after: Timestamp) -> Option<Timestamp> {
+    if cron.pattern.hours.from_wildcard {
+        next_as_time_passes(cron, zone, after)
+    } else {
+        next_by_the_clock(cron, zone, after)
+    }
+}
+
+fn next_as_time_passes(cron: &Cron, zone: &TimeZone, after: Timestamp) -> Option<Timestamp> {
     // Cron knows no fractions of a second. The library always goes on; the bound is for what
     // would follow if it did not.
     let second = after.seconds();
@@ -115,6 +131,39 @@ fn next_of_cron(cron: &Cron, zone: &TimeZone, after: Timestamp) -> Option<Timest
         }
     }
     None
+}
+
+/// Looks at times as clocks show them, one after the other, as if no clock were ever set, and
+/// takes the first that comes after `after`. A later time of theirs never comes earlier.
+fn next_by_the_clock(cron: &Cron, zone: &TimeZone, after: Timestamp) -> Option<Timestamp> {
+    let second = jiff::Timestamp::from_second(after.seconds()).ok()?;
+    let mut shown = zone.to_datetime(second);
+    // At most those of the hours that come twice are passed over.
+    for _ in 0..100_000 {
+        let next = cron
+            .find_next_occurrence(&shown.to_zoned(TimeZone::UTC).ok()?, false)
+            .ok()?;
+        shown = next.datetime();
+        let found = first_shown(zone, shown)?;
+        if found > after {
+            return Some(found);
+        }
+    }
+    None
+}
+
+/// When clocks show a time first, or have been set past it.
+fn first_shown(zone: &TimeZone, shown: DateTime) -> Option<Timestamp> {
+    let at = zone.to_ambiguous_timestamp(shown);
+    let first = match at.offset() {
+        AmbiguousOffset::Unambiguous { offset } => offset.to_timestamp(shown).ok()?,
+        AmbiguousOffset::Fold { before, .. } => before.to_timestamp(shown).ok()?,
+        AmbiguousOffset::Gap { after, .. } => {
+            let early = after.to_timestamp(shown).ok()?;
+            zone.following(early).next()?.timestamp()
+        }
+    };
+    Some(Timestamp::from_seconds(first.as_second()))
 }
 
 fn next_of_period(

@@ -65,12 +65,20 @@ async fn cancel_families(
     runs: &[i64],
     at: Timestamp,
 ) -> Work<Vec<CancelledRun>> {
-    let found = sqlx::query(LOCK)
-        .bind(runs)
-        .try_map(|row: PgRow| locked(&row))
-        .fetch_all(&mut *connection)
-        .await?;
-    end(connection, found, at).await
+    let mut found = Vec::new();
+    loop {
+        let before = found.len();
+        found = sqlx::query(LOCK)
+            .bind(runs)
+            .try_map(|row: PgRow| locked(&row))
+            .fetch_all(&mut *connection)
+            .await?;
+        // While it waited for a lock, whoever held it may have started more children. Of
+        // runs that are locked nobody does.
+        if found.len() <= before {
+            return end(connection, found, at).await;
+        }
+    }
 }
 
 fn locked(row: &PgRow) -> sqlx::Result<(RunId, RunRef)> {

@@ -177,8 +177,8 @@ impl Waits for PostgresStore {
         transact!(self.pool, connection => wait::settle(connection, parent, at).await)
     }
 
-    async fn unsettled(&self, limit: usize) -> Result<Vec<StepKey>> {
-        wait::unsettled(&self.pool, limit).await
+    async fn unsettled(&self, after: Option<StepKey>, limit: usize) -> Result<Vec<StepKey>> {
+        wait::unsettled(&self.pool, after, limit).await
     }
 
     async fn children(

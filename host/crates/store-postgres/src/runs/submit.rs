@@ -270,10 +270,10 @@ async fn insert(connection: &mut PgConnection, new: &[Accepted<'_>]) -> sqlx::Re
         .bind(small(|one| one.run.log_level))
         .bind(number(|run| run.created_at.0))
         .bind(new.iter().map(|one| &*one.run.trigger).collect::<Vec<_>>())
-        .bind(maybe(|one| one.run.parent.map(|parent| parent.run.0)))
+        .bind(maybe(|one| one.run.parent.map(|parent| parent.key.run.0)))
         .bind(
             new.iter()
-                .map(|one| one.run.parent.map(|parent| parent.step.0 as i32))
+                .map(|one| one.run.parent.map(|parent| parent.key.step.0 as i32))
                 .collect::<Vec<_>>(),
         )
         .bind(

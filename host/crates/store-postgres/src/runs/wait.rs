@@ -346,13 +346,22 @@ async fn count_children(
     Ok(woken.pop())
 }
 
-pub(super) async fn unsettled(pool: &PgPool, limit: usize) -> Result<Vec<StepKey>> {
-    sqlx::query("SELECT DISTINCT parent_run, parent_step FROM child_end ORDER BY 1, 2 LIMIT $1")
-        .bind(sql_limit(limit))
-        .try_map(|row: PgRow| key(&row, 0))
-        .fetch_all(pool)
-        .await
-        .or_refused()
+pub(super) async fn unsettled(
+    pool: &PgPool,
+    after: Option<StepKey>,
+    limit: usize,
+) -> Result<Vec<StepKey>> {
+    sqlx::query(
+        "SELECT DISTINCT parent_run, parent_step FROM child_end
+         WHERE (parent_run, parent_step) > ($2, $3) ORDER BY 1, 2 LIMIT $1",
+    )
+    .bind(sql_limit(limit))
+    .bind(after.map_or(0, |step| step.run.0))
+    .bind(after.map_or(-1, |step| step.step.0 as i32))
+    .try_map(|row: PgRow| key(&row, 0))
+    .fetch_all(pool)
+    .await
+    .or_refused()
 }
 
 pub(super) fn wait_kind(row: &PgRow, column: usize) -> sqlx::Result<WaitKind> {

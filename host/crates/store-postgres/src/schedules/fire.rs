@@ -194,7 +194,7 @@ async fn read(connection: &mut PgConnection, fires: &[Fire]) -> Work<Found> {
             .await?;
         let waiting: i64 = sqlx::query_scalar(
             "SELECT count(*) FROM (SELECT 1 FROM occurrence
-               WHERE schedule_id = $1 AND outcome = 5 LIMIT $2) AS waiting",
+               WHERE schedule_id = $1 AND outcome = 5 AND reason IS NOT NULL LIMIT $2) AS waiting",
         )
         .bind(schedule)
         .bind(MAX_WAITING as i64)

@@ -140,7 +140,10 @@ impl Schedules for PostgresStore {
         sqlx::query(
             "DELETE FROM occurrence WHERE (schedule_id, due_at) IN (
                SELECT schedule_id, due_at FROM occurrence
-               WHERE at < $1 AND outcome <> 5 LIMIT $2)",
+               WHERE at < $1 AND outcome <> 5 AND NOT EXISTS (
+                 SELECT 1 FROM run
+                 WHERE run.id = occurrence.run_id AND run.finished_at IS NULL)
+               LIMIT $2)",
         )
         .bind(before.0)
         .bind(limit as i64)

@@ -71,7 +71,7 @@ async fn transact(
     stage: &mut Stage,
 ) -> sqlx::Result<Vec<Answer>> {
     let mut rows = Rows::read(connection, parts.wanted).await?;
-    let submitted = submit::submit(connection, &parts.submits, false).await?;
+    let submitted = accept(connection, &rows, &parts.submits).await?;
     let decided = decide(&mut rows, items);
     let headers = claim::headers(connection, days_of_claims(&rows, &decided)).await?;
     let again = again(connection, &decided).await?;
@@ -91,6 +91,36 @@ async fn transact(
         Stage::Commit(_, answers) => Ok(answers),
         Stage::Before | Stage::Statement => Ok(Vec::new()),
     }
+}
+
+/// Accepts runs; those that are started as children, only while the attempt runs that starts
+/// them.
+async fn accept(
+    connection: &mut PgConnection,
+    rows: &Rows,
+    submits: &[&NewRun],
+) -> sqlx::Result<Vec<Result<Submitted>>> {
+    let is_orphan = |new: &NewRun| {
+        new.parent.is_some_and(|parent| {
+            rows.step(parent.key)
+                .is_none_or(|step| !step.is_run_by(parent.token))
+        })
+    };
+    let kept: Vec<&NewRun> = submits
+        .iter()
+        .copied()
+        .filter(|new| !is_orphan(new))
+        .collect();
+    let mut accepted = submit::submit(connection, &kept, false).await?.into_iter();
+    let answers = submits.iter().map(|new| {
+        if is_orphan(new) {
+            return Ok(Submitted::Orphan);
+        }
+        accepted
+            .next()
+            .unwrap_or_else(|| Err(Error::Internal("a submit was left out".to_owned())))
+    });
+    Ok(answers.collect())
 }
 
 /// What became of a transaction: `None` while it is under way.
@@ -145,7 +175,12 @@ impl<'i> Parts<'i> {
         };
         for item in items {
             match item {
-                Item::Submit(run, _) => parts.submits.push(run),
+                Item::Submit(run, _) => {
+                    parts.submits.push(run);
+                    if let Some(parent) = &run.parent {
+                        parts.wanted.step(parent.key);
+                    }
+                }
                 Item::Claim(claim, _) => parts.wanted.step(claim.key),
                 Item::Complete(end, _) => complete::want(end, &mut parts.wanted),
                 Item::Log(lines, _) => parts.wanted.step(lines.key),

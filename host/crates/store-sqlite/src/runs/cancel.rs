@@ -17,17 +17,21 @@ use crate::transaction::{Tx, step_range, unpack};
 /// Ends the run, the runs that it started, and all of their steps at once. Attempts that
 /// run are fenced by it: their steps do not run any more.
 pub(super) fn cancel(tx: &mut Tx<'_>, run: RunId, at: Timestamp) -> Result<Vec<CancelledRun>> {
-    let mut cancelled = Vec::new();
-    let mut open = vec![run];
-    while let Some(run) = open.pop() {
+    // Over those that have ended as well: what they started without waiting may run on.
+    let family = tx.all(
+        "WITH RECURSIVE family (id) AS (
+           SELECT ?1
+           UNION
+           SELECT r.id FROM family f JOIN run r INDEXED BY run_parent ON r.parent_run = f.id
+         )
+         SELECT id FROM run WHERE id IN (SELECT id FROM family) AND finished_at IS NULL
+         ORDER BY id",
+        [run.0],
+        |row| Ok(RunId(row.get(0)?)),
+    )?;
+    let mut cancelled = Vec::with_capacity(family.len());
+    for run in family {
         cancelled.extend(cancel_one(tx, run, at)?);
-        let children = tx.all(
-            "SELECT id FROM run INDEXED BY run_parent
-             WHERE parent_run = ?1 AND finished_at IS NULL ORDER BY id DESC",
-            [run.0],
-            |row| Ok(RunId(row.get(0)?)),
-        )?;
-        open.extend(children);
     }
     Ok(cancelled)
 }

@@ -8,7 +8,7 @@ use model::{
 use rusqlite::params;
 use store::{Result, runs::LostStep};
 
-use super::{reference, sql_limit, time, wait};
+use super::{priority, reference, sql_limit, text, time, wait};
 use crate::transaction::{Tx, unpack};
 
 /// Every claim's worker has a row ([`Tx::know_worker`]), and the row of one whose
@@ -25,7 +25,7 @@ pub(super) fn lost(tx: &mut Tx<'_>, now: Timestamp, limit: usize) -> Result<Vec<
     }
     let steps = tx.all(
         "SELECT s.id, s.token, s.worker, r.uuid, r.tenant_id, r.application_revision, r.pins,
-           r.expires_at, r.parent_run, r.parent_step
+           r.expires_at, r.parent_run, r.parent_step, r.queue, r.priority
          FROM run r INDEXED BY run_unfinished
          CROSS JOIN step s ON s.id BETWEEN (r.id << 24) + 1 AND (r.id << 24) + 16777215
          WHERE r.finished_at IS NULL AND +s.state = ?2
@@ -43,6 +43,8 @@ pub(super) fn lost(tx: &mut Tx<'_>, now: Timestamp, limit: usize) -> Result<Vec<
                 pins: row.get(6)?,
                 expires_at: time(row, 7)?,
                 parent: wait::parent_of(row, 8)?,
+                queue: text(row, 10)?,
+                priority: priority(row, 11)?,
             })
         },
     )?;

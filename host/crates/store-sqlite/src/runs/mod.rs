@@ -189,8 +189,10 @@ impl Waits for SqliteStore {
             .await
     }
 
-    async fn unsettled(&self, limit: usize) -> Result<Vec<StepKey>> {
-        self.readers.call(move |c| wait::unsettled(c, limit)).await
+    async fn unsettled(&self, after: Option<StepKey>, limit: usize) -> Result<Vec<StepKey>> {
+        self.readers
+            .call(move |c| wait::unsettled(c, after, limit))
+            .await
     }
 
     async fn children(

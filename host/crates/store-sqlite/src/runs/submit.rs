@@ -1,16 +1,26 @@
 //! A run is accepted.
 
-use model::{flow::accepted_state, id::RunId, state::RunState, trace::Context};
+use model::{
+    flow::accepted_state,
+    id::RunId,
+    state::{RunState, StepState},
+    trace::Context,
+};
 use rusqlite::params;
 use store::{
     Error, Result,
-    runs::{Idempotency, NewRun, Submitted},
+    runs::{Idempotency, NewRun, Parent, Submitted},
 };
 
 use super::{activate::Event, reference};
-use crate::transaction::Tx;
+use crate::transaction::{Tx, pack};
 
 pub(crate) fn submit(tx: &mut Tx<'_>, new: &NewRun) -> Result<Submitted> {
+    if let Some(parent) = &new.parent
+        && !runs(tx, parent)?
+    {
+        return Ok(Submitted::Orphan);
+    }
     if let Some(idempotency) = &new.idempotency
         && let Some(existing) = existing(tx, new, idempotency)?
     {
@@ -34,6 +44,19 @@ pub(crate) fn submit(tx: &mut Tx<'_>, new: &NewRun) -> Result<Submitted> {
         claimed,
         ready,
     })
+}
+
+/// Whether the attempt is its step's newest and still runs.
+fn runs(tx: &mut Tx<'_>, parent: &Parent) -> Result<bool> {
+    let Ok(id) = pack(parent.key) else {
+        return Ok(false);
+    };
+    let found = tx.first(
+        "SELECT 1 FROM step WHERE id = ?1 AND state = ?2 AND token = ?3",
+        params![id, StepState::Running.code(), parent.token.0],
+        |_| Ok(()),
+    )?;
+    Ok(found.is_some())
 }
 
 fn existing(tx: &mut Tx<'_>, new: &NewRun, idempotency: &Idempotency) -> Result<Option<Submitted>> {
@@ -90,8 +113,8 @@ fn insert(tx: &mut Tx<'_>, run: RunId, new: &NewRun, input: i64, idle: bool) -> 
             new.log_level,
             new.created_at.0,
             new.trigger,
-            new.parent.map(|parent| parent.run.0),
-            new.parent.map(|parent| parent.step.0),
+            new.parent.map(|parent| parent.key.run.0),
+            new.parent.map(|parent| parent.key.step.0),
             new.idempotency.as_ref().map(|idempotency| &idempotency.key),
             new.idempotency
                 .as_ref()

@@ -235,12 +235,21 @@ fn count_children(
     }
 }
 
-pub(super) fn unsettled(connection: &Connection, limit: usize) -> Result<Vec<StepKey>> {
+pub(super) fn unsettled(
+    connection: &Connection,
+    after: Option<StepKey>,
+    limit: usize,
+) -> Result<Vec<StepKey>> {
+    let after = after.map(pack).transpose()?.unwrap_or(0);
     connection
-        .prepare_cached("SELECT DISTINCT parent FROM child_end ORDER BY parent LIMIT ?1")
+        .prepare_cached(
+            "SELECT DISTINCT parent FROM child_end WHERE parent > ?1 ORDER BY parent LIMIT ?2",
+        )
         .and_then(|mut statement| {
             statement
-                .query_map([sql_limit(limit)], |row| Ok(unpack(row.get(0)?)))?
+                .query_map(params![after, sql_limit(limit)], |row| {
+                    Ok(unpack(row.get(0)?))
+                })?
                 .collect()
         })
         .or_refused()

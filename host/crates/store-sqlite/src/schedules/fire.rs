@@ -68,7 +68,7 @@ fn standing(tx: &mut Tx<'_>, fire: &Fire) -> Result<Option<Standing>> {
             .is_some();
         let waiting: Option<i64> = tx.first(
             "SELECT count(*) FROM (SELECT 1 FROM occurrence
-               WHERE schedule_id = ?1 AND outcome = 5 LIMIT ?2)",
+               WHERE schedule_id = ?1 AND outcome = 5 AND reason IS NOT NULL LIMIT ?2)",
             params![fire.schedule, MAX_WAITING as i64],
             |row| row.get(0),
         )?;

@@ -163,7 +163,10 @@ impl Schedules for SqliteStore {
                 tx.execute(
                     "DELETE FROM occurrence WHERE (schedule_id, due_at) IN (
                        SELECT schedule_id, due_at FROM occurrence
-                       WHERE at < ?1 AND outcome <> 5 LIMIT ?2)",
+                       WHERE at < ?1 AND outcome <> 5 AND NOT EXISTS (
+                         SELECT 1 FROM run
+                         WHERE run.id = occurrence.run_id AND run.finished_at IS NULL)
+                       LIMIT ?2)",
                     params![before.0, limit as i64],
                 )
             })

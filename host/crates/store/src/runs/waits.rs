@@ -152,9 +152,10 @@ pub trait Waits: Send + Sync + 'static {
     /// the step ready if it waits for no more of them. Safe to call at any time.
     async fn settle(&self, parent: StepKey, at: Timestamp) -> Result<Option<ReadyStep>>;
 
-    /// Steps with children that have ended and are not counted, at most `limit`: whoever
-    /// ended them did not come to [`Waits::settle`].
-    async fn unsettled(&self, limit: usize) -> Result<Vec<StepKey>>;
+    /// Steps with children that have ended and are not counted, in their order after that
+    /// one, at most `limit`: whoever ended them did not come to [`Waits::settle`], or the step
+    /// does not wait yet.
+    async fn unsettled(&self, after: Option<StepKey>, limit: usize) -> Result<Vec<StepKey>>;
 
     /// The runs that a step has started, in the order of acceptance, after the run of that
     /// number, at most `limit`.

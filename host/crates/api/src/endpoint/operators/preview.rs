@@ -24,7 +24,7 @@ use crate::{
 }))]
 pub(crate) struct PreviewBody {
     /// The operator: an entry of an application's `steps`. Where it names no steps in
-    /// `data_from`, it is connected with all that have data.
+    /// `data_from`, it is connected with all that `data` names; with `run`, with none.
     #[schema(value_type = Object)]
     operator: Map<String, Value>,
     /// Data by step name.
