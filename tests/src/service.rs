@@ -152,6 +152,11 @@ impl Service {
         &mut self.process
     }
 
+    /// The file that its log is appended to.
+    pub fn log(&self) -> &Path {
+        self.process.log()
+    }
+
     /// A client with the administrator's credentials.
     pub fn client(&self) -> anyhow::Result<Client> {
         Ok(Client::new(&self.url)?.with_basic(ADMIN, &self.password))

@@ -13,7 +13,7 @@ use harness::cluster::{Cluster, NEXT, Size};
 use harness::http::Client;
 use harness::place;
 use harness::service::{ADMIN, Service};
-use support::endurance::Endurance;
+use support::endurance::{Endurance, situation};
 use support::incidents::Progress;
 
 /// So many that the last restart is over before the last run is submitted.
@@ -62,19 +62,30 @@ fn restart(cluster: &mut Cluster, role: &'static str, number: usize, version: Ve
     println!("{role} {number} is of the {version:?} version");
 }
 
-fn until(what: &str, reached: impl Fn() -> bool) {
+fn until(what: &str, cluster: &Cluster, progress: &Progress, reached: impl Fn() -> bool) {
     let started = std::time::Instant::now();
     while !reached() {
-        assert!(started.elapsed() < support::PATIENCE, "{what} did not come");
+        assert!(
+            started.elapsed() < support::PATIENCE,
+            "{what} did not come: {}",
+            situation(cluster, progress)
+        );
         thread::sleep(Duration::from_millis(20));
     }
 }
 
 /// Runs go on ending: with the processes as they are now.
-fn goes_on(progress: &Progress) {
+fn goes_on(cluster: &Cluster, progress: &Progress) {
     let before = progress.finished.load(Ordering::Relaxed);
-    until("the end of further runs", || {
-        progress.finished.load(Ordering::Relaxed) > before + 50
+    until("the end of further runs", cluster, progress, || {
+        let finished = progress.finished.load(Ordering::Relaxed);
+        let at_work = !progress.given_up.load(Ordering::Relaxed);
+        assert!(
+            at_work && finished < RUNS,
+            "there was no load any more: {}",
+            situation(cluster, progress)
+        );
+        finished > before + 50
     });
 }
 
@@ -98,10 +109,10 @@ fn roll(cluster: &mut Cluster, progress: &Progress, balancer: &Balancer) {
     ];
     for (role, number, version) in order {
         restart(cluster, role, number, version);
-        until("readiness at the balancer", || {
+        until("readiness at the balancer", cluster, progress, || {
             balancer.ready() == SIZE.apis
         });
-        goes_on(progress);
+        goes_on(cluster, progress);
     }
     assert_eq!(migrations(cluster), before + 1);
     let accepted = progress.accepted.load(Ordering::Relaxed);

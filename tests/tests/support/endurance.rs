@@ -178,6 +178,45 @@ impl Endurance {
     }
 }
 
+/// Where the cluster stands, for the report of a test that fails: what was submitted, what
+/// states steps are in, what the database's sessions do, and what the processes said last.
+pub(crate) fn situation(cluster: &Cluster, progress: &Progress) -> String {
+    const ASKED: [&str; 4] = [
+        "SELECT state, count(*), min(token), max(token) FROM step GROUP BY 1 ORDER BY 1",
+        "SELECT count(*) AS unfinished, min(id), max(id) FROM run WHERE finished_at IS NULL",
+        "SELECT pid, application_name, state, wait_event_type, wait_event, now() - xact_start AS open,
+           pg_blocking_pids(pid), left(query, 300) AS query FROM pg_stat_activity
+         WHERE datname = current_database() AND pid <> pg_backend_pid() ORDER BY xact_start",
+        "SELECT relname, n_live_tup, n_dead_tup, last_autoanalyze FROM pg_stat_user_tables
+         WHERE relname IN ('run', 'step', 'payload')",
+    ];
+    let mut said = format!(
+        "{} accepted, {} ended; refused: {:?}\n",
+        progress.accepted.load(Ordering::Relaxed),
+        progress.finished.load(Ordering::Relaxed),
+        progress.refusals.lock().unwrap()
+    );
+    for sql in ASKED {
+        match cluster.postgres.execute("powerflow", sql) {
+            Ok(answer) => said.push_str(&answer),
+            Err(error) => said.push_str(&format!("{error:#}")),
+        }
+        said.push('\n');
+    }
+    for process in cluster
+        .apis
+        .iter()
+        .chain(&cluster.workers)
+        .chain(&cluster.schedulers)
+    {
+        let log = std::fs::read_to_string(process.log()).unwrap_or_default();
+        let from = log.len().saturating_sub(4000);
+        let tail = log.get(log.ceil_char_boundary(from)..).unwrap_or_default();
+        said.push_str(&format!("--- {}\n{tail}\n", process.log().display()));
+    }
+    said
+}
+
 /// Tells the watch to end, also when the test has failed.
 pub(crate) struct End<'a>(pub(crate) &'a AtomicBool);
 

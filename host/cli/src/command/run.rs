@@ -120,6 +120,78 @@ pub(crate) enum Command {
         #[arg(long, short, requires = "all", conflicts_with = "ids")]
         yes: bool,
     },
+    /// Pause runs: their steps do not start until they are resumed
+    ///
+    /// Steps that execute go on to their end. Runs are accepted and wait, also those that
+    /// schedules start.
+    ///
+    /// Example: pfctl run pause --queue acme --reason "ServiceNow is being upgraded"
+    ///
+    /// Example: pfctl run pause --all
+    Pause {
+        #[command(flatten)]
+        which: Held,
+        /// Why, in one line: shown with every run that waits for it
+        #[arg(long, value_name = "TEXT", default_value = "")]
+        reason: String,
+    },
+    /// End a pause: what waited goes on
+    ///
+    /// Name what the pause names, as `pfctl run pauses` shows it.
+    ///
+    /// Example: pfctl run resume --queue acme
+    Resume {
+        #[command(flatten)]
+        which: Held,
+    },
+    /// List what is paused, since when, by whom and why
+    ///
+    /// Example: pfctl run pauses
+    Pauses,
+}
+
+/// Which runs are paused or resumed.
+#[derive(Debug, clap::Args)]
+#[group(id = "which", required = true, multiple = true)]
+pub(crate) struct Held {
+    /// Runs of this application
+    #[arg(long, short, value_name = "NAME", group = "which")]
+    application: Option<String>,
+    /// Runs on this queue
+    #[arg(long, group = "which")]
+    queue: Option<String>,
+    /// Runs of every application and queue
+    #[arg(long, group = "which", conflicts_with_all = ["application", "queue"])]
+    all: bool,
+}
+
+impl Held {
+    fn body(&self) -> Value {
+        let mut body = json!({"all": self.all});
+        for (key, name) in [("application", &self.application), ("queue", &self.queue)] {
+            if let Some(name) = name {
+                body[key] = name.as_str().into();
+            }
+        }
+        body
+    }
+
+    /// The options that name the same once more.
+    fn options(&self) -> String {
+        let mut options = Vec::new();
+        if self.all {
+            options.push("--all".to_owned());
+        }
+        for (option, name) in [
+            ("--application", &self.application),
+            ("--queue", &self.queue),
+        ] {
+            if let Some(name) = name {
+                options.push(format!("{option} {}", shell::word(name)));
+            }
+        }
+        options.join(" ")
+    }
 }
 
 /// Does it.
@@ -162,6 +234,9 @@ pub(crate) async fn run(session: &Session, command: Command) -> Result<Exit, Fai
             ..
         } => cancel_all(session, &client, application, queue, yes).await,
         Command::Cancel { ids, .. } => cancel(session, &client, &ids).await,
+        Command::Pause { which, reason } => pause(session, &client, &which, &reason).await,
+        Command::Resume { which } => resume(session, &client, &which).await,
+        Command::Pauses => pauses(session, &client).await,
     };
     done.map_err(|failure| match failure.exit {
         Exit::NotFound => failure.next("pfctl run list"),
@@ -409,6 +484,70 @@ async fn cancel_all(
         format!("{} cancelled", count(cancelled, "run"))
     });
     Ok(Exit::Success)
+}
+
+async fn pause(
+    session: &Session,
+    client: &Client,
+    which: &Held,
+    reason: &str,
+) -> Result<Exit, Failure> {
+    let mut body = which.body();
+    body["reason"] = reason.into();
+    let reply = client.post(&["runs", "pause"], &body).await?;
+    let pause = reply.json()?;
+    session
+        .output
+        .result(&pause, |pause| pauses_table(std::slice::from_ref(pause)));
+    let next = format!("pfctl run resume {}", which.options());
+    session.output.remark(&format!("to let it go on: {next}"));
+    Ok(Exit::Success)
+}
+
+async fn resume(session: &Session, client: &Client, which: &Held) -> Result<Exit, Failure> {
+    let resumed = client.post(&["runs", "resume"], &which.body()).await;
+    resumed.map_err(|failure| match failure.exit {
+        Exit::NotFound => failure.next("pfctl run pauses"),
+        _ => failure,
+    })?;
+    session
+        .output
+        .result(&json!({"resumed": true}), |_| "resumed".to_owned());
+    Ok(Exit::Success)
+}
+
+async fn pauses(session: &Session, client: &Client) -> Result<Exit, Failure> {
+    let list = client.get(&["runs", "pauses"]).await?.json()?;
+    session
+        .output
+        .result(&list, |list| pauses_table(output::items(&list["items"])));
+    Ok(Exit::Success)
+}
+
+fn pauses_table(pauses: &[Value]) -> String {
+    if pauses.is_empty() {
+        return "nothing is paused".to_owned();
+    }
+    let every = |name: &Value| {
+        if name.is_null() {
+            "all".to_owned()
+        } else {
+            text(name)
+        }
+    };
+    let rows: Vec<_> = pauses
+        .iter()
+        .map(|one| {
+            vec![
+                every(&one["application"]),
+                every(&one["queue"]),
+                time(&one["since"]),
+                text(&one["by"]),
+                text(&one["reason"]),
+            ]
+        })
+        .collect();
+    table(&["application", "queue", "since", "by", "reason"], &rows)
 }
 
 /// Asks before something that cannot be taken back.

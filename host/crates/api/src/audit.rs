@@ -231,6 +231,26 @@ impl Audit {
         );
     }
 
+    /// Runs were paused or resumed.
+    pub(crate) fn paused(
+        &self,
+        action: &'static str,
+        application: &Option<String>,
+        queue: &Option<String>,
+        reason: &str,
+    ) {
+        let of = |name: &Option<String>| name.clone().unwrap_or_default();
+        event!(
+            self,
+            action,
+            what = "runs",
+            application = &*of(application),
+            queue = &*of(queue),
+            reason,
+            "a pause was made or ended"
+        );
+    }
+
     /// A worker was given other queues or slots.
     pub(crate) fn worker_set(&self, worker: &str, queues: Option<&[String]>, slots: Option<u32>) {
         let queues = queues.map(|names| {

@@ -15,7 +15,7 @@ pub enum Permission {
     /// Save applications and schedules, upload SyncPacks.
     Developer,
     /// Install, activate and delete SyncPacks; delete applications, configuration
-    /// objects and cache records; set workers.
+    /// objects and cache records; set workers; pause runs, and cancel many at once.
     Administrator,
 }
 

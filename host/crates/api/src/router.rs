@@ -81,6 +81,9 @@ fn table(routes: Routes) -> Routes {
 
         .needs(View,          routes!(runs::list::list))
         .needs(Administrator, routes!(runs::cancel::cancel))
+        .needs(View,          routes!(runs::pauses::pauses))
+        .needs(Administrator, routes!(runs::pause::pause))
+        .needs(Administrator, routes!(runs::resume::resume))
 
         .needs(View,    routes!(tasks::get::get))
         .needs(View,    routes!(tasks::logs::logs))

@@ -186,6 +186,11 @@ impl Engine {
         if self.settings.role.executes() {
             self.resize(&renewed.queues, renewed.slots);
         }
+        if !self.settings.exclusive
+            && let Err(error) = self.know_pauses().await
+        {
+            tracing::debug!(%error, "what is paused could not be read");
+        }
         if generation.replace(renewed.generation) != Some(renewed.generation)
             && !self.settings.exclusive
         {

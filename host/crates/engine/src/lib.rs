@@ -54,6 +54,7 @@ mod made;
 mod odd;
 mod packs;
 mod parts;
+mod pauses;
 mod policy;
 mod prepared;
 mod preview;
@@ -79,6 +80,7 @@ pub use cache::RunCache;
 pub use clock::SharedClock;
 pub use error::{Error, Fault, Result};
 pub use parts::Part;
+pub use pauses::PauseQuery;
 pub use policy::Rules;
 pub use preview::{Preview, PreviewError, PreviewOn};
 pub use role::Role;
@@ -215,6 +217,8 @@ pub struct Inner {
     worker: AtomicI64,
     /// Until when its lease holds.
     held: lease::Held,
+    /// What is paused, as far as it was known last.
+    pauses: pauses::Known,
     /// What all workers listen on, as far as it was known last.
     served: served::Kept,
     /// What it listens on.
@@ -274,6 +278,7 @@ impl Engine {
                 subscription: tokio::sync::watch::Sender::new(worker::subscription(
                     &settings.queues,
                 )),
+                pauses: pauses::Known::default(),
                 served: served::Kept::default(),
                 size: AtomicU32::new(size),
                 slots,
@@ -295,6 +300,7 @@ impl Engine {
                 settings,
             }),
         };
+        engine.know_pauses().await?;
         engine.reload_packs(TenantId::DEFAULT).await?;
         if engine.settings.exclusive {
             engine.settle_unsettled().await?;

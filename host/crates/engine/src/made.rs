@@ -56,7 +56,8 @@ impl Engine {
             self.has_room()?;
         }
         let (configured, queue) = self.can_run(tenant, runnable, &request).await?;
-        let warnings = self.warnings(&runnable.plan, &request, &queue).await;
+        let mut warnings = self.warnings(&runnable.plan, &request, &queue).await;
+        warnings.extend(self.paused(tenant, runnable.application, &queue));
         let parameters = std::mem::take(&mut request.parameters);
         let input = Input::new(parameters, &runnable.plan, configured.as_deref(), secret);
         let stored = self.seal_input(&input)?;

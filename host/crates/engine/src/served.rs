@@ -173,6 +173,19 @@ impl Engine {
             return Ok(None);
         }
         let served = self.served().await?;
+        let pauses = self.pauses(run.tenant).await?;
+        let paused = pauses
+            .iter()
+            .find(|one| one.scope.holds(run.application, queue));
+        if let Some(pause) = paused {
+            return Ok(Some(Waiting {
+                code: run_code::PAUSED,
+                message: crate::pauses::explain(pause),
+                queue: queue.to_owned(),
+                steps: ready,
+                served,
+            }));
+        }
         Ok((!served.serves(queue)).then(|| Waiting {
             code: run_code::UNSERVED,
             message: served.nobody(queue),

@@ -164,7 +164,11 @@ impl Engine {
         let queue = run.queue.clone();
         let reference = run.reference;
         // A free slot and nothing waiting: the run's first step is claimed with its commit.
-        let slot = (self.listens(&queue) && self.queue.looks_empty(&queue))
+        let paused = self
+            .pauses
+            .of(run.tenant, run.application, &queue)
+            .is_some();
+        let slot = (!paused && self.listens(&queue) && self.queue.looks_empty(&queue))
             .then(|| self.slots.clone().try_acquire_owned().ok())
             .flatten();
         run.claim = slot.is_some().then(|| self.worker());

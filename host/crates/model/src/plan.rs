@@ -326,6 +326,8 @@ pub mod run_code {
     pub const SECRET: &str = "PF-R016";
     /// No live worker listens on the queue (warning).
     pub const UNSERVED: &str = "PF-R013";
+    /// Somebody has paused the application, the queue or everything.
+    pub const PAUSED: &str = "PF-R018";
     /// Nothing takes a parameter of the run (warning).
     pub const UNTAKEN: &str = "PF-R014";
     /// A parameter of the run is not of its application variable's type (warning).

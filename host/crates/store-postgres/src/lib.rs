@@ -28,6 +28,7 @@ mod error;
 mod migrate;
 mod packs;
 mod partition;
+mod pauses;
 mod runs;
 mod schedules;
 mod transaction;

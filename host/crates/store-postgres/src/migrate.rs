@@ -18,6 +18,17 @@ const LOCK: i64 = 0x706f_7765_7266_6c6f;
 /// How long a migration waits for a table that others use. Whoever comes after it waits
 /// behind it, so that runs would stand still for as long as, say, a backup takes.
 const LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '500ms'";
+/// The tables that every commit uses, locked in the order in which commits do. A migration
+/// that changed `step` first and then waited for `run` would stand in a deadlock with each
+/// commit that came meanwhile; under load none of its tries would succeed.
+///
+/// The first statement is in the way of nobody but the vacuum, which gives way after
+/// `deadlock_timeout`, 1 s, and not to anybody who waits for less.
+const LOCK_HOT: &str = "
+  SET LOCAL lock_timeout = '3s';
+  LOCK TABLE run, step IN SHARE UPDATE EXCLUSIVE MODE;
+  SET LOCAL lock_timeout = '500ms';
+  LOCK TABLE run, step IN ACCESS EXCLUSIVE MODE;";
 /// How long it lets others pass before it asks again.
 const LET_PASS: Duration = Duration::from_secs(1);
 
@@ -26,6 +37,8 @@ struct Migration {
     name: &'static str,
     /// Whether binaries that do not know it may go on.
     expands: bool,
+    /// Whether it changes `run` or `step`, which are there before it.
+    hot: bool,
     sql: &'static str,
 }
 
@@ -34,43 +47,57 @@ const MIGRATIONS: &[Migration] = &[
         number: 1,
         name: "initial",
         expands: false,
+        hot: false,
         sql: include_str!("../migrations/0001_initial.sql"),
     },
     Migration {
         number: 2,
         name: "processes",
         expands: true,
+        hot: false,
         sql: include_str!("../migrations/0002_processes.sql"),
     },
     Migration {
         number: 3,
         name: "control",
         expands: true,
+        hot: true,
         sql: include_str!("../migrations/0003_control.sql"),
     },
     Migration {
         number: 4,
         name: "traces",
         expands: true,
+        hot: true,
         sql: include_str!("../migrations/0004_traces.sql"),
     },
     Migration {
         number: 5,
         name: "waits",
         expands: true,
+        hot: false,
         sql: include_str!("../migrations/0005_waits.sql"),
     },
     Migration {
         number: 6,
         name: "schedules",
         expands: true,
+        hot: false,
         sql: include_str!("../migrations/0006_schedules.sql"),
+    },
+    Migration {
+        number: 7,
+        name: "pauses",
+        expands: true,
+        hot: false,
+        sql: include_str!("../migrations/0007_pauses.sql"),
     },
     #[cfg(feature = "next")]
     Migration {
-        number: 7,
+        number: 8,
         name: "next",
         expands: true,
+        hot: true,
         sql: include_str!("../migrations/next.sql"),
     },
 ];
@@ -119,7 +146,18 @@ async fn try_all(connection: &mut PgConnection, migrations: &'static [Migration]
     let found = applied(&mut transaction).await?;
     refuse_foreign(&found, migrations)?;
     transaction.execute(LOCK_TIMEOUT).await.or_refused()?;
-    for migration in migrations.iter().skip(found.len()) {
+    let pending = &migrations[found.len().min(migrations.len())..];
+    // A new database has no such tables, and nobody who uses them.
+    if !found.is_empty() && pending.iter().any(|migration| migration.hot) {
+        match transaction.execute(LOCK_HOT).await {
+            Err(error) if error::is_locked(&error) => {
+                transaction.rollback().await.or_refused()?;
+                return Ok(false);
+            }
+            locked => locked.or_refused()?,
+        };
+    }
+    for migration in pending {
         match transaction.execute(migration.sql).await {
             Err(error) if error::is_locked(&error) => {
                 transaction.rollback().await.or_refused()?;

@@ -7,6 +7,7 @@ const fn migration(number: i64, expands: bool, sql: &'static str) -> Migration {
         number,
         name: "test",
         expands,
+        hot: false,
         sql,
     }
 }
@@ -115,4 +116,57 @@ async fn a_migration_that_waits_for_a_table_holds_nobody_up() {
     let (migrated, ()) = tokio::join!(migrating, working);
     migrated.unwrap();
     assert_eq!(database.number("SELECT count(y) FROM first").await, 0);
+}
+
+/// Commits lock `run` before `step`; a migration changes them in any order, under load that
+/// never pauses.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_migration_of_the_hot_tables_does_not_starve() {
+    const TABLES: Migration = migration(
+        1,
+        false,
+        "CREATE TABLE run (x integer); CREATE TABLE step (x integer);
+         INSERT INTO run VALUES (1); INSERT INTO step VALUES (1)",
+    );
+    const ALTERS: Migration = Migration {
+        hot: true,
+        ..migration(
+            2,
+            true,
+            "ALTER TABLE step ADD COLUMN y integer; ALTER TABLE run ADD COLUMN y integer",
+        )
+    };
+    let database = Database::new().await;
+    apply_to(&database, &[TABLES]).await.unwrap();
+    let done = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let mut writers = tokio::task::JoinSet::new();
+    for _ in 0..8 {
+        let (mut connection, done) = (database.connect().await, done.clone());
+        writers.spawn(async move {
+            let mut commits = 0;
+            while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                // As a commit of several round trips is.
+                connection
+                    .execute("BEGIN; SELECT x FROM run FOR KEY SHARE")
+                    .await
+                    .unwrap();
+                tokio::time::sleep(Duration::from_millis(5)).await;
+                connection.execute("SELECT x FROM step").await.unwrap();
+                tokio::time::sleep(Duration::from_millis(5)).await;
+                connection.execute("COMMIT").await.unwrap();
+                commits += 1;
+            }
+            commits
+        });
+    }
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let migrated = tokio::time::timeout(
+        Duration::from_secs(20),
+        apply_to(&database, &[TABLES, ALTERS]),
+    );
+    migrated.await.expect("it never got its locks").unwrap();
+    done.store(true, std::sync::atomic::Ordering::Relaxed);
+    while let Some(commits) = writers.join_next().await {
+        assert!(commits.unwrap() > 5);
+    }
 }

@@ -25,6 +25,7 @@ mod error;
 mod migrate;
 mod packs;
 mod partition;
+mod pauses;
 mod reader;
 mod runs;
 mod schedules;

@@ -55,6 +55,12 @@ const MIGRATIONS: &[Migration] = &[
         expands: true,
         sql: include_str!("../migrations/0006_schedules.sql"),
     },
+    Migration {
+        number: 7,
+        name: "pauses",
+        expands: true,
+        sql: include_str!("../migrations/0007_pauses.sql"),
+    },
 ];
 
 /// Brings the database to this binary's version.

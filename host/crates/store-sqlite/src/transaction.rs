@@ -58,6 +58,8 @@ pub(crate) struct Tx<'c> {
     partitions: HashMap<i64, Partition<'c>>,
     /// Workers that have a row.
     workers: HashSet<WorkerId>,
+    /// Whether anything is paused, once that was asked.
+    pub(crate) any_pause: Option<bool>,
     /// The number of the next run. Numbers of a transaction that failed are lost.
     next_run: i64,
 }
@@ -78,6 +80,7 @@ impl<'c> Tx<'c> {
             statements: HashMap::new(),
             partitions: HashMap::new(),
             workers: HashSet::new(),
+            any_pause: None,
             next_run: last + 1,
         })
     }
@@ -86,6 +89,7 @@ impl<'c> Tx<'c> {
     pub(crate) fn forget(&mut self) {
         self.partitions.clear();
         self.workers.clear();
+        self.any_pause = None;
     }
 
     #[inline]

@@ -19,6 +19,7 @@ pub mod build;
 pub mod control;
 pub mod joins;
 pub mod lists;
+pub mod pauses;
 pub mod postgres;
 pub mod processes;
 pub mod records;
@@ -115,6 +116,11 @@ macro_rules! contract {
             one_leads,
             one_of_many_leads,
             artefacts_are_kept_with_their_file,
+        );
+        $crate::contract!(@ $open, pauses:
+            a_pause_holds_up_what_fits,
+            a_paused_run_ends_its_step_and_starts_no_other,
+            pauses_are_kept_apart,
         );
         $crate::contract!(@ $open, schedules:
             a_schedule_is_saved,

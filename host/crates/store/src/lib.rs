@@ -14,6 +14,7 @@ pub mod cache;
 pub mod definitions;
 mod error;
 pub mod packs;
+pub mod pauses;
 pub mod runs;
 pub mod schedules;
 pub mod workers;
@@ -30,6 +31,7 @@ pub trait Store:
     + cache::Cache
     + accounts::Accounts
     + schedules::Schedules
+    + pauses::Pauses
     + workers::Workers
 {
     /// What the backend is, for `/about`: `sqlite 3.51`, `postgresql 15.4`.

@@ -312,7 +312,7 @@ pub trait Runs: Send + Sync + 'static {
     async fn submit(&self, run: NewRun) -> Result<Submitted>;
 
     /// Claims a ready step. `None` when it is not ready: somebody else has it, it has
-    /// ended, or its run was cancelled.
+    /// ended, or its run was cancelled; or when its run is paused.
     async fn claim(&self, claim: Claim) -> Result<Option<Claimed>>;
 
     /// Stores the end of an attempt, everything that follows from it
@@ -378,8 +378,8 @@ pub trait Runs: Send + Sync + 'static {
         now: Timestamp,
     ) -> Result<Vec<ReadyStep>>;
 
-    /// Ready steps in the order of acceptance, after `after`, at most `limit`: what
-    /// the reconciler puts on the queue.
+    /// Ready steps of runs that are not paused, in the order of acceptance, after `after`, at
+    /// most `limit`: what the reconciler puts on the queue.
     async fn ready(&self, after: Option<StepKey>, limit: usize) -> Result<Vec<ReadyStep>>;
 
     /// The outputs of these steps of a run, in the order asked for; `None` for a step

@@ -128,7 +128,8 @@ pub(crate) struct RunWithSteps {
 /// Why a run does not go on.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Waiting {
-    /// The stable code of the reason; `PF-R013`: no worker listens on its queue.
+    /// The stable code of the reason; `PF-R013`: no worker listens on its queue, `PF-R018`: it
+    /// is paused.
     #[schema(example = "PF-R013")]
     code: &'static str,
     /// The reason, and what to do.

@@ -39,7 +39,11 @@ pub(crate) fn claim(rows: &mut Rows, claim: Claim) -> Option<Taken> {
     }
     let token = Token(step.token + 1);
     let ready_at = step.ready_at.map(Timestamp);
-    let seq = rows.run(claim.key.run)?.seq + 1;
+    let run = rows.run(claim.key.run)?;
+    if run.paused {
+        return None;
+    }
+    let seq = run.seq + 1;
     rows.workers.insert(claim.worker);
     rows.change_step(claim.key, |step| {
         step.state = StepState::Running;

@@ -45,7 +45,7 @@ pub(crate) fn complete(rows: &mut Rows, end: &Completion) -> Result<Completed> {
     for (step, state) in next.unexecuted() {
         event.end_unexecuted(step, state);
     }
-    let claimed = event.start(&mut next.ready, end.claim);
+    let claimed = event.start(&mut next.ready, end.claim.filter(|_| !run.paused));
     let mut tally = run.tally;
     let ended = tally
         .end(

@@ -37,7 +37,7 @@ mod list;
 mod log;
 mod lost;
 mod pins;
-mod ready;
+pub(crate) mod ready;
 mod revoke;
 pub(crate) mod rows;
 pub(crate) mod submit;
@@ -137,7 +137,7 @@ impl Runs for PostgresStore {
     }
 
     async fn ready(&self, after: Option<StepKey>, limit: usize) -> Result<Vec<ReadyStep>> {
-        ready::ready(&self.pool, after, limit).await
+        ready::ready(&self.pool, after, limit, None).await
     }
 
     async fn outputs(

@@ -28,6 +28,8 @@ pub(crate) struct RunRow {
     pub(crate) finished_at: Option<i64>,
     /// The day of its payload partition.
     pub(crate) day: i64,
+    /// Whether it may start no step now.
+    pub(crate) paused: bool,
     pub(super) changed: bool,
 }
 
@@ -194,7 +196,9 @@ fn array(sql: &mut String, numbers: &[impl fmt::Display]) {
 pub(crate) const PREPARE: &str = "
   PREPARE lock_runs (bigint[]) AS
   SELECT id, seq, state, remaining, failed, warned, cancelled, started_at, finished_at,
-    expires_at
+    expires_at, EXISTS (
+      SELECT FROM pause p WHERE p.tenant_id = run.tenant_id
+        AND p.application_id IN (0, run.application_id) AND p.queue IN ('', run.queue))
   FROM run WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE;
 
   PREPARE read_steps (bigint[], integer[]) AS
@@ -246,7 +250,7 @@ impl Rows {
         let mut rows = Self::default();
         let found = sqlx::query(
             "SELECT id, seq, state, remaining, failed, warned, cancelled, started_at,
-               finished_at, expires_at
+               finished_at, expires_at, false
              FROM run WHERE id = $1 FOR NO KEY UPDATE",
         )
         .bind(run.0)
@@ -340,6 +344,7 @@ fn run_row(row: &PgRow) -> sqlx::Result<RunRow> {
         started_at: row.try_get(7)?,
         finished_at: row.try_get(8)?,
         day: model::clock::Timestamp(row.try_get(9)?).day(),
+        paused: row.try_get(10)?,
         changed: false,
     })
 }

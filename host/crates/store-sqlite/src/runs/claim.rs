@@ -12,7 +12,10 @@ use store::{
 };
 
 use super::{maybe_time, priority, reference, run_state, step_state, text, time, trace, wait};
-use crate::transaction::{Tx, pack};
+use crate::{
+    pauses,
+    transaction::{Tx, pack},
+};
 
 pub(super) fn claim(tx: &mut Tx<'_>, claim: Claim) -> Result<Option<Claimed>> {
     let Ok(id) = pack(claim.key) else {
@@ -29,6 +32,9 @@ pub(super) fn claim(tx: &mut Tx<'_>, claim: Claim) -> Result<Option<Claimed>> {
     let Some((StepState::Ready, token, ready_at)) = step else {
         return Ok(None);
     };
+    if pauses::holds(tx, claim.key.run)? {
+        return Ok(None);
+    }
     let again = match token {
         0 => None,
         _ => wait::again(tx, id)?,

@@ -13,7 +13,10 @@ use store::{
 };
 
 use super::{activate::Event, step_state, wait};
-use crate::transaction::{Tx, pack};
+use crate::{
+    pauses,
+    transaction::{Tx, pack},
+};
 
 /// What a run counts, and the attempt that ends.
 struct Counts {
@@ -38,7 +41,11 @@ pub(super) fn complete(tx: &mut Tx<'_>, end: &Completion) -> Result<Completed> {
     for (step, state) in next.unexecuted() {
         event.end_unexecuted(step, state, joined(step))?;
     }
-    let claimed = event.start(&mut next.ready, end.claim, joined)?;
+    let claim = match end.claim {
+        Some(worker) if !pauses::holds(event.tx, end.key.run)? => Some(worker),
+        _ => None,
+    };
+    let claimed = event.start(&mut next.ready, claim, joined)?;
     let ended = counts
         .tally
         .end(

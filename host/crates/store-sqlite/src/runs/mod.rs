@@ -34,7 +34,7 @@ mod list;
 mod log;
 mod lost;
 mod pins;
-mod ready;
+pub(crate) mod ready;
 mod revoke;
 pub(crate) mod submit;
 mod wait;
@@ -138,7 +138,7 @@ impl Runs for SqliteStore {
 
     async fn ready(&self, after: Option<StepKey>, limit: usize) -> Result<Vec<ReadyStep>> {
         self.readers
-            .call(move |c| ready::ready(c, after, limit))
+            .call(move |c| ready::ready(c, after, limit, None))
             .await
     }
 

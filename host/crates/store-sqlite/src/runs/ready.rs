@@ -1,6 +1,9 @@
 //! Steps that wait for a worker.
 
-use model::{id::StepKey, state::StepState};
+use model::{
+    id::{StepKey, TenantId},
+    state::StepState,
+};
 use rusqlite::{Connection, params};
 use store::{Result, runs::ReadyStep};
 
@@ -12,18 +15,27 @@ use crate::{
 
 /// The pluses keep SQLite to the one good way: for each run, a search for its steps. Without
 /// them it begins each search at `?2`, or makes an index of all steps for this one query.
+///
+/// ?5 to ?7: tenant, application and queue that are wanted, 0 and '' for any.
 const READY: &str = "
   SELECT s.id, r.queue, r.priority
   FROM run r INDEXED BY run_unfinished
   CROSS JOIN step s ON s.id BETWEEN (r.id << 24) + 1 AND (r.id << 24) + 16777215
   WHERE r.finished_at IS NULL AND r.id >= ?1 AND +s.id > ?2 AND +s.state = ?3
+    AND ?5 IN (0, r.tenant_id) AND ?6 IN (0, r.application_id) AND ?7 IN ('', r.queue)
+    AND NOT EXISTS (
+      SELECT 1 FROM pause p WHERE p.tenant_id = r.tenant_id
+        AND p.application_id IN (0, r.application_id) AND p.queue IN ('', r.queue))
   ORDER BY r.id, s.id LIMIT ?4";
 
-pub(super) fn ready(
+/// Of the runs of a tenant, an application (0: any) and a queue ('': any), or of all.
+pub(crate) fn ready(
     connection: &Connection,
     after: Option<StepKey>,
     limit: usize,
+    scope: Option<(TenantId, i64, &str)>,
 ) -> Result<Vec<ReadyStep>> {
+    let (tenant, application, queue) = scope.unwrap_or((TenantId(0), 0, ""));
     let (run, step) = match after {
         Some(key) => (key.run.0, pack(key)?),
         None => (0, 0),
@@ -33,7 +45,15 @@ pub(super) fn ready(
         .and_then(|mut statement| {
             statement
                 .query_map(
-                    params![run, step, StepState::Ready.code(), sql_limit(limit)],
+                    params![
+                        run,
+                        step,
+                        StepState::Ready.code(),
+                        sql_limit(limit),
+                        tenant.0,
+                        application,
+                        queue
+                    ],
                     |row| {
                         Ok(ReadyStep {
                             key: unpack(row.get(0)?),
@@ -72,7 +92,15 @@ mod tests {
             .unwrap();
         for (run, expected) in [(0_i64, 2000), (1000, 1000)] {
             let mut statement = connection.prepare(READY).unwrap();
-            let after = params![run, (run << 24) + 1, StepState::Ready.code(), 4096];
+            let after = params![
+                run,
+                (run << 24) + 1,
+                StepState::Ready.code(),
+                4096,
+                0,
+                0,
+                ""
+            ];
             let rows = statement.query_map(after, |_| Ok(())).unwrap().count();
             assert_eq!(rows, expected);
             let steps = statement.get_status(StatementStatus::VmStep);
