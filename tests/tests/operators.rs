@@ -399,19 +399,20 @@ fn operators_are_given_no_secret() {
         let saved = save(&mut client, "applications", &application);
         assert_eq!(saved["faults"], json!([]), "{saved}");
         let params = json!({"configuration": "acme", "token": "yrettab-esroh"});
-        let done = run(&mut client, "shows", &params);
-        let error = &step(&done, "op")["error"];
-        assert_eq!(error["code"], "PF-R016", "{operator}: {done}");
-        let id = done["task_id"].as_str().unwrap();
-        let data = client.get(&format!("/api/v1/tasks/{id}/data")).unwrap();
-        for secret in ["horse", "esroh"] {
-            assert!(!data.to_string().contains(secret), "{data}");
-        }
-        let body = json!({"operator": operator, "run": id});
-        let shown = client
-            .send_json("POST", "/api/v1/operators/preview", &body)
+        let body = json!({"name": "shows", "params": params}).to_string();
+        let json_type = [("content-type", "application/json")];
+        let path = "/api/v1/applications/run";
+        let refused = client
+            .send("POST", path, &json_type, body.as_bytes())
             .unwrap();
-        assert_eq!(shown["error"]["code"], "PF-R016", "{operator}: {shown}");
+        let said = support::problem(&refused, "an operator that refers to a secret");
+        assert_eq!(said["code"], "PF-1002", "{operator}: {said}");
+        let faults = said["errors"].as_array().unwrap();
+        assert_eq!(faults.len(), 1, "{operator}: {said}");
+        assert_eq!(faults[0]["code"], "PF-R016", "{operator}: {said}");
+        for secret in ["horse", "esroh"] {
+            assert!(!said.to_string().contains(secret), "{said}");
+        }
         if !operator.to_string().contains("appvar") {
             let body = json!({"operator": operator, "data": {}, "configuration": "acme"});
             let shown = client

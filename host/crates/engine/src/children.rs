@@ -340,7 +340,10 @@ impl Engine {
                 .accept_from(origin, runnable, request, secret, None)
                 .await
         };
-        let accepted = tokio::spawn(accepting.in_current_span())
+        // To its end, and a drain waits for it: what is accepted must be queued.
+        let accepted = self
+            .tasks
+            .spawn(accepting.in_current_span())
             .await
             .unwrap_or_else(|error| Err(Error::Internal(error.to_string())));
         let accepted = accepted.map_err(|error| named(error, at))?;

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use model::id::{Ordinal, StepKey, WorkerId};
+use model::{
+    id::{Ordinal, StepKey, WorkerId},
+    plan::PlannedStep,
+};
 use store::runs::{Completed, Completion, Priority, RunHeader};
 
 use crate::{
@@ -37,7 +40,11 @@ impl Engine {
             Err(error) => {
                 let message = format!("the result could not be stored: {error}");
                 let problem = Problem::permanent("not-stored", message);
-                let failed = completion.failed(&problem, chain.on_error(completion.key.step));
+                let step = completion.key.step;
+                let planned = chain.runnable.plan.step(step);
+                let route = planned.map(PlannedStep::route_of_failure);
+                let failed =
+                    completion.failed(&problem, chain.on_error(step), route.unwrap_or_default());
                 self.persist(&failed, under).await.ok()
             }
         }

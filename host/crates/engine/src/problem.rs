@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use bytes::Bytes;
-use model::{mask::Masker, on_error::OnError, state::StepState};
+use model::{flow::Route, mask::Masker, on_error::OnError, state::StepState};
 use serde::Serialize;
 use store::runs::Completion;
 
@@ -100,11 +100,12 @@ pub(crate) fn masked_output(names: &[&str], own: Option<String>) -> Problem {
 /// Turning a completion into a failure.
 pub(crate) trait Fail {
     /// The same attempt, ended in `problem`, without its output and log.
-    fn failed(&self, problem: &Problem, on_error: OnError) -> Self;
+    /// `route`: where the run goes on behind the failure, where it goes on.
+    fn failed(&self, problem: &Problem, on_error: OnError, route: Route) -> Self;
 }
 
 impl Fail for Completion {
-    fn failed(&self, problem: &Problem, on_error: OnError) -> Self {
+    fn failed(&self, problem: &Problem, on_error: OnError, route: Route) -> Self {
         let error = problem.to_json(&Masker::none());
         let (state, output) = failure(on_error, &error);
         Self {
@@ -112,6 +113,7 @@ impl Fail for Completion {
             output,
             error: Some(error),
             log: None,
+            route,
             ..self.clone()
         }
     }

@@ -1,6 +1,10 @@
 //! Bringing the queue in line with the store: at the start, and while it runs.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use model::id::StepKey;
 use store::runs::{Priority, ReadyStep};
@@ -66,11 +70,14 @@ impl Engine {
                 () = tokio::time::sleep(PERIOD) => {}
                 () = self.draining.cancelled() => return,
             }
-            if let Err(error) = self.settle_unsettled().await {
-                tracing::warn!(%error, "parents could not be told that their children ended");
-            }
-            if let Err(error) = self.wake_due().await {
-                tracing::warn!(%error, "waiting steps could not be woken");
+            // An idle service asks its store nothing.
+            if self.backlog.load(Ordering::Relaxed) > 0 {
+                if let Err(error) = self.settle_unsettled().await {
+                    tracing::warn!(%error, "parents could not be told that their children ended");
+                }
+                if let Err(error) = self.wake_due().await {
+                    tracing::warn!(%error, "waiting steps could not be woken");
+                }
             }
             rounds = rounds.wrapping_add(1);
             if !rounds.is_multiple_of(REVIVE) {

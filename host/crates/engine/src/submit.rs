@@ -168,7 +168,8 @@ impl Engine {
             .pauses
             .of(run.tenant, run.application, &queue)
             .is_some();
-        let slot = (!paused && self.listens(&queue) && self.queue.looks_empty(&queue))
+        let starts = !paused && !self.draining.is_cancelled();
+        let slot = (starts && self.listens(&queue) && self.queue.looks_empty(&queue))
             .then(|| self.slots.clone().try_acquire_owned().ok())
             .flatten();
         run.claim = slot.is_some().then(|| self.worker());

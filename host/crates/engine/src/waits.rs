@@ -290,14 +290,15 @@ impl Engine {
 
     /// Tells the parents that nobody told: whoever ended the children did not come to it.
     pub(crate) async fn settle_unsettled(&self) -> Result<()> {
-        let mut after = None;
+        let (mut after, mut settled) = (None, Ok(()));
         loop {
             let parents = self.store.unsettled(after, PAGE).await?;
             after = parents.last().copied();
             let full = parents.len() == PAGE;
-            self.settle_all(parents).await?;
+            // One that is refused keeps nobody behind it from going on.
+            settled = settled.and(self.settle_all(parents).await);
             if !full {
-                return Ok(());
+                return settled;
             }
         }
     }

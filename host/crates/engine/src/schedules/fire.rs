@@ -109,7 +109,9 @@ impl Engine {
             let now = self.now();
             let due = self.store.due(now, PAGE).await?;
             let more = due.len() == PAGE;
-            let work = due.into_iter().map(|one| self.planned(one, now)).collect();
+            let work: Vec<Work> = due.into_iter().map(|one| self.planned(one, now)).collect();
+            // One that cannot be read stays due, and is looked at again with the next beat.
+            held |= work.iter().any(|one| one.compiled.is_none());
             let done = self.work_off(work).await?;
             held |= done.held;
             // What does not move on is looked at again with the next beat.
@@ -121,6 +123,7 @@ impl Engine {
 
     /// Starts what waits and may; says whether something has to be tried again.
     pub(super) async fn fire_waiting(&self) -> Result<bool> {
+        let mut held = false;
         loop {
             let waiting = self.store.waiting(EACH, PAGE).await?;
             let more = waiting.len() == PAGE || waiting.len() >= EACH;
@@ -129,36 +132,37 @@ impl Engine {
             let mut sorted = waiting;
             sorted.sort_by_key(|one| (one.schedule.id, one.due));
             for one in sorted {
-                let compiled = self.scheduler.compile(&one.schedule);
+                // Another version of the service may read it.
+                let Ok(compiled) = self.scheduler.compile(&one.schedule) else {
+                    held = true;
+                    continue;
+                };
                 // One after another, unless they may run side by side.
-                let overlap = match &compiled {
-                    Ok(compiled) if compiled.overlap == Overlap::Allow => Overlap::Allow,
+                let overlap = match compiled.overlap {
+                    Overlap::Allow => Overlap::Allow,
                     _ => Overlap::Queue,
                 };
                 if overlap == Overlap::Queue && !begun.insert(one.schedule.id) {
                     continue;
                 }
-                let (compiled, what) = match compiled {
-                    Ok(compiled) => (Some(compiled), What::Start(overlap)),
-                    Err(reason) => (None, What::Record(Outcome::Failed, reason)),
-                };
                 let todo = Todo {
                     due: one.due,
                     source: Source::Waiting,
-                    what,
+                    what: What::Start(overlap),
                 };
                 match work.last_mut() {
                     Some(last) if last.schedule.id == one.schedule.id => last.todo.push(todo),
                     _ => work.push(Work {
                         schedule: one.schedule,
-                        compiled,
+                        compiled: Some(compiled),
                         todo: vec![todo],
                     }),
                 }
             }
             let done = self.work_off(work).await?;
+            held |= done.held;
             if !more || !done.moved || done.held {
-                return Ok(done.held);
+                return Ok(held);
             }
         }
     }

@@ -161,9 +161,13 @@ fn following(
 
 /// A schedule with so many of its next occurrences.
 fn detailed(schedule: Schedule, next: usize) -> ScheduleDetail {
-    // What cannot be read is shown as it is; the scheduler says so in its occurrences.
+    // What cannot be read is shown as it is, and why it does not start anything.
     let document = Document::parse(&schedule.document).unwrap_or_default();
-    let compiled = document.compile().0;
+    let (compiled, problems) = document.compile();
+    let unreadable = || {
+        let first = problems.first().map_or("", |problem| &problem.message);
+        format!("cannot be read by this version of PowerFlow, and starts nothing: {first}")
+    };
     let next = match (&compiled, schedule.next_due) {
         (Some(compiled), Some(due)) if next > 0 => {
             let mut all = vec![due];
@@ -173,7 +177,10 @@ fn detailed(schedule: Schedule, next: usize) -> ScheduleDetail {
         _ => Vec::new(),
     };
     ScheduleDetail {
-        description: compiled.map(|compiled| compiled.timing.describe()),
+        description: Some(match &compiled {
+            Some(compiled) => compiled.timing.describe(),
+            None => unreadable(),
+        }),
         schedule,
         document,
         next,

@@ -61,7 +61,10 @@ impl<'a> Check<'a> {
             self.parameter(step, parameter);
         }
         if let Some(operator) = &step.operator {
-            self.template(step, operator.operator.word(), &operator.parameters);
+            let word = operator.operator.word();
+            self.template(step, word, &operator.parameters);
+            let mut seen = vec![false; self.plan.variables.len()];
+            self.secrets(step, word, &operator.parameters, &mut seen);
             return;
         }
         if !step.descriptor.takes_any() {
@@ -151,6 +154,55 @@ impl<'a> Check<'a> {
         template.references(&mut |reference| found.push(reference));
         for reference in found {
             self.reference(step, parameter, reference);
+        }
+    }
+
+    /// What is secret of what an operator refers to: it is given none when it executes.
+    fn secrets(
+        &mut self,
+        step: &'a PlannedStep,
+        operator: &str,
+        template: &'a Template,
+        seen: &mut [bool],
+    ) {
+        let mut found = Vec::new();
+        template.references(&mut |reference| found.push(reference));
+        for reference in found {
+            let secret = match &reference.target {
+                Target::Step(_) => false,
+                Target::Config(name) => self
+                    .configuration
+                    .and_then(|all| all.find(name))
+                    .is_some_and(|(variable, _)| variable.secret),
+                Target::Variable(at) => {
+                    let at = *at as usize;
+                    let Some(variable) = self.plan.variables.get(at) else {
+                        continue;
+                    };
+                    if std::mem::replace(&mut seen[at], true) {
+                        continue;
+                    }
+                    let given = self.run.get(&variable.name).is_some();
+                    if let Some(template) = &variable.template
+                        && !variable.secret
+                        && !given
+                    {
+                        self.secrets(step, operator, template, seen);
+                    }
+                    variable.secret
+                }
+            };
+            if secret {
+                let reason = Reason::Secret {
+                    reference: reference.text.to_string(),
+                };
+                self.missing.push(Missing {
+                    code: run_code::SECRET,
+                    step: Some(step.name.clone()),
+                    parameter: operator.to_owned(),
+                    message: format!("step `{}`, {operator}: {reason}", step.name),
+                });
+            }
         }
     }
 

@@ -56,8 +56,10 @@ impl Runs for PostgresStore {
     }
 
     async fn submit(&self, run: NewRun) -> Result<Submitted> {
+        // A child's parent is locked with it: the lane of its run is the one that may wait for it.
+        let parent = run.parent.map(|parent| parent.key.run);
         self.writer
-            .call(None, |reply| Item::Submit(Box::new(run), reply))
+            .call(parent, |reply| Item::Submit(Box::new(run), reply))
             .await
     }
 
