@@ -13,6 +13,7 @@ use crate::{
     failure::{Exit, Failure},
     follow::{log_part, summary},
     output::{self, count, duration, table, text, time},
+    params::Params,
     session::Session,
     shell,
     stream::log_line,
@@ -86,6 +87,27 @@ pub(crate) enum Command {
     Replay {
         /// isapp-…
         id: String,
+        #[command(flatten)]
+        manner: Waiting,
+    },
+    /// Run again what of a run did not succeed, with the results of the rest
+    ///
+    /// A new run: steps that ended well are not executed again, what depends on the others is.
+    ///
+    /// Example: pfctl run retry isapp-01890a5d-ac96-774b-bcce-b30200000000 --follow
+    ///
+    /// Example: pfctl run retry isapp-01890a5d-ac96-774b-bcce-b30200000000 --from "create incident" -p urgency=1
+    Retry {
+        /// isapp-…, or istask-… for that step and what depends on it
+        id: String,
+        /// Begin with this step, though it ended well; may be repeated
+        #[arg(long, value_name = "STEP")]
+        from: Vec<String>,
+        /// With the newest revision of the application and the active SyncPacks
+        #[arg(long)]
+        newest: bool,
+        #[command(flatten)]
+        params: Params,
         #[command(flatten)]
         manner: Waiting,
     },
@@ -224,6 +246,20 @@ pub(crate) async fn run(session: &Session, command: Command) -> Result<Exit, Fai
         Command::Data { id } => data(session, &client, known(&id)?).await,
         Command::Replay { id, manner } => {
             let request = client.request(Method::POST, &["tasks", known(&id)?, "replay"]);
+            manner.start(session, &client, request).await
+        }
+        Command::Retry {
+            id,
+            from,
+            newest,
+            params,
+            manner,
+        } => {
+            let revision = if newest { "newest" } else { "original" };
+            let body = json!({"from": from, "revision": revision, "params": params.read()?});
+            let request = client
+                .request(Method::POST, &["tasks", known(&id)?, "retry"])
+                .json(&body);
             manner.start(session, &client, request).await
         }
         Command::Cancel {

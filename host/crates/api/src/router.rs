@@ -91,6 +91,7 @@ fn table(routes: Routes) -> Routes {
         .needs(Execute, routes!(tasks::cancel::cancel))
         .needs(Execute, routes!(tasks::revoke::revoke))
         .needs(Execute, routes!(tasks::replay::replay))
+        .needs(Execute, routes!(tasks::retry::retry))
 
         .needs(View,          routes!(cache::list::list))
         .needs(View,          routes!(cache::get::get))

@@ -333,6 +333,7 @@ impl Engine {
             trigger: format!("run:{}", chain.header.reference).into(),
             trace: chain.trace.clone(),
             parent: Some((parent, child_key(chain, step, at))),
+            kept: Vec::new(),
         };
         let engine = self.clone();
         let accepting = async move {

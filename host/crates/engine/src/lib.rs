@@ -60,6 +60,7 @@ mod prepared;
 mod preview;
 mod problem;
 mod reconcile;
+mod retry;
 mod role;
 mod running;
 mod schedules;
@@ -83,6 +84,7 @@ pub use parts::Part;
 pub use pauses::PauseQuery;
 pub use policy::Rules;
 pub use preview::{Preview, PreviewError, PreviewOn};
+pub use retry::RetryQuery;
 pub use role::Role;
 pub use schedules::{
     Backfill, BackfillQuery, Look, NextRuns, OccurrencesQuery, SavedSchedule, ScheduleDetail,

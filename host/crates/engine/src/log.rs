@@ -229,7 +229,12 @@ fn started(step: &StepSummary, name: &str, open: &mut Vec<(u32, i64)>, lines: &m
 /// The FLOW line of a step's end, if it has ended and was started.
 fn stopped(step: &StepSummary, name: &str, open: &mut Vec<(u32, i64)>, lines: &mut Vec<LogLine>) {
     let finished = step.finished_at.filter(|_| step.state.is_final());
-    let (Some(started), Some(finished)) = (step.started_at, finished) else {
+    let Some(finished) = finished else { return };
+    let Some(started) = step.started_at else {
+        // Its result is that of the run that was retried.
+        if matches!(step.state, StepState::Success | StepState::Warning) {
+            lines.push(flow(step, name, finished, format!("kept {name}")));
+        }
         return;
     };
     let seconds = finished.micros_since(started).max(0) as f64 / 1e6;

@@ -10,7 +10,7 @@ use model::{
     plan::Plan,
     run_request::RunRequest as Request,
 };
-use store::runs::{Idempotency, NewRun, Parent, Priority};
+use store::runs::{Idempotency, KeptStep, NewRun, Parent, Priority};
 use trace::Context;
 
 use crate::{
@@ -18,6 +18,7 @@ use crate::{
     error::{Error, Fault, Result},
     inputs::Input,
     prepared::{Configured, Runnable},
+    view::Caller,
 };
 
 /// Where a run comes from.
@@ -29,6 +30,21 @@ pub(crate) struct Origin {
     pub(crate) trace: Option<Context>,
     /// The attempt that starts it, and the key under which its step starts it once.
     pub(crate) parent: Option<(Parent, String)>,
+    /// Results of another run that it starts with.
+    pub(crate) kept: Vec<KeptStep>,
+}
+
+impl Origin {
+    /// What a caller asks for.
+    pub(crate) fn of(caller: &Caller, trigger: String) -> Self {
+        Self {
+            tenant: caller.tenant,
+            trigger: trigger.into(),
+            trace: None,
+            parent: None,
+            kept: Vec::new(),
+        }
+    }
 }
 
 /// A run that is about to be stored, and what its execution needs.
@@ -97,6 +113,7 @@ impl Engine {
             idempotency,
             claim: None,
             trace: origin.trace,
+            kept: origin.kept,
         };
         Ok(Made {
             run,

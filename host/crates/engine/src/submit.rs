@@ -74,35 +74,23 @@ impl Engine {
         key: Option<String>,
     ) -> Result<Started> {
         let runnable = self.runnable(caller.tenant, application).await?;
-        self.accept(
-            caller,
-            format!("api:{}", caller.name),
-            runnable,
-            request,
-            Vec::new(),
-            key,
-        )
-        .await
+        let origin = Origin::of(caller, format!("api:{}", caller.name));
+        self.accept(caller, origin, runnable, request, Vec::new(), key)
+            .await
     }
 
     /// Accepts a run, to the end even when whoever asked goes away: what is committed must be
     /// executed or queued. `secret` names parameters that are secret whatever the plan says.
-    async fn accept(
+    pub(crate) async fn accept(
         &self,
         caller: &Caller,
-        trigger: String,
+        origin: Origin,
         runnable: Arc<Runnable>,
         request: Request,
         secret: Vec<Box<str>>,
         key: Option<String>,
     ) -> Result<Started> {
         use tracing::Instrument as _;
-        let origin = Origin {
-            tenant: caller.tenant,
-            trigger: trigger.into(),
-            trace: None,
-            parent: None,
-        };
         let (engine, calls_from) = (self.clone(), caller.trace.clone());
         let accepted = async move {
             engine
@@ -168,7 +156,7 @@ impl Engine {
             .pauses
             .of(run.tenant, run.application, &queue)
             .is_some();
-        let starts = !paused && !self.draining.is_cancelled();
+        let starts = !paused && run.kept.is_empty() && !self.draining.is_cancelled();
         let slot = (starts && self.listens(&queue) && self.queue.looks_empty(&queue))
             .then(|| self.slots.clone().try_acquire_owned().ok())
             .flatten();
@@ -366,16 +354,10 @@ impl Engine {
         let runnable = self
             .runnable(caller.tenant, &summary.application_name)
             .await?;
-        self.accept(
-            caller,
-            format!("replay:{run}"),
-            runnable,
-            request,
-            // Once secret, always: the newest revision may declare it otherwise.
-            input.secret,
-            None,
-        )
-        .await
+        let origin = Origin::of(caller, format!("replay:{run}"));
+        // Once secret, always: the newest revision may declare it otherwise.
+        self.accept(caller, origin, runnable, request, input.secret, None)
+            .await
     }
 
     /// Waits until a run has ended, or `at_most`, and tells how it stands then.

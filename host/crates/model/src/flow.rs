@@ -8,7 +8,10 @@
 //! not taken, if all led from branches that were not chosen. It then signals on at
 //! once, so that every step ends exactly once whatever fails.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    convert::Infallible,
+};
 
 use crate::{
     id::Ordinal,
@@ -268,6 +271,48 @@ pub fn advance<J: Joins>(
         }
     }
     Ok(advance)
+}
+
+/// In which order steps that have ended before can end again in a new run of a graph, each
+/// when those before it have, and which steps are ready then. Left out are those that would
+/// not become ready, for what leads to them is not among them or leads elsewhere now. `ended`
+/// says how a step has ended, and which way it led.
+pub fn order_of_ended(
+    graph: &Graph,
+    ended: impl Fn(Ordinal) -> Option<(StepState, Route)>,
+) -> (Vec<Ordinal>, Vec<Ordinal>) {
+    let mut counted = Counted::default();
+    let mut reached: Vec<Ordinal> = graph.roots().collect();
+    let (mut order, mut ready) = (Vec::new(), Vec::new());
+    while let Some(step) = reached.pop() {
+        let Some((state, route)) = ended(step) else {
+            ready.push(step);
+            continue;
+        };
+        order.push(step);
+        let Ok(next) = advance(graph, step, state, &route, &mut counted);
+        reached.extend(next.ready);
+    }
+    (order, ready)
+}
+
+/// Signals that are counted in memory.
+#[derive(Default)]
+struct Counted(BTreeMap<Ordinal, Arrivals>);
+
+impl Joins for Counted {
+    type Error = Infallible;
+
+    fn arrive(
+        &mut self,
+        step: Ordinal,
+        inputs: u32,
+        signal: Signal,
+    ) -> Result<Arrivals, Infallible> {
+        let count = self.0.entry(step).or_insert(Arrivals::none(inputs));
+        *count = count.with(signal);
+        Ok(*count)
+    }
 }
 
 /// A step that failed, or was stopped before its end, lets nothing behind it run.

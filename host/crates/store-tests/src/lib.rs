@@ -18,6 +18,7 @@ pub mod attempts;
 pub mod build;
 pub mod control;
 pub mod joins;
+pub mod kept;
 pub mod lists;
 pub mod pauses;
 pub mod postgres;
@@ -116,6 +117,10 @@ macro_rules! contract {
             one_leads,
             one_of_many_leads,
             artefacts_are_kept_with_their_file,
+        );
+        $crate::contract!(@ $open, kept:
+            a_run_starts_behind_its_kept_results,
+            kept_results_disturb_no_other_submit,
         );
         $crate::contract!(@ $open, pauses:
             a_pause_holds_up_what_fits,

@@ -86,10 +86,52 @@ pub struct NewRun {
     pub expires_at: Timestamp,
     /// So that the same submit sent twice makes one run.
     pub idempotency: Option<Idempotency>,
-    /// Claim the first ready step for this worker in the same commit.
+    /// Claim the first ready step for this worker in the same commit. Not heeded where
+    /// results are kept.
     pub claim: Option<WorkerId>,
     /// Its place in a trace.
     pub trace: Option<Context>,
+    /// Steps that have ended when it is accepted, with the results of another run; each
+    /// behind those that it waits for ([`model::flow::order_of_ended`]).
+    pub kept: Vec<KeptStep>,
+}
+
+/// A step that is not executed: its result is that of another run. It counts no attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptStep {
+    /// The step.
+    pub step: Ordinal,
+    /// [`StepState::Success`] or [`StepState::Warning`].
+    pub state: StepState,
+    /// Which successors go on.
+    pub route: Route,
+    /// Its data.
+    pub output: Option<Bytes>,
+    /// Its warning.
+    pub error: Option<Bytes>,
+}
+
+impl NewRun {
+    /// How a kept step ends in this run.
+    pub fn end_of(&self, run: RunId, kept: &KeptStep) -> Completion {
+        Completion {
+            key: StepKey {
+                run,
+                step: kept.step,
+            },
+            token: Token(0),
+            state: kept.state,
+            output: kept.output.clone(),
+            error: kept.error.clone(),
+            log: None,
+            at: self.created_at,
+            graph: self.graph.clone(),
+            route: kept.route.clone(),
+            claim: None,
+            expires_at: self.expires_at,
+            parent: None,
+        }
+    }
 }
 
 /// What became of a submit.

@@ -171,6 +171,8 @@ pub(crate) struct Step {
     #[schema(example = "success")]
     state: &'static str,
     /// Which attempt its newest one is, from 1: those before it failed or lost their workers.
+    /// 0 for a step that was not executed; if it ended well all the same, its result is that
+    /// of the run that was retried.
     #[schema(example = 1)]
     attempts: i64,
     /// What it waits for, while its state is `waiting`.

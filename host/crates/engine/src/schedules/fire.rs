@@ -329,6 +329,7 @@ impl Engine {
             trigger: trigger.as_str().into(),
             trace,
             parent: None,
+            kept: Vec::new(),
         };
         let made = self
             .make_run(origin, &runnable, request, Vec::new(), None)

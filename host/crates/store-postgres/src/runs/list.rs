@@ -17,7 +17,7 @@ const SUMMARY: &str = "
   SELECT r.id, r.uuid, r.tenant_id, r.application_id, d.name,
     r.application_revision, v.number, cd.name, r.queue, r.priority, r.log_level, r.started_by,
     r.state, r.steps, r.remaining, r.seq, r.created_at, r.started_at, r.finished_at, r.expires_at,
-    r.trace
+    r.trace, r.pins
   FROM run r
   LEFT JOIN definition d ON d.id = r.application_id
   LEFT JOIN revision v ON v.id = r.application_revision
@@ -50,6 +50,7 @@ fn summary(row: &PgRow) -> sqlx::Result<RunSummary> {
         finished_at: maybe_time(row, 18)?,
         expires_at: time(row, 19)?,
         trace: trace(row, 20)?,
+        pins: row.try_get(21)?,
     })
 }
 

@@ -273,6 +273,36 @@ impl Rows {
         Ok(rows)
     }
 
+    /// A run that was inserted just now, with steps that have not ended.
+    pub(crate) fn accepted(&mut self, run: RunId, steps: usize, day: i64) {
+        let row = RunRow {
+            seq: 1,
+            state: RunState::Queued,
+            tally: Tally {
+                remaining: steps as u32,
+                ..Tally::default()
+            },
+            started_at: None,
+            finished_at: None,
+            day,
+            paused: false,
+            changed: false,
+        };
+        self.runs.insert(run, row);
+    }
+
+    /// A step that was inserted just now and is ready.
+    pub(crate) fn accepted_step(&mut self, key: StepKey, at: i64) {
+        let row = StepRow {
+            state: StepState::Ready,
+            seq: 1,
+            ready_at: Some(at),
+            stored: true,
+            ..StepRow::new()
+        };
+        self.steps.insert(key, row);
+    }
+
     /// The run's row, if there is one.
     pub(crate) fn run(&self, run: RunId) -> Option<&RunRow> {
         self.runs.get(&run)

@@ -4,17 +4,17 @@ use std::collections::HashMap;
 
 use model::{
     flow::accepted_state,
-    id::{Ordinal, RunId, Token},
+    id::{Ordinal, RunId, StepKey, Token},
     state::{RunState, StepState},
     trace::Context,
 };
 use sqlx::{PgConnection, Row};
 use store::{
     Error, Result,
-    runs::{NewRun, Submitted},
+    runs::{Completed, NewRun, Submitted},
 };
 
-use super::activate::FIRST;
+use super::{activate::FIRST, complete, rows::Rows};
 use crate::uuid::Name;
 
 /// How many runs are accepted by one statement at most, and how far the numbers of two
@@ -105,6 +105,52 @@ fn answer_existing(
     }
 }
 
+/// Ends the steps of a run that has just been accepted whose results are those of another
+/// run; answers what is ready then.
+pub(crate) fn keep(rows: &mut Rows, new: &NewRun, accepted: Submitted) -> Result<Submitted> {
+    let Submitted::New {
+        run,
+        claimed,
+        mut ready,
+    } = accepted
+    else {
+        return Ok(accepted);
+    };
+    if !new.kept.is_empty() {
+        let at = new.created_at.0;
+        rows.accepted(run, new.graph.len(), new.expires_at.day());
+        for &step in &ready {
+            rows.accepted_step(StepKey { run, step }, at);
+        }
+    }
+    for kept in &new.kept {
+        let key = StepKey {
+            run,
+            step: kept.step,
+        };
+        let misplaced = || Error::Internal(format!("step {} is kept before its time", key.step.0));
+        if rows
+            .step(key)
+            .is_none_or(|row| row.state != StepState::Ready)
+        {
+            return Err(misplaced());
+        }
+        rows.change_step(key, |row| row.state = StepState::Running);
+        match complete::complete(rows, &new.end_of(run, kept))? {
+            Completed::Stored { ready: next, .. } => {
+                ready.retain(|one| *one != kept.step);
+                ready.extend(next);
+            }
+            Completed::Fenced => return Err(misplaced()),
+        }
+    }
+    Ok(Submitted::New {
+        run,
+        claimed,
+        ready,
+    })
+}
+
 /// The number of the transaction.
 pub(crate) async fn transaction(connection: &mut PgConnection) -> sqlx::Result<i64> {
     sqlx::query_scalar("SELECT pg_current_xact_id()::text::bigint")
@@ -165,7 +211,8 @@ struct Accepted<'n> {
 impl<'n> Accepted<'n> {
     fn new(at: usize, run: &'n NewRun) -> Self {
         let mut ready: Vec<_> = run.graph.roots().collect();
-        let claimed = (run.claim.is_some() && !ready.is_empty()).then(|| (ready.remove(0), FIRST));
+        let claims = run.claim.is_some() && run.kept.is_empty();
+        let claimed = (claims && !ready.is_empty()).then(|| (ready.remove(0), FIRST));
         Self {
             at,
             run,

@@ -47,7 +47,8 @@ pub(super) async fn attempt(
     stage: &mut Stage,
 ) -> sqlx::Result<Vec<Answer>> {
     let parts = Parts::of(items);
-    if parts.wanted.is_empty() && parts.submits.len() == items.len() {
+    let plain = parts.submits.iter().all(|run| run.kept.is_empty());
+    if plain && parts.wanted.is_empty() && parts.submits.len() == items.len() {
         *stage = Stage::Statement;
         let submitted = submit::submit(connection, &parts.submits, again).await?;
         return Ok(submitted.into_iter().map(Answer::Submit).collect());
@@ -71,7 +72,7 @@ async fn transact(
     stage: &mut Stage,
 ) -> sqlx::Result<Vec<Answer>> {
     let mut rows = Rows::read(connection, parts.wanted).await?;
-    let submitted = accept(connection, &rows, &parts.submits).await?;
+    let submitted = accept(connection, &mut rows, &parts.submits).await?;
     let decided = decide(&mut rows, items);
     let headers = claim::headers(connection, days_of_claims(&rows, &decided)).await?;
     let again = again(connection, &decided).await?;
@@ -97,28 +98,30 @@ async fn transact(
 /// them.
 async fn accept(
     connection: &mut PgConnection,
-    rows: &Rows,
+    rows: &mut Rows,
     submits: &[&NewRun],
 ) -> sqlx::Result<Vec<Result<Submitted>>> {
-    let is_orphan = |new: &NewRun| {
+    let is_orphan = |new: &&NewRun| {
         new.parent.is_some_and(|parent| {
             rows.step(parent.key)
                 .is_none_or(|step| !step.is_run_by(parent.token))
         })
     };
-    let kept: Vec<&NewRun> = submits
-        .iter()
-        .copied()
-        .filter(|new| !is_orphan(new))
+    let orphans: Vec<bool> = submits.iter().map(is_orphan).collect();
+    let wanted: Vec<&NewRun> = std::iter::zip(submits, &orphans)
+        .filter_map(|(new, orphan)| (!orphan).then_some(*new))
         .collect();
-    let mut accepted = submit::submit(connection, &kept, false).await?.into_iter();
-    let answers = submits.iter().map(|new| {
-        if is_orphan(new) {
+    let mut accepted = submit::submit(connection, &wanted, false)
+        .await?
+        .into_iter();
+    let answers = std::iter::zip(submits, orphans).map(|(new, orphan)| {
+        if orphan {
             return Ok(Submitted::Orphan);
         }
-        accepted
+        let accepted = accepted
             .next()
-            .unwrap_or_else(|| Err(Error::Internal("a submit was left out".to_owned())))
+            .unwrap_or_else(|| Err(Error::Internal("a submit was left out".to_owned())));
+        alone(rows, |rows| submit::keep(rows, new, accepted?))
     });
     Ok(answers.collect())
 }

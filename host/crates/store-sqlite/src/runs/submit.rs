@@ -2,17 +2,17 @@
 
 use model::{
     flow::accepted_state,
-    id::RunId,
+    id::{Ordinal, RunId, StepKey},
     state::{RunState, StepState},
     trace::Context,
 };
 use rusqlite::params;
 use store::{
     Error, Result,
-    runs::{Idempotency, NewRun, Parent, Submitted},
+    runs::{Completed, Idempotency, KeptStep, NewRun, Parent, Submitted},
 };
 
-use super::{activate::Event, reference};
+use super::{activate::Event, complete, reference};
 use crate::transaction::{Tx, pack};
 
 pub(crate) fn submit(tx: &mut Tx<'_>, new: &NewRun) -> Result<Submitted> {
@@ -38,12 +38,50 @@ pub(crate) fn submit(tx: &mut Tx<'_>, new: &NewRun) -> Result<Submitted> {
         seq: 1,
         at: new.created_at,
     }
-    .start(&mut ready, new.claim, |_| false)?;
+    .start(
+        &mut ready,
+        new.claim.filter(|_| new.kept.is_empty()),
+        |_| false,
+    )?;
+    for kept in &new.kept {
+        keep(tx, run, new, kept, &mut ready)?;
+    }
     Ok(Submitted::New {
         run,
         claimed,
         ready,
     })
+}
+
+/// Ends a step with the result of another run.
+fn keep(
+    tx: &mut Tx<'_>,
+    run: RunId,
+    new: &NewRun,
+    kept: &KeptStep,
+    ready: &mut Vec<Ordinal>,
+) -> Result<()> {
+    let step = kept.step;
+    let misplaced = || Error::Internal(format!("step {} is kept before its time", step.0));
+    let begun = tx.execute(
+        "UPDATE step SET state = ?2 WHERE id = ?1 AND state = ?3",
+        params![
+            pack(StepKey { run, step })?,
+            StepState::Running.code(),
+            StepState::Ready.code()
+        ],
+    )?;
+    if begun != 1 {
+        return Err(misplaced());
+    }
+    match complete::complete(tx, &new.end_of(run, kept))? {
+        Completed::Stored { ready: next, .. } => {
+            ready.retain(|one| *one != step);
+            ready.extend(next);
+            Ok(())
+        }
+        Completed::Fenced => Err(misplaced()),
+    }
 }
 
 /// Whether the attempt is its step's newest and still runs.
@@ -84,7 +122,8 @@ fn existing(tx: &mut Tx<'_>, new: &NewRun, idempotency: &Idempotency) -> Result<
 fn insert(tx: &mut Tx<'_>, run: RunId, new: &NewRun, input: i64, idle: bool) -> Result<()> {
     let steps = new.graph.len() as i64;
     // A plan without steps has ended when it is accepted.
-    let state = accepted_state(new.graph.len(), new.claim.is_some() && !idle);
+    let claims = new.claim.is_some() && new.kept.is_empty();
+    let state = accepted_state(new.graph.len(), claims && !idle);
     let at = |reached: bool| reached.then_some(new.created_at.0);
     let (started_at, finished_at) = (at(state == RunState::Running), at(state.is_final()));
     tx.execute(

@@ -57,6 +57,8 @@ pub struct RunSummary {
     pub expires_at: Timestamp,
     /// The place in a trace that it was accepted at.
     pub trace: Option<Context>,
+    /// The set of pack versions that it is pinned to, see [`super::Runs::pin_set`].
+    pub pins: i64,
 }
 
 /// A step of a run as pages show it. Steps that nothing has reached yet have no row.

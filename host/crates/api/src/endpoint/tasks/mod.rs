@@ -5,6 +5,7 @@ pub(crate) mod data;
 pub(crate) mod get;
 pub(crate) mod logs;
 pub(crate) mod replay;
+pub(crate) mod retry;
 pub(crate) mod revoke;
 
 use model::id::{AnyRef, RunRef};
