@@ -17,6 +17,7 @@ use crate::{
     Engine,
     attend::{Limits, stored_lines},
     call::Handles,
+    delay,
     error::Result,
     lost::worker_lost,
     problem::{Problem, failure, masked_output},
@@ -78,6 +79,9 @@ impl Engine {
                 return None;
             }
         };
+        if chain.runnable.plan.step(step).is_some_and(delay::is_one) {
+            return Some(self.delay(chain, step, token, &prepared.call.parameters));
+        }
         prepared.call.deadline = limits.left();
         let ((execution, ended_at), lines) =
             self.execute(chain, step, token, prepared, &limits).await;
@@ -178,7 +182,7 @@ impl Engine {
             None if self.stopped.is_cancelled() => {
                 "the step was stopped: the service shuts down".to_owned()
             }
-            None => "the step was stopped: its worker lost the lease".to_owned(),
+            None => "the step was stopped: it was cancelled, or given to another worker".to_owned(),
         };
         lines.push(runtime::Line {
             at: self.clock.now(),

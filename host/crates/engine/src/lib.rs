@@ -41,6 +41,7 @@ mod commit;
 mod configurations;
 mod control;
 mod definitions;
+mod delay;
 mod error;
 mod grants;
 mod hints;

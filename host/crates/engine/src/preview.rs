@@ -124,6 +124,15 @@ impl Engine {
             limit: Scope::LIMIT,
         });
         match resolved {
+            // It would wait, and hand on what it is given.
+            Ok(resolved) if crate::delay::is_one(step) => {
+                let parameters: Value = serde_json::from_str(&resolved.json).unwrap_or_default();
+                let seconds = &parameters[operator::SECONDS];
+                Ok(Preview {
+                    data: Some(json!({operator::SECONDS: seconds}).to_string()),
+                    ..Preview::default()
+                })
+            }
             Ok(resolved) => {
                 self.evaluate(tenant, (&plan, step), &ground, resolved, masker)
                     .await

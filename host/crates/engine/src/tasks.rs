@@ -280,6 +280,7 @@ impl Engine {
 fn waits_for(wait: &WaitSummary) -> WaitsFor {
     let message = match wait.kind {
         WaitKind::Retry => "waiting for the next attempt".to_owned(),
+        WaitKind::Delay => "waiting for its time".to_owned(),
         WaitKind::Children => {
             let (started, ended) = wait.children;
             let noun = if started == 1 {

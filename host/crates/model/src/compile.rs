@@ -426,7 +426,9 @@ impl Compiler<'_> {
             Some(word) => {
                 let known = Operator::ALL.map(Operator::word);
                 let hint = self.names.hints.hint(word, known.into_iter());
-                format!("an operator `{word}`, and there are `condition` and `transform`{hint}")
+                format!(
+                    "an operator `{word}`, and there are `condition`, `transform` and `delay`{hint}"
+                )
             }
             None => "an operator that we do not know?".to_owned(),
         };

@@ -1,7 +1,7 @@
 //! Operators: entries of `steps` that are no step of a SyncPack of their own. A condition
 //! chooses between branches, a transform shapes data with a template. Both execute as
 //! steps of the built-in SyncPack [`PACK`]; what they are given is made here and in the
-//! compiler, and is nobody else's affair.
+//! compiler, and is nobody else's affair. A delay executes nothing: its step waits.
 
 use serde_json::{Map, Value};
 
@@ -17,6 +17,10 @@ pub const BRANCHES: &str = "branches";
 pub const TEMPLATE: &str = "template";
 /// What a transform makes of the text that its template renders to.
 pub const OUTPUT: &str = "output";
+/// How long a delay waits.
+pub const SECONDS: &str = "seconds";
+/// The longest delay, in seconds: a year.
+pub const LONGEST_DELAY: f64 = 31_536_000.0;
 /// The keys of a branch.
 pub const BRANCH_KEYS: [&str; 4] = ["label", "when", "steps", "description"];
 /// How deep a condition may nest.
@@ -33,25 +37,29 @@ pub enum Operator {
     Condition,
     /// Makes data with a template.
     Transform,
+    /// Lets time pass.
+    Delay,
 }
 
 impl Operator {
     /// Every operator.
-    pub const ALL: [Self; 2] = [Self::Condition, Self::Transform];
+    pub const ALL: [Self; 3] = [Self::Condition, Self::Transform, Self::Delay];
 
     /// The word in documents.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Condition => "condition",
             Self::Transform => "transform",
+            Self::Delay => "delay",
         }
     }
 
-    /// The step of [`PACK`] that executes it.
+    /// The step of [`PACK`] that executes it; of a delay, a name that none has.
     pub const fn file(self) -> &'static str {
         match self {
             Self::Condition => "Condition",
             Self::Transform => "Transform",
+            Self::Delay => "Delay",
         }
     }
 
@@ -60,6 +68,7 @@ impl Operator {
         match self {
             Self::Condition => BRANCHES,
             Self::Transform => TEMPLATE,
+            Self::Delay => SECONDS,
         }
     }
 
@@ -68,6 +77,7 @@ impl Operator {
         match self {
             Self::Condition => &[BRANCHES],
             Self::Transform => &[TEMPLATE, OUTPUT],
+            Self::Delay => &[SECONDS],
         }
     }
 
@@ -77,8 +87,8 @@ impl Operator {
     }
 
     /// The operator that an entry of `steps` is. An entry that names a step (`file`) is
-    /// none: that step may have a parameter of this name. Nor is one without `branches` or
-    /// `template`: it may be an operator of the predecessor.
+    /// none: that step may have a parameter of this name. Nor is one without `branches`,
+    /// `template` or `seconds`: it may be an operator of the predecessor.
     pub fn of(entry: &Map<String, Value>) -> Option<Self> {
         let no_step = entry
             .get("file")
@@ -97,6 +107,11 @@ pub struct PlannedOperator {
     pub parameters: Template,
     /// Where a condition leads; nothing for a transform.
     pub routing: Option<Routing>,
+}
+
+/// Whether a delay may have so many seconds.
+pub fn is_delay(seconds: f64) -> bool {
+    (0.0..=LONGEST_DELAY).contains(&seconds)
 }
 
 impl PlannedOperator {

@@ -87,6 +87,8 @@ states! {
         Retry = 1 "retry",
         /// The end of the runs that it started.
         Children = 2 "children",
+        /// A moment that the application names.
+        Delay = 3 "delay",
     }
 }
 

@@ -119,6 +119,8 @@ pub mod code {
     pub const BRANCH: &str = "PF-A041";
     /// A template is none, or cannot be read.
     pub const TEMPLATE: &str = "PF-A042";
+    /// How long a delay waits is no number of seconds.
+    pub const DELAY: &str = "PF-A043";
     /// A retry policy has a key or a value that it cannot have.
     pub const RETRY: &str = "PF-A050";
     /// What follows a failure is neither a word for it nor a list of steps.

@@ -62,6 +62,16 @@ fn fits(all: &Value, schema: &Value, value: &Value) -> bool {
         "exclusiveMinimum" => value
             .as_f64()
             .is_none_or(|number| number > rule.as_f64().unwrap()),
+        "minimum" => value
+            .as_f64()
+            .is_none_or(|number| number >= rule.as_f64().unwrap()),
+        "maximum" => value
+            .as_f64()
+            .is_none_or(|number| number <= rule.as_f64().unwrap()),
+        "pattern" => {
+            assert_eq!(rule, r"\$\{", "the only one that is read here");
+            value.as_str().is_none_or(|text| text.contains("${"))
+        }
         "items" => value
             .as_array()
             .is_none_or(|list| list.iter().all(|one| fits(all, rule, one))),
@@ -141,6 +151,14 @@ fn condition(when: Value) -> Value {
         "branches": [{"label": "l", "when": when, "steps": ["A"]}, {"steps": []}]})
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "json!(…) is a value, and a reference would be noise"
+)]
+fn delay(seconds: Value) -> Value {
+    json!({"name": "D", "operator": "delay", "data_from": ["Get Event"], "seconds": seconds})
+}
+
 #[test]
 #[expect(clippy::too_many_lines, reason = "one case after the other")]
 fn the_schema_and_the_compiler_agree() {
@@ -195,6 +213,18 @@ fn the_schema_and_the_compiler_agree() {
             json!({"name": "C", "operator": "switch", "branches": [{"steps": []}]}),
             false,
         ),
+        (delay(json!(0)), true),
+        (delay(json!(31_536_000)), true),
+        (delay(json!("${Get Event.pause}")), true),
+        (delay(json!(31_536_001)), false),
+        (delay(json!(-1)), false),
+        (delay(json!("30")), false),
+        (delay(json!(null)), false),
+        (json!({"name": "D", "operator": "delay"}), false),
+        (
+            json!({"name": "D", "operator": "delay", "seconds": 1, "template": "x"}),
+            false,
+        ),
         (
             json!({"name": "T", "operator": "transform", "template": "x", "output": "text", "x-note": 1}),
             true,
@@ -240,7 +270,7 @@ fn what_is_shown_fits() {
         .skip(1)
         .map(|block| serde_json::from_str(block.split("```").next().unwrap()).unwrap())
         .collect();
-    assert_eq!(shown.len(), 2);
+    assert_eq!(shown.len(), 3);
     let example = fs::read_to_string(root().join("examples/triage/triage.json")).unwrap();
     let example: Value = serde_json::from_str(&example).unwrap();
     shown.extend(example["steps"].as_array().unwrap().iter().cloned());

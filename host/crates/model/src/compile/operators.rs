@@ -75,20 +75,14 @@ impl Compiler<'_> {
         let parameters = match operator {
             Operator::Condition => self.condition(step, &path),
             Operator::Transform => self.transform(step, &path),
+            Operator::Delay => self.delay(step, &path),
         };
         let connected = self.connected(step);
         let parameters = object(vec![
-            (
-                if operator == Operator::Condition {
-                    operator::BRANCHES
-                } else {
-                    operator::TEMPLATE
-                },
-                parameters,
-            ),
+            (operator.body(), parameters),
             (
                 operator::OUTPUT,
-                // A condition has none; one that stands there is told as a stray key.
+                // Others have none; one that stands there is told as a stray key.
                 step.entry
                     .get(operator::OUTPUT)
                     .filter(|_| operator == Operator::Transform)
@@ -98,10 +92,15 @@ impl Compiler<'_> {
         ]);
         self.seen.clear();
         self.read(step, &parameters, &path.as_str().into());
+        // A delay executes nothing; the pack that it counts to is that of the others.
+        let executing = match operator {
+            Operator::Delay => Operator::Transform,
+            other => other,
+        };
         let Lookup::Found {
             syncpack,
             descriptor,
-        } = self.registry.step(Some(operator::PACK), operator.file())
+        } = self.registry.step(Some(operator::PACK), executing.file())
         else {
             self.problems.push(Problem::error(
                 code::UNKNOWN_STEP,
@@ -440,6 +439,26 @@ impl Compiler<'_> {
             self.operand(one, &path)
         });
         Template::Array(operands.into())
+    }
+
+    fn delay(&mut self, step: Step<'_>, path: &str) -> Template {
+        let path = format!("{path}/{}", operator::SECONDS);
+        let value = step.entry.get(operator::SECONDS).unwrap_or(&Value::Null);
+        let fits = match value {
+            Value::String(text) => text.contains("${"),
+            other => other.as_f64().is_some_and(operator::is_delay),
+        };
+        if !fits {
+            self.wrong(
+                code::DELAY,
+                path.clone(),
+                format!(
+                    "`seconds` is a number from 0 to {} or a reference to one, this is {value}",
+                    operator::LONGEST_DELAY
+                ),
+            );
+        }
+        self.operand(value, &path)
     }
 
     fn transform(&mut self, step: Step<'_>, path: &str) -> Template {
