@@ -373,18 +373,21 @@ fn parts(document: &Value) -> String {
         let rows: Vec<_> = steps
             .iter()
             .map(|step| {
-                let after = text(&step["data_from"]);
+                let file = match text(&step["file"]) {
+                    none if none.is_empty() => text(&step["operator"]),
+                    file => file,
+                };
                 vec![
                     text(&step["name"]),
-                    text(&step["file"]),
+                    file,
                     text(&step["syncpack"]),
-                    text(&step["output_to"]),
-                    after,
+                    leads_to(step),
+                    text(&step["data_from"]),
                 ]
             })
             .collect();
         return table(
-            &["step", "file", "syncpack", "output to", "data from"],
+            &["step", "file", "syncpack", "leads to", "data from"],
             &rows,
         );
     }
@@ -407,9 +410,46 @@ fn parts(document: &Value) -> String {
     table(&["variable", "value"], &rows)
 }
 
+/// The steps behind a step, those of branches with their labels.
+fn leads_to(step: &Value) -> String {
+    let mut all: Vec<String> = Vec::new();
+    for (index, branch) in output::items(&step["branches"]).iter().enumerate() {
+        let label = match text(&branch["label"]) {
+            none if none.is_empty() && branch["when"].is_null() => "else".to_owned(),
+            none if none.is_empty() => (index + 1).to_string(),
+            label => label,
+        };
+        let steps = match text(&branch["steps"]) {
+            none if none.is_empty() => "nothing".to_owned(),
+            steps => steps,
+        };
+        all.push(format!("{label}: {steps}"));
+    }
+    all.push(text(&step["output_to"]));
+    let on_error = text(&step["task_on_error"]);
+    if !on_error.is_empty() {
+        all.push(format!("on error: {on_error}"));
+    }
+    all.retain(|one| !one.is_empty());
+    all.join("; ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn branches_are_shown_with_their_labels() {
+        let condition = json!({"name": "c", "operator": "condition", "output_to": ["always"],
+            "branches": [{"label": "yes", "when": {}, "steps": ["a", "b"]},
+                {"when": {}, "steps": ["c"]}, {"steps": []}]});
+        assert_eq!(
+            leads_to(&condition),
+            "yes: a, b; 2: c; else: nothing; always"
+        );
+        let shown = parts(&json!({"steps": [condition]}));
+        assert!(shown.contains("condition"), "{shown}");
+    }
 
     #[test]
     fn a_file_gives_its_name_where_there_is_none_inside() {
