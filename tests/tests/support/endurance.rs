@@ -2,6 +2,7 @@
 //! must be true afterwards.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -199,7 +200,9 @@ pub(crate) fn situation(cluster: &Cluster, progress: &Progress) -> String {
     for sql in ASKED {
         match cluster.postgres.execute("powerflow", sql) {
             Ok(answer) => said.push_str(&answer),
-            Err(error) => said.push_str(&format!("{error:#}")),
+            Err(error) => {
+                let _ = write!(said, "{error:#}");
+            }
         }
         said.push('\n');
     }
@@ -212,7 +215,7 @@ pub(crate) fn situation(cluster: &Cluster, progress: &Progress) -> String {
         let log = std::fs::read_to_string(process.log()).unwrap_or_default();
         let from = log.len().saturating_sub(4000);
         let tail = log.get(log.ceil_char_boundary(from)..).unwrap_or_default();
-        said.push_str(&format!("--- {}\n{tail}\n", process.log().display()));
+        let _ = writeln!(said, "--- {}\n{tail}", process.log().display());
     }
     said
 }

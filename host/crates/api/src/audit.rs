@@ -235,17 +235,16 @@ impl Audit {
     pub(crate) fn paused(
         &self,
         action: &'static str,
-        application: &Option<String>,
-        queue: &Option<String>,
+        application: Option<&str>,
+        queue: Option<&str>,
         reason: &str,
     ) {
-        let of = |name: &Option<String>| name.clone().unwrap_or_default();
         event!(
             self,
             action,
             what = "runs",
-            application = &*of(application),
-            queue = &*of(queue),
+            application = application.unwrap_or_default(),
+            queue = queue.unwrap_or_default(),
             reason,
             "a pause was made or ended"
         );

@@ -18,7 +18,7 @@ pub(crate) fn is_one(step: &PlannedStep) -> bool {
 }
 
 /// How long to wait, in microseconds.
-fn micros(parameters: &str) -> Result<i64, Problem> {
+fn micros(parameters: &str) -> Result<i64, Box<Problem>> {
     let parameters: Value = serde_json::from_str(parameters).unwrap_or_default();
     let value = &parameters[operator::SECONDS];
     let number = match value {
@@ -27,13 +27,13 @@ fn micros(parameters: &str) -> Result<i64, Problem> {
     };
     match number.filter(|seconds| operator::is_delay(*seconds)) {
         Some(seconds) => Ok((seconds * 1e6) as i64),
-        None => Err(Problem::permanent(
+        None => Err(Box::new(Problem::permanent(
             run_code::TYPE_MISMATCH,
             format!(
                 "`seconds` of a delay is a number from 0 to {}, and became {value}",
                 operator::LONGEST_DELAY
             ),
-        )),
+        ))),
     }
 }
 
@@ -48,7 +48,7 @@ impl Engine {
     ) -> End {
         let micros = match micros(parameters) {
             Ok(micros) => micros,
-            Err(problem) => return self.end(chain, step, token, Err(problem), Vec::new()),
+            Err(problem) => return self.end(chain, step, token, Err(*problem), Vec::new()),
         };
         if micros == 0 || chain.waited_for(WaitKind::Delay) {
             let waited = runtime::Outcome::Output {

@@ -174,10 +174,10 @@ impl Engine {
         }
         let served = self.served().await?;
         let pauses = self.pauses(run.tenant).await?;
-        let paused = pauses
+        let held_by = pauses
             .iter()
             .find(|one| one.scope.holds(run.application, queue));
-        if let Some(pause) = paused {
+        if let Some(pause) = held_by {
             return Ok(Some(Waiting {
                 code: run_code::PAUSED,
                 message: crate::pauses::explain(pause),

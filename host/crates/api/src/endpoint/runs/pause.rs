@@ -82,8 +82,8 @@ pub(crate) async fn pause(
         if new {
             audit.paused(
                 "pause",
-                &pause.application_name,
-                &pause.scope.queue,
+                pause.application_name.as_deref(),
+                pause.scope.queue.as_deref(),
                 &pause.reason,
             );
         }

@@ -51,7 +51,8 @@ pub(crate) async fn resume(
     // Once it is stored, what waited must be queued.
     let resumed = async move {
         api.engine.resume(&caller, &query).await?;
-        audit.paused("resume", &query.application, &query.queue, "");
+        let (application, queue) = (query.application.as_deref(), query.queue.as_deref());
+        audit.paused("resume", application, queue, "");
         Ok(())
     };
     to_its_end(resumed).await?;
