@@ -13,6 +13,10 @@ use crate::{PostgresStore, error::OrRefused};
 #[async_trait]
 impl Accounts for PostgresStore {
     async fn account(&self, name: &str) -> Result<Option<Account>> {
+        // No text of PostgreSQL holds it.
+        if name.contains('\0') {
+            return Ok(None);
+        }
         sqlx::query(
             "SELECT name, password_hash, role, enabled, changed_at FROM account
              WHERE name = $1",

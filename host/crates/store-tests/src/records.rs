@@ -359,6 +359,7 @@ pub async fn prefixes_are_taken_literally(store: Store) {
 
 /// A fact that holds is not overwritten unasked.
 pub async fn accounts_and_facts(store: Store) {
+    assert_eq!(store.account("no\0body").await.unwrap(), None);
     assert_eq!(store.fact("key").await.unwrap(), None);
     assert_eq!(store.settle_fact("key", "1").await.unwrap(), "1");
     assert_eq!(store.settle_fact("key", "2").await.unwrap(), "1");

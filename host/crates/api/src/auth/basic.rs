@@ -45,10 +45,6 @@ fn decode(value: &str) -> Option<Basic> {
     let bytes = BASE64_STANDARD.decode(rest.trim()).ok()?;
     let text = String::from_utf8(bytes).ok()?;
     let (name, password) = text.split_once(':')?;
-    // As the RFC has it; a store may not even be able to look for such a name.
-    if text.contains(char::is_control) {
-        return None;
-    }
     Some(Basic {
         name: name.to_owned(),
         password: password.to_owned(),

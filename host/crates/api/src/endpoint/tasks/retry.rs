@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use crate::{
     endpoint::runs::start::{Wait, WaitArgs},
     extract::{Args, JsonBody, Task, Who},
-    problem::Answer,
+    problem::{Answer, Problem},
     state::Shared,
     view::run::{Accepted, RunWithSteps},
 };
@@ -25,21 +25,11 @@ pub(crate) struct RetryRun {
     from: Vec<String>,
     /// `original`: the application's revision and the SyncPacks that the run was pinned to.
     /// `newest`: those of now.
-    revision: Revision,
+    #[schema(example = "original")]
+    revision: Option<String>,
     /// Parameters in place of those that the run had, or beside them, as when it is started.
     #[schema(value_type = Object, example = json!({"urgency": 1}))]
     params: Map<String, Value>,
-}
-
-/// Which revision of the application.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, serde::Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Revision {
-    /// That of the run.
-    #[default]
-    Original,
-    /// That of now.
-    Newest,
 }
 
 /// Retry a run
@@ -70,9 +60,19 @@ pub(crate) async fn retry(
     JsonBody(asked): JsonBody<RetryRun>,
 ) -> Answer<Response> {
     let wait = Wait::of(&api, &args)?;
+    let newest = match asked.revision.as_deref() {
+        None | Some("original") => false,
+        Some("newest") => true,
+        Some(other) => {
+            return Err(Problem::unreadable_at(
+                "revision",
+                format!("it is `original` or `newest`, not `{other}`"),
+            ));
+        }
+    };
     let mut query = RetryQuery {
         from: asked.from,
-        newest: asked.revision == Revision::Newest,
+        newest,
         params: asked.params,
     };
     let run = match task {
