@@ -4,6 +4,7 @@
 mod arguments;
 mod backends;
 mod clock;
+mod memory;
 mod serve;
 mod shutdown;
 mod telemetry;
@@ -17,11 +18,6 @@ use config::{Settings, reference};
 use engine::Role;
 
 use crate::arguments::{Arguments, Command, ConfigCommand, Form, Sources};
-
-/// Steps allocate and free much on several threads: measured, this allocator spends less
-/// CPU on it than the C library's.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let arguments = Arguments::try_parse().unwrap_or_else(|error| arguments::exit(&error));

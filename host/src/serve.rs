@@ -260,6 +260,7 @@ fn runtime_settings(settings: &Settings, vault: &Vault) -> runtime::Settings {
         .memory_bytes
         .max(settings.runtime.memory.as_usize());
     made.pool.stack_bytes = settings.runtime.stack.as_usize();
+    made.compiled = Some(crate::memory::give_back);
     made
 }
 

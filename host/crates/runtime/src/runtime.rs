@@ -88,6 +88,8 @@ pub(crate) struct Inner {
     pub(crate) slots: Option<Semaphore>,
     pub(crate) ports: Ports,
     compilers: rayon::ThreadPool,
+    /// What each compiler thread does after a compilation.
+    compiled: Option<fn()>,
     /// One compilation at a time: each uses all compiler threads.
     compiling: Mutex<()>,
 }
@@ -101,6 +103,7 @@ impl Runtime {
             pool,
             turns,
             quantum,
+            compiled,
         } = settings;
         let (engine, allocation, baseline) = engine::build(&pool)?;
         let linker = linker(&engine)?;
@@ -134,6 +137,7 @@ impl Runtime {
             slots,
             ports,
             compilers,
+            compiled,
             compiling: Mutex::const_new(()),
         })))
     }
@@ -309,10 +313,14 @@ impl Runtime {
         work: impl FnOnce() -> Result<T, InstallError> + Send + 'static,
     ) -> Result<T, InstallError> {
         let (sender, receiver) = oneshot::channel();
+        let inner = self.0.clone();
         self.0.compilers.spawn(move || {
             let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work))
                 .unwrap_or_else(|_| Err(InstallError::Compile("the compiler failed on it".into())));
             let _ = sender.send(result);
+            if let Some(compiled) = inner.compiled {
+                inner.compilers.spawn_broadcast(move |_| compiled());
+            }
         });
         receiver
             .await

@@ -18,6 +18,9 @@ pub struct Settings {
     pub turns: Option<usize>,
     /// CPU time that a guest uses before it has to take turns, and the length of a turn.
     pub quantum: Duration,
+    /// Called on each compiler thread when a compilation has ended: for an allocator that keeps
+    /// what a thread has freed until that thread allocates again.
+    pub compiled: Option<fn()>,
 }
 
 impl Settings {
@@ -29,6 +32,7 @@ impl Settings {
             pool: Pool::default(),
             turns: None,
             quantum: Duration::from_millis(5),
+            compiled: None,
         }
     }
 }
