@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::command::{
-    application, cache, configuration, run, schedule, step, syncpack, task, worker,
+    application, approval, cache, configuration, run, schedule, signal, step, syncpack, task,
+    worker,
 };
 
 const AFTER: &str = "\
@@ -83,6 +84,12 @@ pub(crate) enum Command {
     /// Single steps of runs: stop them
     #[command(subcommand)]
     Task(task::Command),
+    /// Steps that wait for a person's decision: list, approve, reject
+    #[command(subcommand)]
+    Approval(approval::Command),
+    /// Messages for steps that wait for one: send
+    #[command(subcommand)]
+    Signal(signal::Command),
     /// Configuration objects, where systems are and how to log in: upload, show
     #[command(subcommand, visible_aliases = ["conf", "config"])]
     Configuration(configuration::Command),

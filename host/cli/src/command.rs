@@ -1,10 +1,12 @@
 //! The commands, a file for each group.
 
 pub(crate) mod application;
+pub(crate) mod approval;
 pub(crate) mod cache;
 pub(crate) mod configuration;
 pub(crate) mod run;
 pub(crate) mod schedule;
+pub(crate) mod signal;
 pub(crate) mod step;
 pub(crate) mod syncpack;
 pub(crate) mod task;
@@ -27,6 +29,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Application(command) => application::run(&session, command).await,
         Command::Run(command) => run::run(&session, command).await,
         Command::Task(command) => task::run(&session, command).await,
+        Command::Approval(command) => approval::run(&session, command).await,
+        Command::Signal(command) => signal::run(&session, command).await,
         Command::Configuration(command) => configuration::run(&session, command).await,
         Command::Schedule(command) => schedule::run(&session, command).await,
         Command::Step(command) => step::run(&session, command).await,

@@ -231,6 +231,18 @@ impl Audit {
         );
     }
 
+    /// Somebody decided for a step that waited for it.
+    pub(crate) fn decided(&self, action: &'static str, id: &str, note: &str) {
+        event!(
+            self,
+            action,
+            what = "step",
+            name = id,
+            note,
+            "a step was decided upon"
+        );
+    }
+
     /// Runs were paused or resumed.
     pub(crate) fn paused(
         &self,

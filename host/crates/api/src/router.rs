@@ -13,8 +13,8 @@ use crate::{
     auth::guard::{self, Access, Guard},
     edge,
     endpoint::{
-        applications, cache, configurations, operators, runs, schedules, service, steps, syncpacks,
-        tasks, workers,
+        applications, asks, cache, configurations, operators, runs, schedules, service, steps,
+        syncpacks, tasks, workers,
     },
     openapi,
     permission::Permission::{Administrator, Configuration, Developer, Execute, View},
@@ -92,6 +92,9 @@ fn table(routes: Routes) -> Routes {
         .needs(Execute, routes!(tasks::revoke::revoke))
         .needs(Execute, routes!(tasks::replay::replay))
         .needs(Execute, routes!(tasks::retry::retry))
+        .needs(View,    routes!(asks::approvals::approvals))
+        .needs(Execute, routes!(asks::decide::decide))
+        .needs(Execute, routes!(asks::signal::signal))
 
         .needs(View,          routes!(cache::list::list))
         .needs(View,          routes!(cache::get::get))

@@ -14,7 +14,7 @@ use store::runs::{Completion, Suspension};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Engine,
+    Engine, asks,
     attend::{Limits, stored_lines},
     call::Handles,
     delay,
@@ -81,6 +81,9 @@ impl Engine {
         };
         if chain.runnable.plan.step(step).is_some_and(delay::is_one) {
             return Some(self.delay(chain, step, token, &prepared.call.parameters));
+        }
+        if let Some(kind) = chain.runnable.plan.step(step).and_then(asks::asks_for) {
+            return Some(self.ask_outside(chain, (step, token), kind, &prepared.call.parameters));
         }
         prepared.call.deadline = limits.left();
         let ((execution, ended_at), lines) =

@@ -198,6 +198,7 @@ impl Engine {
             until: None,
             children: (started as u32, wanted as u32),
             detail: None,
+            ask: None,
             ended: None,
             error: None,
             log: None,

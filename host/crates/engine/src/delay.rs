@@ -66,6 +66,7 @@ impl Engine {
             until: Some(now.plus_micros(micros)),
             children: (0, 0),
             detail: None,
+            ask: None,
             ended: None,
             error: None,
             log: None,

@@ -29,6 +29,7 @@ use vault::Vault;
 mod about;
 mod account;
 mod applications;
+mod asks;
 mod attempt;
 mod attend;
 mod bindings;
@@ -78,6 +79,7 @@ mod worker;
 mod workers;
 
 pub use about::About;
+pub use asks::{Approval, ApprovalsQuery, Decision, Signal, Signalled};
 pub use cache::RunCache;
 pub use clock::SharedClock;
 pub use error::{Error, Fault, Result};

@@ -133,6 +133,11 @@ impl Engine {
                     ..Preview::default()
                 })
             }
+            // It would ask this.
+            Ok(resolved) if crate::asks::asks_for(step).is_some() => Ok(Preview {
+                data: Some(resolved.json),
+                ..Preview::default()
+            }),
             Ok(resolved) => {
                 self.evaluate(tenant, (&plan, step), &ground, resolved, masker)
                     .await

@@ -97,6 +97,9 @@ impl Engine {
 
     /// Forgets what expired.
     pub(crate) async fn expire(&self) -> Result<()> {
+        while self.store.expire_signals(self.clock.now(), 500).await? == 500 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
         loop {
             let forgotten = self.store.expire(self.clock.now(), 500).await?;
             if forgotten < 500 {

@@ -147,6 +147,12 @@ impl Engine {
                     step.attempts = ours.max(1);
                     step.children = (wait.children.0 > 0).then_some(wait.children);
                     step.waits_for = (step.state == StepState::Waiting).then(|| waits_for(&wait));
+                    if let Some(waits_for) = &mut step.waits_for
+                        && matches!(wait.kind, WaitKind::Approval | WaitKind::Webhook)
+                        && let Some(words) = self.asked_in_words(wait.key).await?
+                    {
+                        waits_for.message = words;
+                    }
                 }
             }
         }
@@ -281,6 +287,8 @@ fn waits_for(wait: &WaitSummary) -> WaitsFor {
     let message = match wait.kind {
         WaitKind::Retry => "waiting for the next attempt".to_owned(),
         WaitKind::Delay => "waiting for its time".to_owned(),
+        WaitKind::Approval => "waiting for a decision".to_owned(),
+        WaitKind::Webhook => "waiting for a message".to_owned(),
         WaitKind::Children => {
             let (started, ended) = wait.children;
             let noun = if started == 1 {

@@ -122,6 +122,7 @@ impl Engine {
             until: Some(until),
             children: (0, 0),
             detail: None,
+            ask: None,
             ended: Some(StepState::Failed),
             error: Some(problem.to_json(&chain.masker)),
             log: stored_lines(lines, &chain.masker),
@@ -190,7 +191,7 @@ impl Engine {
 
     /// Puts steps that were woken on the queue. What fails is found by the leading process,
     /// or by the next start.
-    async fn queue_woken(&self, ready: Vec<ReadyStep>) {
+    pub(crate) async fn queue_woken(&self, ready: Vec<ReadyStep>) {
         if ready.is_empty() || (self.settings.exclusive && self.draining.is_cancelled()) {
             return;
         }

@@ -37,6 +37,7 @@ mod stray;
 
 pub(crate) use stray::is_an_extension;
 mod variables;
+mod waiting;
 
 pub use configured::configured;
 use edges::Edges;
@@ -427,7 +428,8 @@ impl Compiler<'_> {
                 let known = Operator::ALL.map(Operator::word);
                 let hint = self.names.hints.hint(word, known.into_iter());
                 format!(
-                    "an operator `{word}`, and there are `condition`, `transform` and `delay`{hint}"
+                    "an operator `{word}`, and there are {}{hint}",
+                    known.join(", ")
                 )
             }
             None => "an operator that we do not know?".to_owned(),

@@ -1,7 +1,8 @@
 //! Operators: entries of `steps` that are no step of a SyncPack of their own. A condition
 //! chooses between branches, a transform shapes data with a template. Both execute as
 //! steps of the built-in SyncPack [`PACK`]; what they are given is made here and in the
-//! compiler, and is nobody else's affair. A delay executes nothing: its step waits.
+//! compiler, and is nobody else's affair. A delay, an approval and a wait for a webhook
+//! execute nothing: their step waits.
 
 use serde_json::{Map, Value};
 
@@ -21,6 +22,20 @@ pub const OUTPUT: &str = "output";
 pub const SECONDS: &str = "seconds";
 /// The longest delay, in seconds: a year.
 pub const LONGEST_DELAY: f64 = 31_536_000.0;
+/// What an approval asks.
+pub const QUESTION: &str = "question";
+/// Who may decide.
+pub const APPROVERS: &str = "approvers";
+/// How many an approval can name.
+pub const MOST_APPROVERS: usize = 100;
+/// The key that a webhook names to reach a step which waits for it.
+pub const SIGNAL: &str = "key";
+/// The longest such key, in bytes.
+pub const LONGEST_KEY: usize = 255;
+/// How long somebody has for an answer.
+pub const WITHIN: &str = "within";
+/// What becomes of the step when nobody has answered in time.
+pub const ON_TIMEOUT: &str = "on_timeout";
 /// The keys of a branch.
 pub const BRANCH_KEYS: [&str; 4] = ["label", "when", "steps", "description"];
 /// How deep a condition may nest.
@@ -39,11 +54,21 @@ pub enum Operator {
     Transform,
     /// Lets time pass.
     Delay,
+    /// Asks a person.
+    Approval,
+    /// Waits for a message from outside.
+    Webhook,
 }
 
 impl Operator {
     /// Every operator.
-    pub const ALL: [Self; 3] = [Self::Condition, Self::Transform, Self::Delay];
+    pub const ALL: [Self; 5] = [
+        Self::Condition,
+        Self::Transform,
+        Self::Delay,
+        Self::Approval,
+        Self::Webhook,
+    ];
 
     /// The word in documents.
     pub const fn word(self) -> &'static str {
@@ -51,15 +76,19 @@ impl Operator {
             Self::Condition => "condition",
             Self::Transform => "transform",
             Self::Delay => "delay",
+            Self::Approval => "approval",
+            Self::Webhook => "wait_for_webhook",
         }
     }
 
-    /// The step of [`PACK`] that executes it; of a delay, a name that none has.
+    /// The step of [`PACK`] that executes it; of one that only waits, a name that none has.
     pub const fn file(self) -> &'static str {
         match self {
             Self::Condition => "Condition",
             Self::Transform => "Transform",
             Self::Delay => "Delay",
+            Self::Approval => "Approval",
+            Self::Webhook => "WaitForWebhook",
         }
     }
 
@@ -69,6 +98,8 @@ impl Operator {
             Self::Condition => BRANCHES,
             Self::Transform => TEMPLATE,
             Self::Delay => SECONDS,
+            Self::Approval => QUESTION,
+            Self::Webhook => SIGNAL,
         }
     }
 
@@ -78,6 +109,21 @@ impl Operator {
             Self::Condition => &[BRANCHES],
             Self::Transform => &[TEMPLATE, OUTPUT],
             Self::Delay => &[SECONDS],
+            Self::Approval => &[QUESTION, APPROVERS, WITHIN, ON_TIMEOUT],
+            Self::Webhook => &[SIGNAL, WITHIN, ON_TIMEOUT],
+        }
+    }
+
+    /// Whether its step only waits: nothing of a SyncPack executes.
+    pub const fn only_waits(self) -> bool {
+        matches!(self, Self::Delay | Self::Approval | Self::Webhook)
+    }
+
+    /// The words that `on_timeout` has for it.
+    pub const fn timeouts(self) -> &'static [&'static str] {
+        match self {
+            Self::Approval => &["fail", "approve", "reject"],
+            _ => &["fail", "continue"],
         }
     }
 
@@ -87,8 +133,8 @@ impl Operator {
     }
 
     /// The operator that an entry of `steps` is. An entry that names a step (`file`) is
-    /// none: that step may have a parameter of this name. Nor is one without `branches`,
-    /// `template` or `seconds`: it may be an operator of the predecessor.
+    /// none: that step may have a parameter of this name. Nor is one without its
+    /// [`Operator::body`]: it may be an operator of the predecessor.
     pub fn of(entry: &Map<String, Value>) -> Option<Self> {
         let no_step = entry
             .get("file")

@@ -89,6 +89,10 @@ states! {
         Children = 2 "children",
         /// A moment that the application names.
         Delay = 3 "delay",
+        /// Somebody's decision.
+        Approval = 4 "approval",
+        /// A message from outside.
+        Webhook = 5 "webhook",
     }
 }
 

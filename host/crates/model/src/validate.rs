@@ -121,6 +121,10 @@ pub mod code {
     pub const TEMPLATE: &str = "PF-A042";
     /// How long a delay waits is no number of seconds.
     pub const DELAY: &str = "PF-A043";
+    /// An approval asks nothing, or its approvers or its deadline are none.
+    pub const APPROVAL: &str = "PF-A044";
+    /// A wait for a webhook has no key, or its deadline is none.
+    pub const WEBHOOK: &str = "PF-A045";
     /// A retry policy has a key or a value that it cannot have.
     pub const RETRY: &str = "PF-A050";
     /// What follows a failure is neither a word for it nor a list of steps.

@@ -81,6 +81,17 @@ fn fits(all: &Value, schema: &Value, value: &Value) -> bool {
                 .iter()
                 .all(|name| map.contains_key(name.as_str().unwrap()))
         }),
+        "dependentRequired" => value.as_object().is_none_or(|map| {
+            let rules = rule.as_object().unwrap();
+            rules.iter().all(|(name, needed)| {
+                !map.contains_key(name)
+                    || needed
+                        .as_array()
+                        .unwrap()
+                        .iter()
+                        .all(|one| map.contains_key(one.as_str().unwrap()))
+            })
+        }),
         "properties" => value.as_object().is_none_or(|map| {
             let rules = rule.as_object().unwrap();
             rules
@@ -159,6 +170,34 @@ fn delay(seconds: Value) -> Value {
     json!({"name": "D", "operator": "delay", "data_from": ["Get Event"], "seconds": seconds})
 }
 
+/// The operator with these keys in place of its own, or beside them.
+fn with(mut operator: Value, keys: &Value) -> Value {
+    for (key, value) in keys.as_object().unwrap() {
+        operator[key] = value.clone();
+    }
+    operator
+}
+
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "json!(…) is a value, and a reference would be noise"
+)]
+fn ask(keys: Value) -> Value {
+    let ask = json!({"name": "Ask", "operator": "approval", "question": "${Get Event.name}?",
+        "data_from": ["Get Event"]});
+    with(ask, &keys)
+}
+
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "json!(…) is a value, and a reference would be noise"
+)]
+fn wait(keys: Value) -> Value {
+    let wait = json!({"name": "Wait", "operator": "wait_for_webhook", "key": "${Get Event.id}",
+        "data_from": ["Get Event"]});
+    with(wait, &keys)
+}
+
 #[test]
 #[expect(clippy::too_many_lines, reason = "one case after the other")]
 fn the_schema_and_the_compiler_agree() {
@@ -225,6 +264,40 @@ fn the_schema_and_the_compiler_agree() {
             json!({"name": "D", "operator": "delay", "seconds": 1, "template": "x"}),
             false,
         ),
+        (ask(json!({})), true),
+        (
+            ask(
+                json!({"approvers": ["ann", "${Get Event.owner}"], "within": 60, "on_timeout": "reject"}),
+            ),
+            true,
+        ),
+        (
+            ask(json!({"approvers": "${Get Event.owners}", "within": "${Get Event.time}"})),
+            true,
+        ),
+        (
+            ask(json!({"task_on_error": ["A"], "task_retry": null})),
+            true,
+        ),
+        (ask(json!({"task_on_error": "continue"})), true),
+        (ask(json!({"task_on_error": []})), false),
+        (ask(json!({"question": ""})), false),
+        (ask(json!({"question": 7})), false),
+        (ask(json!({"approvers": []})), false),
+        (ask(json!({"approvers": "ann"})), false),
+        (ask(json!({"approvers": [""]})), false),
+        (ask(json!({"within": "soon"})), false),
+        (ask(json!({"within": -1})), false),
+        (ask(json!({"on_timeout": "reject"})), false),
+        (ask(json!({"within": 1, "on_timeout": "continue"})), false),
+        (ask(json!({"key": "k"})), false),
+        (wait(json!({})), true),
+        (wait(json!({"within": 0.5, "on_timeout": "continue"})), true),
+        (wait(json!({"within": 0.5, "on_timeout": "approve"})), false),
+        (wait(json!({"on_timeout": "continue"})), false),
+        (wait(json!({"key": ""})), false),
+        (wait(json!({"key": null})), false),
+        (wait(json!({"approvers": ["ann"]})), false),
         (
             json!({"name": "T", "operator": "transform", "template": "x", "output": "text", "x-note": 1}),
             true,
@@ -270,7 +343,7 @@ fn what_is_shown_fits() {
         .skip(1)
         .map(|block| serde_json::from_str(block.split("```").next().unwrap()).unwrap())
         .collect();
-    assert_eq!(shown.len(), 3);
+    assert_eq!(shown.len(), 5);
     let example = fs::read_to_string(root().join("examples/triage/triage.json")).unwrap();
     let example: Value = serde_json::from_str(&example).unwrap();
     shown.extend(example["steps"].as_array().unwrap().iter().cloned());

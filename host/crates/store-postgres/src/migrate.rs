@@ -92,9 +92,16 @@ const MIGRATIONS: &[Migration] = &[
         hot: false,
         sql: include_str!("../migrations/0007_pauses.sql"),
     },
-    #[cfg(feature = "next")]
     Migration {
         number: 8,
+        name: "asks",
+        expands: true,
+        hot: true,
+        sql: include_str!("../migrations/0008_asks.sql"),
+    },
+    #[cfg(feature = "next")]
+    Migration {
+        number: 1_000,
         name: "next",
         expands: true,
         hot: true,

@@ -13,7 +13,7 @@ use store::{Error, Result};
 use crate::{error::OrRefused, partition::Partition};
 
 /// Bits of a step's key below the run's number.
-const STEP_BITS: u32 = 24;
+pub(crate) const STEP_BITS: u32 = 24;
 /// The first run number that has no step keys any more: 5 × 10¹¹ runs.
 const RUN_LIMIT: i64 = 1 << (63 - STEP_BITS);
 

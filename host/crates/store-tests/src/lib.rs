@@ -14,6 +14,7 @@
 
 use std::sync::Arc;
 
+pub mod asks;
 pub mod attempts;
 pub mod build;
 pub mod control;
@@ -121,6 +122,17 @@ macro_rules! contract {
         $crate::contract!(@ $open, kept:
             a_run_starts_behind_its_kept_results,
             kept_results_disturb_no_other_submit,
+        );
+        $crate::contract!(@ $open, asks:
+            a_decision_wakes_its_step,
+            a_deadline_wakes_a_step_that_asks,
+            a_stopped_step_asks_no_more,
+            a_message_reaches_one_step,
+            a_message_waits_for_its_step,
+            a_message_counts_once,
+            only_so_many_messages_are_kept,
+            messages_and_steps_do_not_miss_each_other,
+            what_is_asked_is_listed_in_parts,
         );
         $crate::contract!(@ $open, pauses:
             a_pause_holds_up_what_fits,

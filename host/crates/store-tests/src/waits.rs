@@ -29,6 +29,7 @@ fn failed(key: StepKey, token: Token, until: i64) -> Suspension {
         until: Some(at(until)),
         children: (0, 0),
         detail: None,
+        ask: None,
         ended: Some(StepState::Failed),
         error: Some(Bytes::from_static(b"{\"code\":\"busy\"}")),
         log: Some(Bytes::from_static(b"[]")),

@@ -10,6 +10,7 @@
 //! something answers after the commit is as durable as the backend was configured.
 
 pub mod accounts;
+pub mod asks;
 pub mod cache;
 pub mod definitions;
 mod error;
@@ -32,6 +33,7 @@ pub trait Store:
     + accounts::Accounts
     + schedules::Schedules
     + pauses::Pauses
+    + asks::Asks
     + workers::Workers
 {
     /// What the backend is, for `/about`: `sqlite 3.51`, `postgresql 15.4`.

@@ -1,6 +1,7 @@
 //! One file per endpoint.
 
 pub(crate) mod applications;
+pub(crate) mod asks;
 pub(crate) mod cache;
 pub(crate) mod configurations;
 pub(crate) mod operators;

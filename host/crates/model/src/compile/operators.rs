@@ -47,7 +47,7 @@ const KINDS: [&str; 12] = [
 ];
 
 /// An object that holds templates.
-fn object(pairs: Vec<(&str, Template)>) -> Template {
+pub(super) fn object(pairs: Vec<(&str, Template)>) -> Template {
     let key = |key: &str| {
         let mut json = String::new();
         push_string(&mut json, key);
@@ -63,7 +63,7 @@ fn object(pairs: Vec<(&str, Template)>) -> Template {
 }
 
 /// A value without references.
-fn literal(value: impl Into<Value>) -> Template {
+pub(super) fn literal(value: impl Into<Value>) -> Template {
     Template::Literal(value.into().to_string().into())
 }
 
@@ -76,26 +76,33 @@ impl Compiler<'_> {
             Operator::Condition => self.condition(step, &path),
             Operator::Transform => self.transform(step, &path),
             Operator::Delay => self.delay(step, &path),
+            Operator::Approval => self.approval(step, &path),
+            Operator::Webhook => self.webhook(step, &path),
         };
         let connected = self.connected(step);
-        let parameters = object(vec![
-            (operator.body(), parameters),
-            (
-                operator::OUTPUT,
-                // Others have none; one that stands there is told as a stray key.
-                step.entry
-                    .get(operator::OUTPUT)
-                    .filter(|_| operator == Operator::Transform)
-                    .map_or_else(|| literal("auto"), |one| literal(one.clone())),
-            ),
-            ("connected", literal(connected)),
-        ]);
+        let parameters = if operator.only_waits() {
+            parameters
+        } else {
+            object(vec![
+                (operator.body(), parameters),
+                (
+                    operator::OUTPUT,
+                    // A condition has none; one that stands there is told as a stray key.
+                    step.entry
+                        .get(operator::OUTPUT)
+                        .filter(|_| operator == Operator::Transform)
+                        .map_or_else(|| literal("auto"), |one| literal(one.clone())),
+                ),
+                ("connected", literal(connected)),
+            ])
+        };
         self.seen.clear();
         self.read(step, &parameters, &path.as_str().into());
-        // A delay executes nothing; the pack that it counts to is that of the others.
-        let executing = match operator {
-            Operator::Delay => Operator::Transform,
-            other => other,
+        // What only waits executes nothing; the pack that it counts to is that of the others.
+        let executing = if operator.only_waits() {
+            Operator::Transform
+        } else {
+            operator
         };
         let Lookup::Found {
             syncpack,
@@ -198,7 +205,7 @@ impl Compiler<'_> {
         }
     }
 
-    fn wrong(&mut self, code: &'static str, path: String, message: impl Into<String>) {
+    pub(super) fn wrong(&mut self, code: &'static str, path: String, message: impl Into<String>) {
         self.problems.push(Problem::error(code, path, message));
     }
 
@@ -322,7 +329,7 @@ impl Compiler<'_> {
         }
     }
 
-    fn operand(&mut self, value: &Value, path: &str) -> Template {
+    pub(super) fn operand(&mut self, value: &Value, path: &str) -> Template {
         let mut problems = Vec::new();
         let template = self.scope().parse(value, path, &mut problems);
         self.problems.append(&mut problems);
@@ -439,26 +446,6 @@ impl Compiler<'_> {
             self.operand(one, &path)
         });
         Template::Array(operands.into())
-    }
-
-    fn delay(&mut self, step: Step<'_>, path: &str) -> Template {
-        let path = format!("{path}/{}", operator::SECONDS);
-        let value = step.entry.get(operator::SECONDS).unwrap_or(&Value::Null);
-        let fits = match value {
-            Value::String(text) => text.contains("${"),
-            other => other.as_f64().is_some_and(operator::is_delay),
-        };
-        if !fits {
-            self.wrong(
-                code::DELAY,
-                path.clone(),
-                format!(
-                    "`seconds` is a number from 0 to {} or a reference to one, this is {value}",
-                    operator::LONGEST_DELAY
-                ),
-            );
-        }
-        self.operand(value, &path)
     }
 
     fn transform(&mut self, step: Step<'_>, path: &str) -> Template {

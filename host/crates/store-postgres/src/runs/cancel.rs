@@ -107,10 +107,15 @@ async fn end(
     .bind(i16::from(StepState::Success.code()))
     .execute(&mut *connection)
     .await?;
-    sqlx::query("DELETE FROM wait WHERE run_id = ANY ($1)")
-        .bind(&numbers)
-        .execute(&mut *connection)
-        .await?;
+    for sql in [
+        "DELETE FROM wait WHERE run_id = ANY ($1)",
+        "DELETE FROM ask WHERE run_id = ANY ($1)",
+    ] {
+        sqlx::query(sql)
+            .bind(&numbers)
+            .execute(&mut *connection)
+            .await?;
+    }
     sqlx::query(
         "UPDATE run SET state = $2, seq = seq + 1, remaining = 0, cancelled = 1, finished_at = $3
          WHERE id = ANY ($1)",

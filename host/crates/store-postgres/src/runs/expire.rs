@@ -17,6 +17,8 @@ const FORGET: &str = "
     DELETE FROM step USING expired WHERE step.run_id = expired.id
   ), waits AS (
     DELETE FROM wait USING expired WHERE wait.run_id = expired.id
+  ), asks AS (
+    DELETE FROM ask USING expired WHERE ask.run_id = expired.id
   ), attempts AS (
     DELETE FROM attempt USING expired WHERE attempt.run_id = expired.id
   ), ends AS (

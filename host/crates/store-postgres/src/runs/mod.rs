@@ -294,7 +294,7 @@ fn priority(row: &PgRow, column: usize) -> sqlx::Result<Priority> {
 }
 
 /// The step of two columns, the run and the ordinal.
-fn key(row: &PgRow, column: usize) -> sqlx::Result<StepKey> {
+pub(crate) fn key(row: &PgRow, column: usize) -> sqlx::Result<StepKey> {
     Ok(StepKey {
         run: RunId(row.try_get(column)?),
         step: Ordinal(row.try_get::<i32, _>(column + 1)? as u32),
@@ -302,15 +302,15 @@ fn key(row: &PgRow, column: usize) -> sqlx::Result<StepKey> {
 }
 
 /// The column of an ordinal; `None` beyond those that there can be.
-fn ordinal(step: Ordinal) -> Option<i32> {
+pub(crate) fn ordinal(step: Ordinal) -> Option<i32> {
     i32::try_from(step.0).ok()
 }
 
-fn time(row: &PgRow, column: usize) -> sqlx::Result<Timestamp> {
+pub(crate) fn time(row: &PgRow, column: usize) -> sqlx::Result<Timestamp> {
     row.try_get(column).map(Timestamp)
 }
 
-fn maybe_time(row: &PgRow, column: usize) -> sqlx::Result<Option<Timestamp>> {
+pub(crate) fn maybe_time(row: &PgRow, column: usize) -> sqlx::Result<Option<Timestamp>> {
     Ok(row.try_get::<Option<i64>, _>(column)?.map(Timestamp))
 }
 

@@ -42,6 +42,11 @@ pub(super) async fn revoke(
         .bind(step)
         .execute(&mut *connection)
         .await?;
+    sqlx::query("DELETE FROM ask WHERE run_id = $1 AND step = $2")
+        .bind(key.run.0)
+        .bind(step)
+        .execute(&mut *connection)
+        .await?;
     rows.write(&mut *connection).await?;
     if revoked.ended.is_some() {
         wait::runs_ended(connection, &[key.run.0]).await?;

@@ -16,12 +16,12 @@ use store::{
 };
 
 use super::{code, key, ordinal, ready_step, sql_limit, step_state, time};
-use crate::{error::OrRefused, transaction::Work};
+use crate::{asks, error::OrRefused, transaction::Work};
 
 /// The run's row is locked first, as by everybody who changes its steps.
 const LOCK: &str = "SELECT FROM run WHERE id = $1 AND finished_at IS NULL FOR NO KEY UPDATE";
 
-async fn lock(connection: &mut PgConnection, run: RunId) -> sqlx::Result<bool> {
+pub(crate) async fn lock(connection: &mut PgConnection, run: RunId) -> sqlx::Result<bool> {
     let found = sqlx::query(LOCK)
         .bind(run.0)
         .fetch_optional(connection)
@@ -60,6 +60,10 @@ pub(super) async fn suspend(
     }
     record(&mut *connection, suspension, step, &attempt).await?;
     set_state(connection, parent, step, StepState::Waiting, None).await?;
+    if asks::ask(&mut *connection, suspension, step).await? {
+        let mut woken = wake(connection, (&[parent.run.0], &[step]), suspension.at).await?;
+        return Ok(woken.pop().map_or(Suspended::Waiting, Suspended::Ready));
+    }
     Ok(
         match count_children(connection, parent, step, suspension.at).await? {
             Some(ready) => Suspended::Ready(ready),
@@ -186,11 +190,13 @@ const WAKE: &str = "
   ), waits AS (
     UPDATE wait SET due_at = NULL, wakes = wakes + 1
     FROM given WHERE wait.run_id = given.run_id AND wait.step = given.step
+  ), asks AS (
+    DELETE FROM ask USING given WHERE ask.run_id = given.run_id AND ask.step = given.step
   )
   SELECT run_id, step, queue, priority FROM given ORDER BY run_id, step";
 
 /// Makes waiting steps ready; their runs are locked.
-async fn wake(
+pub(crate) async fn wake(
     connection: &mut PgConnection,
     (runs, steps): (&[i64], &[i32]),
     at: Timestamp,
@@ -364,12 +370,12 @@ pub(super) async fn unsettled(
     .or_refused()
 }
 
-pub(super) fn wait_kind(row: &PgRow, column: usize) -> sqlx::Result<WaitKind> {
+pub(crate) fn wait_kind(row: &PgRow, column: usize) -> sqlx::Result<WaitKind> {
     let code = code(row, column)?;
     WaitKind::from_code(code).ok_or_else(|| super::unknown(column, &format!("wait {code}")))
 }
 
-pub(super) fn bytes(row: &PgRow, column: usize) -> sqlx::Result<Option<Bytes>> {
+pub(crate) fn bytes(row: &PgRow, column: usize) -> sqlx::Result<Option<Bytes>> {
     let bytes = row.try_get::<Option<&[u8]>, _>(column)?;
     Ok(bytes.map(Bytes::copy_from_slice))
 }

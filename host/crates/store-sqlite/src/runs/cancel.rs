@@ -81,6 +81,10 @@ fn cancel_one(tx: &mut Tx<'_>, run: RunId, at: Timestamp) -> Result<Option<Cance
         "DELETE FROM wait WHERE step_id BETWEEN ?1 AND ?2",
         [first, last],
     )?;
+    tx.execute(
+        "DELETE FROM ask WHERE step_id BETWEEN ?1 AND ?2",
+        [first, last],
+    )?;
     wait::run_ended(tx, run)?;
     tx.execute(
         "UPDATE run SET state = ?2, seq = ?3, remaining = 0, cancelled = 1, finished_at = ?4

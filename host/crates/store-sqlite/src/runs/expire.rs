@@ -43,6 +43,7 @@ pub(super) fn forget_runs(tx: &mut Tx<'_>, now: Timestamp, limit: usize) -> Resu
         tx.execute("DELETE FROM step WHERE id BETWEEN ?1 AND ?2", [first, last])?;
         for sql in [
             "DELETE FROM wait WHERE step_id BETWEEN ?1 AND ?2",
+            "DELETE FROM ask WHERE step_id BETWEEN ?1 AND ?2",
             "DELETE FROM attempt WHERE step_id BETWEEN ?1 AND ?2",
             "DELETE FROM child_end WHERE parent BETWEEN ?1 AND ?2",
         ] {

@@ -74,6 +74,7 @@ pub(super) fn revoke(
         params![id, StepState::Cancelled.code(), found.seq, at.0],
     )?;
     tx.execute("UPDATE wait SET due_at = NULL WHERE step_id = ?1", [id])?;
+    tx.execute("DELETE FROM ask WHERE step_id = ?1", [id])?;
     let mut event = Event {
         tx,
         run: key.run,

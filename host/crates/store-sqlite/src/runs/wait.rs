@@ -16,6 +16,7 @@ use super::{
     maybe_time, priority, reference, run_state, sql_limit, step_state, text, time, unknown,
 };
 use crate::{
+    asks,
     error::OrRefused,
     transaction::{Tx, pack, step_range, unpack},
 };
@@ -92,6 +93,10 @@ pub(super) fn suspend(tx: &mut Tx<'_>, suspension: &Suspension) -> Result<Suspen
         ],
     )?;
     set_state(tx, suspension.key, id, StepState::Waiting, None)?;
+    if asks::ask(tx, id, suspension)? {
+        let woken = wake(tx, suspension.key, id, suspension.at)?;
+        return Ok(woken.map_or(Suspended::Waiting, Suspended::Ready));
+    }
     Ok(
         match count_children(tx, suspension.key, id, suspension.at)? {
             Some(ready) => Suspended::Ready(ready),
@@ -119,13 +124,19 @@ fn set_state(
 }
 
 /// Makes a waiting step ready; `None` when it waits no more.
-fn wake(tx: &mut Tx<'_>, key: StepKey, id: i64, at: Timestamp) -> Result<Option<ReadyStep>> {
+pub(crate) fn wake(
+    tx: &mut Tx<'_>,
+    key: StepKey,
+    id: i64,
+    at: Timestamp,
+) -> Result<Option<ReadyStep>> {
     tx.execute(
         "UPDATE wait SET due_at = NULL, wakes = wakes + (SELECT count(*) FROM step
            WHERE id = ?1 AND state = ?2)
          WHERE step_id = ?1",
         params![id, StepState::Waiting.code()],
     )?;
+    tx.execute("DELETE FROM ask WHERE step_id = ?1", [id])?;
     let found = tx.first(
         "SELECT r.queue, r.priority FROM step s JOIN run r ON r.id = ?2
          WHERE s.id = ?1 AND s.state = ?3 AND r.finished_at IS NULL",
@@ -311,12 +322,12 @@ pub(super) fn depth(connection: &Connection, run: RunId, limit: u32) -> Result<u
         .or_refused()
 }
 
-fn wait_kind(row: &Row<'_>, column: usize) -> rusqlite::Result<WaitKind> {
+pub(crate) fn wait_kind(row: &Row<'_>, column: usize) -> rusqlite::Result<WaitKind> {
     let code = row.get(column)?;
     WaitKind::from_code(code).ok_or_else(|| unknown(column, code))
 }
 
-fn bytes(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Bytes>> {
+pub(crate) fn bytes(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Bytes>> {
     Ok(row
         .get_ref(column)?
         .as_bytes_or_null()?

@@ -10,7 +10,7 @@ use model::{
 };
 
 use super::ReadyStep;
-use crate::Result;
+use crate::{Result, asks::Ask};
 
 /// The end of an attempt whose step is not done: it waits.
 #[derive(Clone, Debug)]
@@ -28,6 +28,8 @@ pub struct Suspension {
     pub children: (u32, u32),
     /// Given to the attempt that goes on. `None`: what was given before stays.
     pub detail: Option<Bytes>,
+    /// What it asks of the outside: the answer is the detail of the attempt that goes on.
+    pub ask: Option<Ask>,
     /// How the attempt ended, for the history: [`StepState::Failed`] of one that is tried
     /// again. `None`: it has not ended, and goes on when it is woken.
     pub ended: Option<StepState>,
