@@ -108,6 +108,7 @@ impl Bed {
             idempotency: None,
             claim: Some(WORKER),
             trace: None,
+            part: None,
             kept: Vec::new(),
         };
         match self.store.submit(run).await? {

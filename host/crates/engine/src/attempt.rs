@@ -5,8 +5,9 @@ use std::{borrow::Cow, sync::Arc, time::Duration};
 use bytes::Bytes;
 use model::{
     flow::Route,
+    for_each::ForEach,
     id::{Ordinal, Token},
-    plan::{PlannedStep, Scope},
+    plan::{NoHandles, PlannedStep, Scope},
     policy::OnWorkerLost,
     state::{StepState, WaitKind},
 };
@@ -17,7 +18,7 @@ use crate::{
     Engine, asks,
     attend::{Limits, stored_lines},
     call::Handles,
-    delay,
+    children, delay, each,
     error::Result,
     lost::worker_lost,
     problem::{Problem, failure, masked_output},
@@ -41,6 +42,41 @@ pub(crate) struct Prepared {
     pub(crate) program: Arc<runtime::Program>,
 }
 
+/// What an attempt does.
+pub(crate) enum Ready {
+    /// It calls its step.
+    Call(Prepared),
+    /// It starts a run for each element of a list: the request.
+    Elements(String),
+}
+
+/// The request to start a run for each element of a step's list.
+fn items(chain: &Chain, planned: &PlannedStep, each: &ForEach) -> Result<String, Refused> {
+    let elements = planned
+        .items(&Scope {
+            run: &chain.parameters,
+            configuration: chain.configured.as_deref().map(|one| &one.resolved),
+            outputs: chain,
+            secret: &chain.secret,
+            secrets: &NoHandles,
+            limit: Scope::LIMIT,
+        })
+        .map_err(|error| Refused::failed(Problem::permanent(error.code(), error.to_string())))?
+        .unwrap_or_default();
+    if elements.len() > each::MOST {
+        return Err(Refused::failed(Problem::permanent(
+            "too-many-elements",
+            format!(
+                "the list of `{}` has {} elements; it may have {}",
+                planned.name,
+                elements.len(),
+                each::MOST
+            ),
+        )));
+    }
+    Ok(children::request_for(&chain.runnable.name, &elements, each))
+}
+
 impl Engine {
     /// Executes a claimed step. `None`: the attempt was stopped from outside and there is
     /// nothing to store; whoever stopped it has seen to the store.
@@ -53,7 +89,7 @@ impl Engine {
         let entry = self.running.begin(chain.key(step));
         chain.began = self.clock.now();
         if chain.waited_for(WaitKind::Children) {
-            let planned = chain.runnable.plan.step(step);
+            let planned = chain.planned(step);
             let lost = chain.lost(token);
             let refused = planned.and_then(|planned| self.check_attempt(planned, lost).err());
             if let Some(Refused::Failed(problem)) = refused {
@@ -68,7 +104,12 @@ impl Engine {
             () = tokio::time::sleep_until(limits.end()) => Some(Err(Box::new(limits.exceeded()))),
         };
         let mut prepared = match prepared {
-            Some(Ok(prepared)) => prepared,
+            Some(Ok(Ready::Call(prepared))) => prepared,
+            Some(Ok(Ready::Elements(request))) => {
+                return self
+                    .start_children(chain, step, token, &request, Vec::new(), &entry.cancel)
+                    .await;
+            }
             Some(Err(problem)) => {
                 return Some(self.end(chain, step, token, Err(*problem), Vec::new()));
             }
@@ -79,10 +120,10 @@ impl Engine {
                 return None;
             }
         };
-        if chain.runnable.plan.step(step).is_some_and(delay::is_one) {
+        if chain.planned(step).is_some_and(delay::is_one) {
             return Some(self.delay(chain, step, token, &prepared.call.parameters));
         }
-        if let Some(kind) = chain.runnable.plan.step(step).and_then(asks::asks_for) {
+        if let Some(kind) = chain.planned(step).and_then(asks::asks_for) {
             return Some(self.ask_outside(chain, (step, token), kind, &prepared.call.parameters));
         }
         prepared.call.deadline = limits.left();
@@ -140,7 +181,7 @@ impl Engine {
         step: Ordinal,
         token: Token,
         cancel: &CancellationToken,
-    ) -> Option<std::result::Result<Prepared, Box<Problem>>> {
+    ) -> Option<std::result::Result<Ready, Box<Problem>>> {
         let mut pause = Duration::from_millis(50);
         loop {
             if cancel.is_cancelled() {
@@ -201,11 +242,13 @@ impl Engine {
         step: Ordinal,
         token: Token,
         cancel: CancellationToken,
-    ) -> Result<Prepared, Refused> {
+    ) -> Result<Ready, Refused> {
         let runnable = chain.runnable.clone();
-        let (Some(planned), Some(pack)) =
-            (runnable.plan.step(step), runnable.packs.get(step.index()))
-        else {
+        let at = each::place(chain.header.part, step);
+        let (Some(planned), Some(pack)) = (
+            runnable.planned(chain.header.part, step),
+            runnable.packs.get(at.index()),
+        ) else {
             return Err(Refused::failed(Problem::permanent(
                 "no-such-step",
                 "the plan has no such step",
@@ -213,6 +256,9 @@ impl Engine {
         };
         self.check_attempt(planned, chain.lost(token))?;
         self.load_outputs(chain, planned).await?;
+        if let Some(each) = chain.for_each(step).cloned() {
+            return items(chain, planned, &each).map(Ready::Elements);
+        }
         let program = self.program(pack).await.map_err(Refused::from)?;
         let handles = Handles::new(crate::random().map_err(Refused::from)?);
         let parameters = planned
@@ -240,7 +286,7 @@ impl Engine {
             let message = format!("{reference} leads to no value and counts as null");
             call.log.append(runtime::Level::Warning, &message);
         }
-        Ok(Prepared { call, program })
+        Ok(Ready::Call(Prepared { call, program }))
     }
 
     /// Refuses an attempt too many: after lost workers, or where a second is not allowed.
@@ -274,7 +320,7 @@ impl Engine {
         }
         let outputs = self
             .store
-            .outputs(chain.header.run, chain.header.expires_at, &missing)
+            .outputs(chain.data_run(), chain.header.expires_at, &missing)
             .await
             .map_err(|error| Refused::from(crate::Error::from(error)))?;
         chain.outputs.extend(missing.into_iter().zip(outputs));
@@ -290,7 +336,7 @@ impl Engine {
         lines: &[runtime::Line],
     ) -> Completion {
         let masker = &chain.masker;
-        let (result, route) = match chain.runnable.plan.step(step) {
+        let (result, route) = match chain.planned(step) {
             Some(planned) => routed(planned, result),
             None => (result, Route::All),
         };
@@ -331,7 +377,7 @@ impl Engine {
             error,
             log: stored_lines(lines, masker),
             at: self.clock.now(),
-            graph: chain.runnable.plan.graph.clone(),
+            graph: chain.graph(),
             route,
             claim: (!self.draining.is_cancelled()).then(|| self.worker()),
             expires_at: chain.header.expires_at,

@@ -30,7 +30,7 @@ pub(crate) struct Limits {
 
 impl Limits {
     pub(crate) fn new(chain: &Chain, step: Ordinal, settings: &Settings) -> Self {
-        let policy = chain.runnable.plan.step(step).map(|planned| planned.policy);
+        let policy = chain.planned(step).map(|planned| planned.policy);
         Self {
             rules: settings.rules(&policy.unwrap_or_default()),
             began: Instant::now(),

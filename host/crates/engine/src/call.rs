@@ -8,7 +8,7 @@ use std::{
 };
 
 use model::{
-    id::{TenantId, Token},
+    id::{Ordinal, TenantId, Token},
     plan::{PlannedStep, SecretHandles},
 };
 use serde::Serialize;
@@ -92,7 +92,8 @@ impl Engine {
         cancel: CancellationToken,
     ) -> runtime::Call {
         let header = &chain.header;
-        let task = header.reference.task(planned.ordinal).to_string();
+        let own = chain.header.part.map_or(planned.ordinal, |_| Ordinal(0));
+        let task = header.reference.task(own).to_string();
         let context = Context {
             run_id: header.reference.to_string(),
             task_id: &task,
@@ -130,7 +131,7 @@ impl Engine {
             masker: chain.masker.clone(),
             secrets: handles.into_runtime(),
             limits: self.limits.clone(),
-            trace: chain.attempt_span(planned.ordinal, token),
+            trace: chain.attempt_span(own, token),
             // What is left of it when it begins is set then.
             deadline: self.settings.rules(&planned.policy).hard,
             cancel,

@@ -35,8 +35,11 @@ use crate::{
     worker::Chain,
 };
 
+mod elements;
 mod request;
 mod results;
+
+pub(crate) use request::request_for;
 
 /// How many runs may stand above another: beyond, an application calls itself.
 const DEEPEST: u32 = 16;
@@ -138,6 +141,11 @@ impl Engine {
                 at: self.now(),
                 level: runtime::Level::Flow,
                 message: match until {
+                    _ if chain.for_each(step).is_some() => format!(
+                        "started elements {} to {until} of {}",
+                        started + 1,
+                        request.children.len()
+                    ),
                     1 => format!("started {} as a child", new[0].application),
                     _ => format!(
                         "started child applications {} to {until} of {}",
@@ -243,6 +251,8 @@ impl Engine {
         loop {
             // All are looked at before one starts.
             let looked_at = match first {
+                // Of elements there is nothing to look at.
+                _ if chain.for_each(attempt.0).is_some() => Ok(()),
                 0 => self.look_at_children(chain, &request.children).await,
                 _ => Ok(()),
             };
@@ -324,6 +334,12 @@ impl Engine {
         at: usize,
         call: &Call,
     ) -> std::result::Result<Option<RunRef>, Refused> {
+        if chain.for_each(step).is_some() {
+            let input = call.params.as_ref().map_or("{}", |params| params.get());
+            let element = (child_key(chain, step, at), input);
+            let accepted = self.accept_element(chain, (step, token), element).await;
+            return Ok(accepted?);
+        }
         let (runnable, request, secret) = self.prepare_child(chain, at, call).await?;
         let parent = Parent {
             key: chain.key(step),
@@ -406,8 +422,13 @@ impl Engine {
                 return None;
             }
             match self.children_results(chain, step, &request).await {
-                Ok(Results::Data(data)) => {
-                    return Some(self.done(chain, step, token, data, Vec::new()));
+                Ok(Results::Data(data, warning)) => {
+                    let outcome = runtime::Outcome::Output {
+                        data,
+                        warning,
+                        attributes: None,
+                    };
+                    return Some(self.end(chain, step, token, Ok(outcome), Vec::new()));
                 }
                 Ok(Results::Failed(problem)) => {
                     return Some(self.end_of(chain, step, token, problem, Vec::new()));

@@ -41,7 +41,7 @@ impl Engine {
                 let message = format!("the result could not be stored: {error}");
                 let problem = Problem::permanent("not-stored", message);
                 let step = completion.key.step;
-                let planned = chain.runnable.plan.step(step);
+                let planned = chain.planned(step);
                 let route = planned.map(PlannedStep::route_of_failure);
                 let failed =
                     completion.failed(&problem, chain.on_error(step), route.unwrap_or_default());

@@ -13,7 +13,7 @@ use model::{
 use store::runs::{CancelScope, CancelledRun, RunFilter, RunSummary};
 
 use crate::{
-    Engine,
+    Engine, each,
     error::{Error, Result},
     log::Stored,
     view::{Caller, CancelQuery, CancelledRuns},
@@ -103,11 +103,16 @@ impl Engine {
         if step.0 >= run.steps {
             return Err(missing());
         }
-        let graph = self
-            .plan_of(run.application_revision)
-            .await?
-            .map(|plan| plan.graph)
-            .ok_or_else(|| Error::Internal(format!("the plan of {reference} cannot be read")))?;
+        let graph = match run.part {
+            Some(_) => each::alone(),
+            None => self
+                .plan_of(run.application_revision)
+                .await?
+                .map(|plan| plan.graph)
+                .ok_or_else(|| {
+                    Error::Internal(format!("the plan of {reference} cannot be read"))
+                })?,
+        };
         let key = StepKey { run: run.run, step };
         let Some(revoked) = self.store.revoke(key, graph, self.now()).await? else {
             return self.already_stopped(&run, key, task).await;

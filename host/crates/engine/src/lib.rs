@@ -43,6 +43,7 @@ mod configurations;
 mod control;
 mod definitions;
 mod delay;
+mod each;
 mod error;
 mod grants;
 mod hints;

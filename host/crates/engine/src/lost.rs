@@ -79,7 +79,7 @@ impl Engine {
             .await;
         match runnable {
             Ok(runnable) => {
-                let planned = runnable.plan.step(lost.key.step);
+                let planned = runnable.planned(lost.part, lost.key.step);
                 let rules = planned.map(|planned| self.settings.rules(&planned.policy));
                 let fails = rules.is_some_and(|one| one.on_worker_lost == OnWorkerLost::Fail);
                 Ok(fails.then_some(runnable))
@@ -97,7 +97,8 @@ impl Engine {
     async fn fail_lost(&self, lost: LostStep, runnable: &Runnable) -> Result<()> {
         // It repeats no values.
         let error = worker_lost().to_json(&Masker::none());
-        let planned = runnable.plan.step(lost.key.step);
+        let whole = lost.part.is_none().then_some(lost.key.step);
+        let planned = whole.and_then(|step| runnable.plan.step(step));
         let on_error = planned.map(|planned| planned.on_error).unwrap_or_default();
         let (state, output) = failure(on_error, &error);
         let completed = self
@@ -110,7 +111,7 @@ impl Engine {
                 error: Some(error),
                 log: None,
                 at: self.clock.now(),
-                graph: runnable.plan.graph.clone(),
+                graph: runnable.graph(lost.part),
                 route: planned
                     .map(PlannedStep::route_of_failure)
                     .unwrap_or_default(),

@@ -113,6 +113,7 @@ impl Engine {
             idempotency,
             claim: None,
             trace: origin.trace,
+            part: None,
             kept: origin.kept,
         };
         Ok(Made {

@@ -19,7 +19,7 @@ use crate::{
     Engine,
     error::{Error, Fault, Result},
     made::Origin,
-    submit::parse_params,
+    submit::{parse_params, whole},
     view::{Caller, Started},
 };
 
@@ -60,6 +60,7 @@ impl Engine {
         query: &RetryQuery,
     ) -> Result<Started> {
         let old = self.summary(caller.tenant, run).await?;
+        whole(&old)?;
         if !old.state.is_final() {
             return Err(Error::RunState(format!(
                 "{run} has not ended: wait for its end, or cancel it, and retry it then"

@@ -142,6 +142,15 @@ impl Engine {
         let made = self
             .make_run(origin, &runnable, request, secret, key)
             .await?;
+        self.accept_made(made, runnable).await
+    }
+
+    /// Stores a run and starts it, or queues it.
+    pub(crate) async fn accept_made(
+        &self,
+        made: Made,
+        runnable: Arc<Runnable>,
+    ) -> Result<Option<Started>> {
         let Made {
             mut run,
             configured,
@@ -179,7 +188,8 @@ impl Engine {
                 metrics::get().runs_accepted.inc();
                 self.backlog.fetch_add(1, Ordering::Relaxed);
                 if let (Some((step, token)), Some(under), Some(slot)) = (claimed, run.claim, slot) {
-                    let chain = Chain::begun(id, &run, runnable, configured, input, masker);
+                    let mut chain = Chain::begun(id, &run, runnable, configured, input, masker);
+                    chain.know_element()?;
                     self.spawn_chain(chain, ClaimedStep { step, token, under }, slot);
                 }
                 self.queue_up(&run, id, &ready).await;
@@ -339,6 +349,7 @@ impl Engine {
     /// same parameters, configuration object and queue.
     pub async fn replay(&self, caller: &Caller, run: RunRef) -> Result<Started> {
         let summary = self.summary(caller.tenant, run).await?;
+        whole(&summary)?;
         let input = self.open_input(&self.input(&summary).await?)?;
         let request = Request {
             name: None,
@@ -413,6 +424,17 @@ impl Engine {
                 Err(error) => tracing::debug!(%error, "the backlog could not be counted"),
             }
         }
+    }
+}
+
+/// Refuses to repeat a run for one element of a list by itself.
+pub(crate) fn whole(run: &store::runs::RunSummary) -> Result<()> {
+    match run.part {
+        None => Ok(()),
+        Some(_) => Err(Error::RunState(format!(
+            "{} is for one element of a list ({}): repeat the run that lists it",
+            run.reference, run.trigger
+        ))),
     }
 }
 

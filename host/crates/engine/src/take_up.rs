@@ -12,7 +12,7 @@ use model::{
 use store::runs::{Completed, Completion, RunHeader};
 
 use crate::{
-    Engine,
+    Engine, each,
     error::{Error, Result},
     problem::{Problem, failure},
     worker::{Chain, ClaimedStep},
@@ -52,25 +52,29 @@ impl Engine {
                 Some(revision) => Some(self.configured_revision(revision).await?),
                 None => None,
             };
-            let text = std::str::from_utf8(&header.input)
-                .map_err(|error| Error::Internal(error.to_string()))?;
-            let input = self.open_input(text)?;
+            let input = self.input_of(&header).await?;
             let masker = input.masker(configured.as_deref())?;
             Ok((runnable, configured, input, masker))
         };
         match load.await {
-            Ok((runnable, configured, input, masker)) => Ok(Chain {
-                trace: self.run_span(&header),
-                again: None,
-                began: self.now(),
-                header,
-                runnable,
-                configured,
-                parameters: input.parameters,
-                secret: input.secret,
-                masker,
-                outputs: HashMap::new(),
-            }),
+            Ok((runnable, configured, input, masker)) => {
+                let mut chain = Chain {
+                    trace: self.run_span(&header),
+                    again: None,
+                    began: self.now(),
+                    header,
+                    runnable,
+                    configured,
+                    parameters: input.parameters,
+                    secret: input.secret,
+                    masker,
+                    outputs: HashMap::new(),
+                };
+                match chain.know_element() {
+                    Ok(()) => Ok(chain),
+                    Err(error) => Err((chain.header, error)),
+                }
+            }
             Err(error) => Err((header, error)),
         }
     }
@@ -100,7 +104,8 @@ impl Engine {
         error: &Error,
     ) {
         tracing::error!(%error, run = %header.reference, "a run cannot go on");
-        let planned = plan.and_then(|plan| plan.step(attempt.step));
+        let whole = plan.filter(|_| header.part.is_none());
+        let planned = whole.and_then(|plan| plan.step(attempt.step));
         let on_error = planned.map(|planned| planned.on_error).unwrap_or_default();
         let problem = Problem::permanent(error.code(), format!("the run cannot go on: {error}"));
         // What is said about loading a run repeats no values.
@@ -117,7 +122,10 @@ impl Engine {
             error: Some(reason),
             log: None,
             at: self.now(),
-            graph: plan.map(|plan| plan.graph.clone()).unwrap_or_default(),
+            graph: match header.part {
+                Some(_) => each::alone(),
+                None => plan.map(|plan| plan.graph.clone()).unwrap_or_default(),
+            },
             route: planned
                 .map(PlannedStep::route_of_failure)
                 .unwrap_or_default(),

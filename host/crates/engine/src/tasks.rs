@@ -74,7 +74,9 @@ impl Engine {
             .application_of(run)
             .await?
             .steps()
-            .map(|step| step.name().unwrap_or_default().to_owned())
+            .enumerate()
+            .filter(|(index, _)| is_of(run, *index))
+            .map(|(_, step)| step.name().unwrap_or_default().to_owned())
             .collect())
     }
 
@@ -99,6 +101,9 @@ impl Engine {
         let packs = self.catalogue.active(run.tenant);
         let mut steps: Vec<StepDetail> = application
             .steps()
+            .enumerate()
+            .filter(|(index, _)| is_of(&run, *index))
+            .map(|(_, step)| step)
             .enumerate()
             .map(|(index, step)| StepDetail {
                 task: run.reference.task(Ordinal(index as u32)),
@@ -280,6 +285,11 @@ impl Engine {
                 .collect(),
         })
     }
+}
+
+/// Whether a run executes the step at that place of its application.
+fn is_of(run: &RunSummary, index: usize) -> bool {
+    run.part.is_none_or(|part| part.index() == index)
 }
 
 /// What a waiting step waits for, for people.

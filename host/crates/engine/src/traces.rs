@@ -141,7 +141,7 @@ impl Engine {
             return;
         };
         let header = &chain.header;
-        let planned = chain.runnable.plan.step(step);
+        let planned = chain.planned(step);
         let name = planned.map_or("?", |step| &*step.name);
         let mut span = Span::new(
             format!("step {name}"),
@@ -158,7 +158,11 @@ impl Engine {
         .with("powerflow.worker", self.worker().0)
         .with("powerflow.queue", header.queue.to_string())
         .with("powerflow.outcome", outcome);
-        if let Some(pack) = chain.runnable.packs.get(step.index()) {
+        if let Some(pack) = chain
+            .runnable
+            .packs
+            .get(crate::each::place(chain.header.part, step).index())
+        {
             span = span.with("powerflow.syncpack", pack.name.clone());
         }
         if let Some(at) = executed {

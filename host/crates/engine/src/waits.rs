@@ -100,7 +100,11 @@ impl Engine {
         problem: &Problem,
         lines: &mut Vec<runtime::Line>,
     ) -> Option<Suspension> {
-        let retry = chain.runnable.plan.step(step)?.retry.as_deref()?;
+        if chain.for_each(step).is_some() {
+            // Each element has had its attempts.
+            return None;
+        }
+        let retry = chain.planned(step)?.retry.as_deref()?;
         if problem.code == DEAD_LETTER {
             return None;
         }

@@ -90,7 +90,9 @@ impl Outputs for Chain {
 impl Chain {
     /// What follows when the step fails.
     pub(crate) fn on_error(&self, step: Ordinal) -> OnError {
-        let planned = self.runnable.plan.step(step);
+        // Its parent decides what follows when a step fails for an element.
+        let whole = self.header.part.is_none().then_some(step);
+        let planned = whole.and_then(|step| self.runnable.plan.step(step));
         planned.map(|planned| planned.on_error).unwrap_or_default()
     }
 
@@ -120,6 +122,7 @@ impl Chain {
                 input: new.input.clone(),
                 trace: new.trace.clone(),
                 parent: new.parent.map(|parent| parent.key),
+                part: new.part,
             },
             again: None,
             began: new.created_at,

@@ -9,13 +9,13 @@ use serde_json::{Map, Value};
 
 use crate::{
     descriptor::ParameterType,
-    on_error,
+    for_each, on_error,
     operator::{self, Operator},
     policy, retry,
 };
 
 /// Keys of a step entry that are not parameters.
-pub const STEP_KEYS: [&str; 10] = [
+pub const STEP_KEYS: [&str; 11] = [
     "name",
     "file",
     "syncpack",
@@ -26,6 +26,7 @@ pub const STEP_KEYS: [&str; 10] = [
     policy::LOST,
     retry::RETRY,
     on_error::ON_ERROR,
+    for_each::KEY,
 ];
 
 /// An application's document.

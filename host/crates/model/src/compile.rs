@@ -10,6 +10,7 @@ use crate::{
     application::{Application, Step},
     descriptor::{ParameterType, StepDescriptor},
     flow::Graph,
+    for_each::{self, ForEach},
     id::Ordinal,
     on_error::OnError,
     operator::{self, Operator},
@@ -79,6 +80,7 @@ pub(crate) fn compile(
         steps: Vec::with_capacity(all),
         reads: Vec::new(),
         seen: HashSet::new(),
+        item: false,
         problems: &mut problems,
     };
     for step in application.steps() {
@@ -244,14 +246,21 @@ impl<'a> StepNames<'a> {
 pub(crate) struct Scope<'a> {
     steps: &'a StepNames<'a>,
     variables: &'a HashMap<&'a str, u32>,
+    /// Whether there is an element that it is executed for.
+    item: bool,
 }
 
 impl Names for Scope<'_> {
     fn step(&self, name: &str) -> Option<Ordinal> {
-        self.steps.ordinals.get(name).copied()
+        let item = self.item.then(|| for_each::named(name)).flatten();
+        item.or_else(|| self.steps.ordinals.get(name).copied())
     }
     fn longest_step(&self) -> usize {
-        self.steps.longest
+        self.steps.longest.max(if self.item {
+            for_each::INDEX_NAME.len()
+        } else {
+            0
+        })
     }
     fn variable(&self, name: &str) -> Option<u32> {
         self.variables.get(name).copied()
@@ -357,12 +366,15 @@ struct Compiler<'a> {
     reads: Vec<Read>,
     /// The steps that the step at hand was found to read.
     seen: HashSet<Ordinal>,
+    /// Whether the step at hand is executed for each element of a list.
+    item: bool,
     problems: &'a mut Vec<Problem>,
 }
 
 impl Compiler<'_> {
     fn step(&mut self, step: Step<'_>) {
         let path = format!("/steps/{}", step.index);
+        self.item = false;
         if let Some(operator) = step.operator() {
             self.operator(step, operator);
             return;
@@ -386,8 +398,10 @@ impl Compiler<'_> {
             (String::new(), Arc::new(StepDescriptor::default()))
         });
         self.stray_keys(step, known.then_some(&*descriptor));
-        let parameters = self.parameters(step, &descriptor);
         self.seen.clear();
+        let for_each = self.for_each(step, &path);
+        self.item = for_each.is_some();
+        let parameters = self.parameters(step, &descriptor);
         for parameter in &parameters {
             if let Some(template) = &parameter.template {
                 let path = format!("{path}/{}", crate::validate::pointer(&parameter.name));
@@ -404,6 +418,7 @@ impl Compiler<'_> {
                 policy: Policy::of_step(self.application, step, descriptor.idempotent),
                 retry: Retry::of_step(self.application, step, descriptor.idempotent).map(Arc::new),
                 on_error: OnError::of_step(self.application, step),
+                for_each: for_each.map(Arc::new),
                 descriptor,
                 parameters,
                 data_from: Vec::new(),
@@ -442,6 +457,26 @@ impl Compiler<'_> {
                 step.name().unwrap_or("the entry")
             ),
         ));
+    }
+
+    /// For what the step is executed, if it is for each element of a list.
+    fn for_each(&mut self, step: Step<'_>, path: &str) -> Option<ForEach> {
+        let value = step.entry.get(for_each::KEY).filter(|one| !one.is_null())?;
+        let path = format!("{path}/{}", for_each::KEY);
+        let said = for_each::check(value, &path, self.problems)?;
+        for name in [for_each::ITEM_NAME, for_each::INDEX_NAME] {
+            if self.names.ordinals.contains_key(name) {
+                self.problems.push(Problem::warning(
+                    code::HIDDEN_NAME,
+                    &*path,
+                    format!("`${{{name}…}}` means the element, or its place: this step cannot refer to the step `{name}`"),
+                ));
+            }
+        }
+        let path = format!("{path}/{}", for_each::ITEMS);
+        let items = self.operand(said.get(for_each::ITEMS).unwrap_or_default(), &path);
+        self.read(step, &items, &path.into());
+        Some(ForEach::of(said, items))
     }
 
     fn lookup(
@@ -505,6 +540,7 @@ impl Compiler<'_> {
             let one;
             let steps: &[Ordinal] = match &reference.target {
                 Target::Config(_) => &[],
+                Target::Step(step) if for_each::is_item(*step) => &[],
                 Target::Step(step) => {
                     one = [*step];
                     &one

@@ -21,6 +21,7 @@ pub mod clock;
 pub mod configuration;
 pub mod descriptor;
 pub mod flow;
+pub mod for_each;
 pub mod id;
 pub mod log;
 pub mod mask;

@@ -16,6 +16,7 @@ use crate::{
     configuration::{self, Resolved},
     descriptor::{ParameterType, StepDescriptor, StepKind},
     flow,
+    for_each::ForEach,
     id::Ordinal,
     on_error::OnError,
     operator::PlannedOperator,
@@ -95,6 +96,8 @@ pub struct PlannedStep {
     pub retry: Option<Arc<Retry>>,
     /// What follows when it fails.
     pub on_error: OnError,
+    /// The elements that it is executed for, once for each. `None`: it is executed once.
+    pub for_each: Option<Arc<ForEach>>,
     /// What the pack says about it.
     pub descriptor: Arc<StepDescriptor>,
     /// Its parameters: the declared ones in the descriptor's order, then, if it

@@ -129,6 +129,8 @@ pub mod code {
     pub const RETRY: &str = "PF-A050";
     /// What follows a failure is neither a word for it nor a list of steps.
     pub const ON_ERROR: &str = "PF-A051";
+    /// For what a step is to be executed is no list.
+    pub const FOR_EACH: &str = "PF-A052";
 }
 
 /// The most steps that an application may have.

@@ -142,6 +142,7 @@ impl Bench {
             idempotency: None,
             claim,
             trace: None,
+            part: None,
             kept: Vec::new(),
         }
     }

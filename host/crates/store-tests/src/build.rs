@@ -66,6 +66,7 @@ pub fn run(graph: &Arc<Graph>) -> NewRun {
         idempotency: None,
         claim: None,
         trace: None,
+        part: None,
         kept: Vec::new(),
     }
 }

@@ -96,6 +96,7 @@ macro_rules! contract {
             descendants_of_ended_runs_are_cancelled,
             a_run_is_cancelled_with_its_children,
             children_are_kept_for_their_parent,
+            a_run_can_be_of_one_step,
         );
         $crate::contract!(@ $open, records:
             a_save_makes_a_revision,

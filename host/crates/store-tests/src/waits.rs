@@ -3,16 +3,16 @@
 use bytes::Bytes;
 use model::{
     clock::Timestamp,
-    id::{Ordinal, RunId, StepKey, Token, WorkerId},
+    id::{Ordinal, RunId, StepKey, TenantId, Token, WorkerId},
     state::{RunState, StepState, WaitKind},
 };
 use store::runs::{
-    Completed, Completion, NewRun, Parent, ReadyStep, Submitted, Suspended, Suspension,
+    Completed, Completion, NewRun, Parent, ReadyStep, RunFilter, Submitted, Suspended, Suspension,
 };
 
 use crate::{
     Store,
-    build::{EXPIRES, NOW, chain, claim, end, key, run, states, stored, submit, summary},
+    build::{EXPIRES, NOW, chain, claim, end, key, run, states, stored, submit, summary, worker},
 };
 
 /// A time of the cases.
@@ -451,4 +451,42 @@ pub async fn children_are_kept_for_their_parent(store: Store) {
         forgotten += some;
     }
     assert!(store.waits(number).await.unwrap().is_empty());
+}
+
+/// A run of one step of its application: everybody who takes it up is told which, and lists of
+/// runs do not have it.
+pub async fn a_run_can_be_of_one_step(store: Store) {
+    let (number, _) = submit(&store, run(&chain(3))).await;
+    let parent_step = key(number, 0);
+    let token = claim(&store, parent_step, WorkerId(1)).await.unwrap();
+    let new = NewRun {
+        part: Some(Ordinal(2)),
+        ..child_of(parent_step, token.token)
+    };
+    let reference = new.reference;
+    let (child, ready) = submit(&store, new).await;
+    assert_eq!(ready, [Ordinal(0)]);
+    let shown = store.run(TenantId::DEFAULT, reference).await.unwrap();
+    assert_eq!(shown.unwrap().part, Some(Ordinal(2)));
+    let page = store
+        .runs(TenantId::DEFAULT, &RunFilter::default(), None, 10)
+        .await
+        .unwrap();
+    let listed: Vec<RunId> = page.items.iter().map(|one| one.run).collect();
+    assert_eq!(listed, [number]);
+    assert_eq!(page.items[0].part, None);
+    let worker = worker(&store, at(100)).await;
+    let claimed = claim(&store, key(child, 0), worker).await.unwrap();
+    assert_eq!(claimed.header.part, Some(Ordinal(2)));
+    assert_eq!(token.header.part, None);
+    let lost = store.lost(at(200), 10).await.unwrap();
+    let lost: Vec<_> = lost.iter().map(|one| (one.key, one.part)).collect();
+    assert_eq!(lost, [(key(child, 0), Some(Ordinal(2)))]);
+    let done = Completion {
+        parent: Some(parent_step),
+        ..end(key(child, 0), claimed.token, StepState::Success, &chain(1))
+    };
+    assert_eq!(stored(&store, done).await.1, Some(RunState::Success));
+    let children = store.children(parent_step, None, 10).await.unwrap();
+    assert_eq!((children.len(), children[0].run), (1, child));
 }

@@ -91,6 +91,9 @@ pub struct NewRun {
     pub claim: Option<WorkerId>,
     /// Its place in a trace.
     pub trace: Option<Context>,
+    /// The step of its application that it executes for an element of a list, and nothing
+    /// else: its own step 0. `None`: the whole application.
+    pub part: Option<Ordinal>,
     /// Steps that have ended when it is accepted, with the results of another run; each
     /// behind those that it waits for ([`model::flow::order_of_ended`]).
     pub kept: Vec<KeptStep>,
@@ -190,6 +193,8 @@ pub struct RunHeader {
     pub trace: Option<Context>,
     /// The step that started it as a child.
     pub parent: Option<StepKey>,
+    /// The only step of its application that it executes, as its step 0.
+    pub part: Option<Ordinal>,
 }
 
 /// A claimed step.
@@ -300,6 +305,8 @@ pub struct LostStep {
     pub queue: Arc<str>,
     /// Their priority.
     pub priority: Priority,
+    /// The only step of its application that the run executes, as its step 0.
+    pub part: Option<Ordinal>,
 }
 
 /// Which runs are cancelled together.

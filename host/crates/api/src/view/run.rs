@@ -218,7 +218,9 @@ pub(crate) struct Step {
 /// What a step waits for. It holds no worker meanwhile.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct WaitsFor {
-    /// `retry`: its next attempt; `children`: the end of the applications that it started.
+    /// `retry`: its next attempt; `children`: the end of the applications that it started, or
+    /// of the elements of its list; `delay`: its time; `approval`: a decision; `webhook`: a
+    /// message.
     #[schema(example = "retry")]
     kind: &'static str,
     /// The same for people.

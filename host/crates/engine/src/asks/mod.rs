@@ -217,7 +217,7 @@ impl Engine {
         asked: Asked,
     ) -> Suspension {
         let now = self.clock.now();
-        let planned = chain.runnable.plan.step(step);
+        let planned = chain.planned(step);
         let question = Question {
             step: planned.map_or_else(String::new, |one| one.name.clone()),
             question: chain.masker.mask(&asked.question).into_owned(),

@@ -1,10 +1,12 @@
 //! What a step asks for that starts children.
 
-use model::{descriptor::StepKind, id::Ordinal};
+use std::fmt::Write as _;
+
+use model::{descriptor::StepKind, for_each::ForEach, id::Ordinal};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::{problem::Problem, worker::Chain};
+use crate::{each::element, problem::Problem, worker::Chain};
 
 /// How many children one step may start.
 pub(super) const MOST: usize = 100_000;
@@ -64,6 +66,31 @@ impl Request {
     }
 }
 
+/// What a step asks for that is executed once for each of these elements.
+pub(crate) fn request_for(application: &str, elements: &[Box<RawValue>], each: &ForEach) -> String {
+    let name = serde_json::Value::from(application).to_string();
+    let mut request = String::from("{\"children\":[");
+    for (index, item) in elements.iter().enumerate() {
+        if index > 0 {
+            request.push(',');
+        }
+        let params = element(item, index);
+        // Writing to a String does not fail.
+        let _ = write!(request, "{{\"application\":{name},\"params\":{params}}}");
+    }
+    let on_failure = if each.ignore_failures {
+        "ignore"
+    } else {
+        "fail"
+    };
+    let _ = write!(
+        request,
+        "],\"wait\":true,\"parallel\":{},\"on_failure\":\"{on_failure}\"}}",
+        each.parallel
+    );
+    request
+}
+
 /// Reads what a step asks for.
 pub(super) fn read(
     chain: &Chain,
@@ -71,8 +98,10 @@ pub(super) fn read(
     request: &str,
 ) -> std::result::Result<Request, Box<Problem>> {
     let wrong = |message: String| Box::new(Problem::permanent("invalid-children", message));
-    let planned = chain.runnable.plan.step(step);
-    if planned.is_none_or(|planned| planned.kind != StepKind::Trigger) {
+    let planned = chain.planned(step);
+    if chain.for_each(step).is_none()
+        && planned.is_none_or(|planned| planned.kind != StepKind::Trigger)
+    {
         return Err(wrong(
             "the step asks for child applications, and its SyncPack does not declare it as a trigger step".to_owned(),
         ));

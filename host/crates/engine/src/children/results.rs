@@ -16,14 +16,14 @@ use crate::{Engine, error::Result, problem::Problem, worker::Chain};
 /// How many children one call of the store gives.
 const PAGE: usize = 1_000;
 /// How many failed children an error names.
-const NAMED: usize = 20;
+pub(super) const NAMED: usize = 20;
 /// The data of how many children is read at the same time.
-const TOGETHER: usize = 8;
+pub(super) const TOGETHER: usize = 8;
 
 /// What came of children.
 pub(super) enum Results {
-    /// The step's data.
-    Data(String),
+    /// The step's data, and what is odd about it.
+    Data(String, Option<String>),
     /// Why the step fails.
     Failed(Problem),
     /// So many have not ended.
@@ -48,6 +48,9 @@ impl Engine {
         let ended = ended.filter(|child| child.state.is_final()).count();
         if ended < children.len() {
             return Ok(Results::Unfinished(children.len() - ended));
+        }
+        if chain.for_each(step).is_some() {
+            return self.element_results(&children, request.on_failure).await;
         }
         let failed: Vec<&Child> = children
             .iter()
@@ -119,7 +122,7 @@ impl Engine {
             data.push_str(&entry);
         }
         data.push(']');
-        Ok(Results::Data(data))
+        Ok(Results::Data(data, None))
     }
 
     /// The children of a step by their place in its request.

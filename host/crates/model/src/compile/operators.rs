@@ -9,6 +9,7 @@ use super::{Compiler, Scope, jinja};
 use crate::{
     application::{Step, kind_of},
     descriptor::StepKind,
+    for_each,
     on_error::OnError,
     operator::{self, MAX_NESTING, Operator, PlannedOperator, Routing},
     plan::PlannedStep,
@@ -72,6 +73,17 @@ impl Compiler<'_> {
     pub(super) fn operator(&mut self, step: Step<'_>, operator: Operator) {
         let path = format!("/steps/{}", step.index);
         self.stray_operator_keys(step, operator);
+        if step.entry.contains_key(for_each::KEY) {
+            self.wrong(
+                code::FOR_EACH,
+                format!("{path}/{}", for_each::KEY),
+                format!(
+                    "a {} is executed once: `{}` is for steps of SyncPacks",
+                    operator.word(),
+                    for_each::KEY
+                ),
+            );
+        }
         let parameters = match operator {
             Operator::Condition => self.condition(step, &path),
             Operator::Transform => self.transform(step, &path),
@@ -129,6 +141,7 @@ impl Compiler<'_> {
             policy: Policy::of_step(self.application, step, descriptor.idempotent),
             retry: Retry::of_step(self.application, step, descriptor.idempotent).map(Arc::new),
             on_error: OnError::of_step(self.application, step),
+            for_each: None,
             descriptor,
             parameters: Vec::new(),
             data_from: Vec::new(),
@@ -322,10 +335,11 @@ impl Compiler<'_> {
         object(parts)
     }
 
-    fn scope(&self) -> Scope<'_> {
+    pub(super) fn scope(&self) -> Scope<'_> {
         Scope {
             steps: self.names,
             variables: &self.variables.positions,
+            item: self.item,
         }
     }
 

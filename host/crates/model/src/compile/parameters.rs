@@ -112,6 +112,7 @@ impl Compiler<'_> {
             let scope = Scope {
                 steps: self.names,
                 variables: &self.variables.positions,
+                item: self.item,
             };
             return (Source::Entry, Some(scope.parse(value, path, self.problems)));
         }

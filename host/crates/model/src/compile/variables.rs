@@ -53,6 +53,7 @@ impl<'a> Variables<'a> {
             kept.push((name, variable));
         }
         let scope = Scope {
+            item: false,
             steps,
             variables: &positions,
         };

@@ -2,11 +2,11 @@
 
 use std::{borrow::Cow, collections::HashMap, hash::BuildHasher};
 
-use serde_json::Value;
+use serde_json::{Value, value::RawValue};
 
 use super::{PlannedParameter, PlannedStep, evaluate::Evaluation, run_code};
 use crate::{
-    configuration::Resolved, descriptor::ParameterType, flow::Route, id::Ordinal,
+    configuration::Resolved, descriptor::ParameterType, flow::Route, for_each, id::Ordinal,
     parameters::RunParameters, raw,
 };
 
@@ -190,6 +190,30 @@ impl PlannedStep {
         let operator = self.operator.as_ref();
         let routing = operator.and_then(|one| one.routing.as_ref());
         routing.and_then(|one| one.route(None)).unwrap_or_default()
+    }
+
+    /// The list of the elements that this step is executed for; `None`: it is executed once.
+    pub fn items(&self, scope: &Scope<'_>) -> Result<Option<Vec<Box<RawValue>>>, ResolveError> {
+        let Some(each) = &self.for_each else {
+            return Ok(None);
+        };
+        let mut evaluation = Evaluation::new(scope, &self.variables);
+        // Elements are stored.
+        evaluation.open = true;
+        let mut json = String::new();
+        evaluation
+            .write(&each.items, &mut json)
+            .map_err(|reason| self.error(for_each::KEY, reason))?;
+        match serde_json::from_str(&json) {
+            Ok(items) => Ok(Some(items)),
+            Err(_) => Err(self.error(
+                for_each::KEY,
+                Reason::Type {
+                    wanted: "a list",
+                    found: kind_of(json.as_bytes().first().copied()),
+                },
+            )),
+        }
     }
 
     /// The parameters for a call of this step.
@@ -381,16 +405,23 @@ pub(crate) fn fit(param_type: ParameterType, raw: &str) -> Result<Option<String>
     }
     Err(Reason::Type {
         wanted: param_type.word(),
-        found: match first {
-            b'"' => "a text",
-            b'[' => "a list",
-            b'{' => "an object",
-            b't' | b'f' => "a boolean",
-            b'n' => "null",
-            _ if param_type == ParameterType::Integer => "a number with a fraction",
-            _ => "a number",
+        found: match kind_of(Some(first)) {
+            "a number" if param_type == ParameterType::Integer => "a number with a fraction",
+            kind => kind,
         },
     })
+}
+
+/// What a compact JSON value is that begins with this byte.
+const fn kind_of(first: Option<u8>) -> &'static str {
+    match first {
+        Some(b'"') => "a text",
+        Some(b'[') => "a list",
+        Some(b'{') => "an object",
+        Some(b't' | b'f') => "a boolean",
+        Some(b'n') | None => "null",
+        Some(_) => "a number",
+    }
 }
 
 /// A number with a fraction part or an exponent, if it is whole and exact.

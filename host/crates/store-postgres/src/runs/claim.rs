@@ -14,7 +14,7 @@ use store::{
     runs::{Again, Claim, Claimed, RunHeader},
 };
 
-use super::{priority, rows::Rows, trace, wait};
+use super::{part, priority, rows::Rows, trace, wait};
 use crate::{partition, uuid::Name};
 
 /// A claim that succeeded.
@@ -75,7 +75,8 @@ pub(crate) async fn headers(
         let sql = format!(
             "SELECT r.id, r.uuid, r.tenant_id, r.application_id, r.application_revision,
                r.configuration_revision, r.pins, r.queue, r.priority, r.log_level,
-               r.created_at, r.expires_at, p.data, r.trace, r.parent_run, r.parent_step
+               r.created_at, r.expires_at, p.data, r.trace, r.parent_run, r.parent_step,
+               r.part
              FROM unnest($1::bigint[]) AS wanted (id)
              JOIN run r ON r.id = wanted.id
              CROSS JOIN LATERAL (
@@ -130,5 +131,6 @@ fn header(row: &PgRow) -> sqlx::Result<RunHeader> {
         input: Bytes::copy_from_slice(row.try_get::<Option<&[u8]>, _>(12)?.unwrap_or_default()),
         trace: trace(row, 13)?,
         parent: wait::parent_of(row, 14)?,
+        part: part(row, 16)?,
     })
 }

@@ -10,14 +10,14 @@ use store::{
     runs::{RunFilter, RunSummary},
 };
 
-use super::{code, maybe_time, priority, run_state, sql_limit, time, trace};
+use super::{code, maybe_time, part, priority, run_state, sql_limit, time, trace};
 use crate::{error::OrRefused, uuid::Name};
 
 const SUMMARY: &str = "
   SELECT r.id, r.uuid, r.tenant_id, r.application_id, d.name,
     r.application_revision, v.number, cd.name, r.queue, r.priority, r.log_level, r.started_by,
     r.state, r.steps, r.remaining, r.seq, r.created_at, r.started_at, r.finished_at, r.expires_at,
-    r.trace, r.pins
+    r.trace, r.pins, r.part
   FROM run r
   LEFT JOIN definition d ON d.id = r.application_id
   LEFT JOIN revision v ON v.id = r.application_revision
@@ -51,6 +51,7 @@ fn summary(row: &PgRow) -> sqlx::Result<RunSummary> {
         expires_at: time(row, 19)?,
         trace: trace(row, 20)?,
         pins: row.try_get(21)?,
+        part: part(row, 22)?,
     })
 }
 
@@ -80,7 +81,7 @@ pub(super) async fn runs(
     limit: usize,
 ) -> Result<Page<RunSummary>> {
     let mut query = QueryBuilder::<Postgres>::new(SUMMARY);
-    query.push_bind(tenant.0);
+    query.push_bind(tenant.0).push(" AND r.part IS NULL");
     if let Some(after) = after {
         query.push(" AND r.id < ").push_bind(after.0);
     }

@@ -11,7 +11,7 @@ use sqlx::{
 };
 use store::{Result, runs::LostStep};
 
-use super::{key, priority, sql_limit, time, wait};
+use super::{key, part, priority, sql_limit, time, wait};
 use crate::{
     error::OrRefused,
     transaction::{Work, transact},
@@ -20,7 +20,8 @@ use crate::{
 
 const LOST: &str = "
   SELECT s.run_id, s.step, s.token, s.worker, r.uuid, r.tenant_id, r.application_revision,
-    r.pins, r.expires_at, r.parent_run, r.parent_step, r.queue, r.priority
+    r.pins, r.expires_at, r.parent_run, r.parent_step, r.queue, r.priority,
+    r.part
   FROM run r JOIN step s ON s.run_id = r.id
   WHERE r.finished_at IS NULL AND s.state = $1 AND s.worker = ANY ($2)
   ORDER BY s.run_id, s.step LIMIT $3";
@@ -68,6 +69,7 @@ fn lost_step(row: &PgRow) -> sqlx::Result<LostStep> {
         parent: wait::parent_of(row, 9)?,
         queue: row.try_get::<&str, _>(11)?.into(),
         priority: priority(row, 12)?,
+        part: part(row, 13)?,
     })
 }
 

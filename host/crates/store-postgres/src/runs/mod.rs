@@ -301,6 +301,12 @@ pub(crate) fn key(row: &PgRow, column: usize) -> sqlx::Result<StepKey> {
     })
 }
 
+/// The column of the only step that a run executes.
+fn part(row: &PgRow, column: usize) -> sqlx::Result<Option<Ordinal>> {
+    let part = row.try_get::<Option<i32>, _>(column)?;
+    Ok(part.map(|part| Ordinal(part as u32)))
+}
+
 /// The column of an ordinal; `None` beyond those that there can be.
 pub(crate) fn ordinal(step: Ordinal) -> Option<i32> {
     i32::try_from(step.0).ok()

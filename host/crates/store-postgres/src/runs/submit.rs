@@ -243,32 +243,32 @@ const INSERT: &str = "
     INSERT INTO run (id, seq, state, remaining, steps, started_at, finished_at, expires_at,
       tenant_id, uuid, application_id, application_revision, configuration_revision, pins,
       queue, priority, log_level, created_at, started_by, parent_run, parent_step,
-      idempotency_key, idempotency_digest, trace)
+      idempotency_key, idempotency_digest, trace, part)
     SELECT base + place, 1, state, steps, steps, started_at, finished_at, expires_at,
       tenant_id, uuid, application_id, application_revision, configuration_revision, pins,
       queue, priority, log_level, created_at, started_by, parent_run, parent_step, key, digest,
-      trace
+      trace, part
     FROM batch, unnest($1::bigint[], $2::smallint[], $3::integer[], $4::bigint[], $5::bigint[],
         $6::bigint[], $7::bigint[], $8::uuid[], $9::bigint[], $10::bigint[], $11::bigint[],
         $12::bigint[], $13::text[], $14::smallint[], $15::smallint[], $16::bigint[],
         $17::text[], $18::bigint[], $19::integer[], $20::text[], $21::bytea[],
-        $22::bytea[])
+        $22::bytea[], $23::integer[])
       AS new (place, state, steps, started_at, finished_at, expires_at, tenant_id, uuid,
         application_id, application_revision, configuration_revision, pins, queue, priority,
-        log_level, created_at, started_by, parent_run, parent_step, key, digest, trace)
+        log_level, created_at, started_by, parent_run, parent_step, key, digest, trace, part)
   ), inputs AS (
     INSERT INTO payload (run_id, step, day, data)
     SELECT base + place, -1, day, data
-    FROM batch, unnest($1::bigint[], $23::integer[], $24::bytea[]) AS new (place, day, data)
+    FROM batch, unnest($1::bigint[], $24::integer[], $25::bytea[]) AS new (place, day, data)
   ), started AS (
     INSERT INTO step (run_id, step, state, token, seq, worker, ready_at, started_at)
     SELECT base + place, step, state, token, 1, worker, ready_at, started_at
-    FROM batch, unnest($25::bigint[], $26::integer[], $27::smallint[], $28::bigint[],
-        $29::bigint[], $30::bigint[], $31::bigint[])
+    FROM batch, unnest($26::bigint[], $27::integer[], $28::smallint[], $29::bigint[],
+        $30::bigint[], $31::bigint[], $32::bigint[])
       AS new (place, step, state, token, worker, ready_at, started_at)
   ), workers AS (
     INSERT INTO worker (id, host, pid, version, queues, slots, started_at, lease_until)
-    SELECT DISTINCT worker, '', 0, '', '[]', 0, 0, 0 FROM unnest($29::bigint[]) AS new (worker)
+    SELECT DISTINCT worker, '', 0, '', '[]', 0, 0, 0 FROM unnest($30::bigint[]) AS new (worker)
     WHERE worker IS NOT NULL
     ON CONFLICT (id) DO NOTHING
   )
@@ -336,6 +336,11 @@ async fn insert(connection: &mut PgConnection, new: &[Accepted<'_>]) -> sqlx::Re
         .bind(
             new.iter()
                 .map(|one| one.run.trace.as_ref().map(Context::to_bytes))
+                .collect::<Vec<_>>(),
+        )
+        .bind(
+            new.iter()
+                .map(|one| one.run.part.map(|part| part.0 as i32))
                 .collect::<Vec<_>>(),
         )
         .bind(

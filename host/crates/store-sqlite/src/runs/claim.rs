@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use model::{
-    id::{TenantId, Token},
+    id::{Ordinal, TenantId, Token},
     state::{RunState, StepState},
 };
 use rusqlite::{Row, params};
@@ -44,7 +44,7 @@ pub(super) fn claim(tx: &mut Tx<'_>, claim: Claim) -> Result<Option<Claimed>> {
         .first(
             "SELECT uuid, tenant_id, application_id, application_revision,
                configuration_revision, pins, queue, priority, log_level, created_at, expires_at,
-               input, state, trace, parent_run, parent_step
+               input, state, trace, parent_run, parent_step, part
              FROM run WHERE id = ?1",
             [claim.key.run.0],
             |row| header(row, claim),
@@ -105,6 +105,7 @@ fn header(row: &Row<'_>, claim: Claim) -> rusqlite::Result<(RunHeader, i64, RunS
         input: Bytes::new(),
         trace: trace(row, 13)?,
         parent: wait::parent_of(row, 14)?,
+        part: row.get::<_, Option<u32>>(16)?.map(Ordinal),
     };
     Ok((header, row.get(11)?, run_state(row, 12)?))
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use model::id::{RunId, RunRef, TenantId};
+use model::id::{Ordinal, RunId, RunRef, TenantId};
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params_from_iter};
 use store::{
     Page, Result,
@@ -15,7 +15,7 @@ use crate::error::OrRefused;
 const SUMMARY: &str = "SELECT r.id, r.uuid, r.tenant_id, r.application_id, d.name,
     r.application_revision, v.number, cd.name, r.queue, r.priority, r.log_level, r.started_by,
     r.state, r.steps, r.remaining, r.seq, r.created_at, r.started_at, r.finished_at, r.expires_at,
-    r.trace, r.pins
+    r.trace, r.pins, r.part
   FROM run r
   LEFT JOIN definition d ON d.id = r.application_id
   LEFT JOIN revision v ON v.id = r.application_revision
@@ -48,6 +48,7 @@ fn summary(row: &Row<'_>) -> rusqlite::Result<RunSummary> {
         expires_at: time(row, 19)?,
         trace: trace(row, 20)?,
         pins: row.get(21)?,
+        part: row.get::<_, Option<u32>>(22)?.map(Ordinal),
     })
 }
 
@@ -82,7 +83,7 @@ pub(super) fn runs(
     } else {
         "+r.tenant_id"
     };
-    let mut sql = format!("{SUMMARY} WHERE {tenant_column} = ?1 AND r.id < ?2");
+    let mut sql = format!("{SUMMARY} WHERE {tenant_column} = ?1 AND r.id < ?2 AND r.part IS NULL");
     // Writing to a string does not fail.
     let mut narrow = |condition: &str, value| {
         values.push(value);

@@ -2,7 +2,7 @@
 
 use model::{
     clock::Timestamp,
-    id::{TenantId, Token, WorkerId},
+    id::{Ordinal, TenantId, Token, WorkerId},
     state::StepState,
 };
 use rusqlite::params;
@@ -25,7 +25,7 @@ pub(super) fn lost(tx: &mut Tx<'_>, now: Timestamp, limit: usize) -> Result<Vec<
     }
     let steps = tx.all(
         "SELECT s.id, s.token, s.worker, r.uuid, r.tenant_id, r.application_revision, r.pins,
-           r.expires_at, r.parent_run, r.parent_step, r.queue, r.priority
+           r.expires_at, r.parent_run, r.parent_step, r.queue, r.priority, r.part
          FROM run r INDEXED BY run_unfinished
          CROSS JOIN step s ON s.id BETWEEN (r.id << 24) + 1 AND (r.id << 24) + 16777215
          WHERE r.finished_at IS NULL AND +s.state = ?2
@@ -45,6 +45,7 @@ pub(super) fn lost(tx: &mut Tx<'_>, now: Timestamp, limit: usize) -> Result<Vec<
                 parent: wait::parent_of(row, 8)?,
                 queue: text(row, 10)?,
                 priority: priority(row, 11)?,
+                part: row.get::<_, Option<u32>>(12)?.map(Ordinal),
             })
         },
     )?;

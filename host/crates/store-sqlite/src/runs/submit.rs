@@ -130,9 +130,9 @@ fn insert(tx: &mut Tx<'_>, run: RunId, new: &NewRun, input: i64, idle: bool) -> 
         "INSERT INTO run (id, state, seq, remaining, started_at, finished_at, expires_at, input,
            tenant_id, uuid, application_id, application_revision, configuration_revision, pins,
            queue, priority, log_level, created_at, steps, started_by, parent_run, parent_step,
-           idempotency_key, idempotency_digest, trace)
+           idempotency_key, idempotency_digest, trace, part)
          VALUES (?1, ?2, 1, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17,
-           ?3, ?18, ?19, ?20, ?21, ?22, ?23)",
+           ?3, ?18, ?19, ?20, ?21, ?22, ?23, ?24)",
         params![
             run.0,
             state.code(),
@@ -159,6 +159,7 @@ fn insert(tx: &mut Tx<'_>, run: RunId, new: &NewRun, input: i64, idle: bool) -> 
                 .as_ref()
                 .map(|idempotency| &idempotency.digest),
             new.trace.as_ref().map(Context::to_bytes),
+            new.part.map(|part| part.0),
         ],
     )
     .map(drop)

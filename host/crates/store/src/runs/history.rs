@@ -59,6 +59,8 @@ pub struct RunSummary {
     pub trace: Option<Context>,
     /// The set of pack versions that it is pinned to, see [`super::Runs::pin_set`].
     pub pins: i64,
+    /// The only step of its application that it executes, as its step 0.
+    pub part: Option<Ordinal>,
 }
 
 /// A step of a run as pages show it. Steps that nothing has reached yet have no row.
@@ -116,7 +118,7 @@ pub trait History: Send + Sync + 'static {
     /// The run of that name.
     async fn run(&self, tenant: TenantId, reference: RunRef) -> Result<Option<RunSummary>>;
 
-    /// Runs, the newest first, after the run of number `after`.
+    /// Runs of whole applications, the newest first, after the run of number `after`.
     async fn runs(
         &self,
         tenant: TenantId,
