@@ -280,7 +280,7 @@ fn the_schema_and_the_compiler_agree() {
             true,
         ),
         (ask(json!({"task_on_error": "continue"})), true),
-        (ask(json!({"task_on_error": []})), false),
+        (ask(json!({"task_on_error": [7]})), false),
         (ask(json!({"question": ""})), false),
         (ask(json!({"question": 7})), false),
         (ask(json!({"approvers": []})), false),

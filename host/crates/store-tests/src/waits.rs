@@ -481,7 +481,8 @@ pub async fn a_run_can_be_of_one_step(store: Store) {
     assert_eq!(token.header.part, None);
     let lost = store.lost(at(200), 10).await.unwrap();
     let lost: Vec<_> = lost.iter().map(|one| (one.key, one.part)).collect();
-    assert_eq!(lost, [(key(child, 0), Some(Ordinal(2)))]);
+    let expected = [(parent_step, None), (key(child, 0), Some(Ordinal(2)))];
+    assert_eq!(lost, expected);
     let done = Completion {
         parent: Some(parent_step),
         ..end(key(child, 0), claimed.token, StepState::Success, &chain(1))
