@@ -90,6 +90,9 @@ impl Engine {
         };
         let masker = input.masker(configured.as_deref())?;
         let now = self.clock.now();
+        let kept = runnable
+            .result_expires
+            .unwrap_or(self.settings.result_expires);
         let run = NewRun {
             tenant,
             reference: RunRef::new(now, crate::random()?),
@@ -109,7 +112,7 @@ impl Engine {
             input: stored.into(),
             graph: runnable.plan.graph.clone(),
             created_at: now,
-            expires_at: now.plus_micros(self.settings.result_expires.as_micros() as i64),
+            expires_at: now.plus_micros(kept.as_micros() as i64),
             idempotency,
             claim: None,
             trace: origin.trace,

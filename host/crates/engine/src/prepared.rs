@@ -8,6 +8,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use model::{
@@ -16,6 +17,7 @@ use model::{
     id::TenantId,
     mask::Masker,
     plan::Plan,
+    retention,
     validate::{Problem, Severity},
 };
 use parking_lot::RwLock;
@@ -53,6 +55,8 @@ pub(crate) struct Runnable {
     pub(crate) queue: Option<String>,
     /// The configuration object that it is aligned with.
     pub(crate) configuration: Option<String>,
+    /// How long its runs are kept, where it says so.
+    pub(crate) result_expires: Option<Duration>,
 }
 
 /// A revision of a configuration object, its secrets opened.
@@ -236,6 +240,7 @@ impl Engine {
             pinned,
             queue: application.queue().map(str::to_owned),
             configuration: application.configuration().map(str::to_owned),
+            result_expires: retention::of(application.document()),
         });
         insert(
             &mut self.prepared.pinned.write(),
@@ -340,6 +345,7 @@ impl Engine {
             pinned: of_set,
             queue: application.queue().map(str::to_owned),
             configuration: application.configuration().map(str::to_owned),
+            result_expires: retention::of(application.document()),
         });
         insert(
             &mut self.prepared.pinned.write(),

@@ -31,6 +31,7 @@ pub mod parameters;
 pub mod plan;
 pub mod policy;
 pub mod reference;
+pub mod retention;
 pub mod retry;
 pub mod run_request;
 pub mod schedule;

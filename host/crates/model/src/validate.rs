@@ -131,6 +131,8 @@ pub mod code {
     pub const ON_ERROR: &str = "PF-A051";
     /// For what a step is to be executed is no list.
     pub const FOR_EACH: &str = "PF-A052";
+    /// How long the runs are kept is no number of seconds.
+    pub const RETENTION: &str = "PF-A053";
 }
 
 /// The most steps that an application may have.

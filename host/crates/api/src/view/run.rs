@@ -100,6 +100,9 @@ pub(crate) struct Run {
     /// When it ended.
     #[schema(format = DateTime, example = "2027-01-15T08:00:01.5Z")]
     finished_at: Option<String>,
+    /// Until when it is kept, its results and its log, once it has ended.
+    #[schema(format = DateTime, example = "2027-01-22T08:00:00.123456Z")]
+    expires_at: String,
     /// The trace that it belongs to, where traces were on when it was accepted.
     #[schema(example = "4bf92f3577b34da6a3ce929d0e0e4736")]
     trace_id: Option<String>,
@@ -329,6 +332,7 @@ impl Run {
             application_href: format!("/api/v1/applications/{}", part(&run.application_name)),
             application: run.application_name,
             application_revision: run.application_revision_number,
+            expires_at: time(run.expires_at),
             configuration: run.configuration_name,
             queue: run.queue,
             priority: match run.priority {

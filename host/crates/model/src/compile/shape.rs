@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     application::{Application, kind_of, truth},
-    on_error, policy, retry,
+    on_error, policy, retention, retry,
     validate::{MAX_FRIENDLY_NAME, MAX_NAME, Problem, code},
 };
 
@@ -26,6 +26,7 @@ pub(super) fn check(application: &Application, problems: &mut Vec<Problem>) -> u
     policy::check(document, "", problems);
     retry::check(document, "", problems);
     on_error::check(document, "", false, problems);
+    retention::check(document, problems);
     for (index, value) in list(document, "app_variables", "", problems)
         .iter()
         .enumerate()

@@ -6,13 +6,13 @@ use super::Compiler;
 use crate::{
     application::{Application, STEP_KEYS, Step},
     descriptor::StepDescriptor,
-    on_error, policy, retry,
+    on_error, policy, retention, retry,
     suggest::Hints,
     validate::{Problem, code, pointer},
 };
 
 /// The keys of a document.
-const DOCUMENT: [&str; 15] = [
+const DOCUMENT: [&str; 16] = [
     "name",
     "friendly_name",
     "description",
@@ -28,6 +28,7 @@ const DOCUMENT: [&str; 15] = [
     policy::LOST,
     retry::RETRY,
     on_error::ON_ERROR,
+    retention::KEY,
 ];
 /// The keys of an application variable.
 const VARIABLE: [&str; 7] = [
