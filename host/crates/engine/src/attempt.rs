@@ -1,6 +1,6 @@
 //! One attempt of one step: from its claim to the completion that the store will be given.
 
-use std::{borrow::Cow, sync::Arc, time::Duration};
+use std::{borrow::Cow, time::Duration};
 
 use bytes::Bytes;
 use model::{
@@ -21,6 +21,7 @@ use crate::{
     error::Result,
     lost::worker_lost,
     problem::{Problem, failure, masked_output},
+    sandbox::Program,
     worker::Chain,
 };
 
@@ -38,7 +39,7 @@ pub(crate) enum End {
 /// What an attempt is called with.
 pub(crate) struct Prepared {
     pub(crate) call: runtime::Call,
-    pub(crate) program: Arc<runtime::Program>,
+    pub(crate) program: Program,
 }
 
 impl Engine {
@@ -154,6 +155,7 @@ impl Engine {
                 Err(Refused::Later(error)) => {
                     tracing::warn!(%error, run = %chain.header.reference, "a step cannot be prepared yet");
                     tokio::select! {
+                        biased;
                         () = tokio::time::sleep(pause) => {}
                         () = cancel.cancelled() => {}
                         () = self.stopped.cancelled() => return None,
@@ -210,7 +212,7 @@ impl Engine {
         };
         self.check_attempt(planned, chain.lost(token))?;
         self.load_outputs(chain, planned).await?;
-        let program = self.program(pack).await.map_err(Refused::from)?;
+        let program = self.executable(pack).await.map_err(Refused::from)?;
         let handles = Handles::new(crate::random().map_err(Refused::from)?);
         let parameters = planned
             .resolve(&Scope {

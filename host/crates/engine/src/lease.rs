@@ -7,7 +7,7 @@
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use model::{
@@ -18,6 +18,7 @@ use store::{
     Store,
     workers::{Renewed, Worker},
 };
+use tokio::time::Instant;
 
 use crate::{Engine, Settings, error::Result};
 
@@ -120,6 +121,7 @@ impl Engine {
         let mut pause = period;
         loop {
             tokio::select! {
+                biased;
                 () = tokio::time::sleep(pause) => {}
                 () = self.renew_now.notified() => {}
                 () = self.stopped.cancelled() => return,
@@ -246,6 +248,7 @@ impl Engine {
                 Err(error) => tracing::warn!(%error, "this process could not be registered again"),
             }
             tokio::select! {
+                biased;
                 () = tokio::time::sleep(pause) => {}
                 () = self.stopped.cancelled() => return asked,
             }

@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{Arc, atomic::Ordering},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -19,7 +19,7 @@ use model::{
 };
 use queue::{Delivery, Subscription};
 use store::runs::{Again, Claim, Claimed, Completed, NewRun, RunHeader};
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 use trace::{Context, SpanId};
 use tracing::Instrument as _;
 
@@ -211,6 +211,7 @@ impl Engine {
             // What is received could not be claimed while the store does not answer.
             let answered = async { answers.wait_for(|answers| *answers).await.is_ok() };
             tokio::select! {
+                biased;
                 true = answered => {}
                 () = self.draining.cancelled() => return,
                 else => return,
@@ -222,6 +223,7 @@ impl Engine {
             };
             let most = 1 + self.slots.available_permits().min(BATCH - 1);
             let received = tokio::select! {
+                biased;
                 received = self.queue.receive(&subscription, most) => received,
                 _ = listening.changed() => continue,
                 _ = answers.changed() => continue,
@@ -318,6 +320,7 @@ impl Engine {
                     self.account.unanswered();
                     self.account.in_doubt();
                     tokio::select! {
+                        biased;
                         () = tokio::time::sleep(pause) => {}
                         () = self.draining.cancelled() => return None,
                     }

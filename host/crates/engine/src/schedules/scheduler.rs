@@ -126,6 +126,7 @@ impl Engine {
         let mut leads = self.scheduler.leads.subscribe();
         loop {
             tokio::select! {
+                biased;
                 led = leads.wait_for(|leads| *leads) => if led.is_err() { return },
                 () = self.draining.cancelled() => return,
             }
@@ -141,6 +142,7 @@ impl Engine {
             };
             self.scheduler.waits.store(look.waits, Ordering::Relaxed);
             let told = tokio::select! {
+                biased;
                 () = self.until(look) => false,
                 () = self.scheduler.wake.notified() => true,
                 _ = leads.wait_for(|leads| !*leads) => false,
