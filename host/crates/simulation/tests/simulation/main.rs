@@ -7,6 +7,16 @@
     reason = "a test may panic on what it did not expect"
 )]
 
+mod applications;
+mod broker;
+mod chance;
+mod check;
 mod contract;
+mod explore;
 mod journal;
 mod memory;
+mod net;
+mod seeds;
+mod standin;
+mod store_port;
+mod world;

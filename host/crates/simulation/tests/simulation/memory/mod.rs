@@ -81,6 +81,17 @@ pub(crate) struct State {
 }
 
 impl Memory {
+    /// A store whose commits are written down there.
+    pub(crate) fn journaled(journal: Journal) -> Self {
+        let journal = Some(journal);
+        Self {
+            state: Mutex::new(State {
+                journal,
+                ..State::default()
+            }),
+        }
+    }
+
     /// A store whose processes go by that clock, and whose commits are written down there.
     pub(crate) fn shared(clock: Arc<dyn Clock>, journal: Journal) -> Self {
         Self {

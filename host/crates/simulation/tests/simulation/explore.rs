@@ -1,0 +1,411 @@
+//! What happens in the world of a seed: operators act, processes end and begin, the network
+//! fails. Then all is well again, and everything that was accepted must come to its end.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use engine::{
+    Caller, CancelQuery, Engine, PauseQuery, RetryQuery, RunRequest,
+    simulation::{Mutation, mutate, seed_chance},
+};
+use model::{
+    clock::Clock as _,
+    id::{Ordinal, RunRef, TenantId},
+};
+use parking_lot::Mutex;
+use serde_json::{Map, json};
+use store::{
+    packs::{Activation, Import, PackState, Packs as _},
+    pauses::Pauses as _,
+    runs::History as _,
+};
+use tokio::time::{sleep, timeout};
+
+use crate::{applications, world::World};
+
+/// How long the client of a request waits for the answer.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// How long everything may take to come to its end when all is well.
+const QUIET_WITHIN: u32 = 3600;
+
+/// What came of a seed.
+pub(crate) struct Explored {
+    pub(crate) digest: u64,
+    pub(crate) counts: BTreeMap<&'static str, u64>,
+    pub(crate) violation: Option<String>,
+}
+
+/// Simulates the world of that seed.
+pub(crate) fn explore(seed: u64, mutation: Option<Mutation>) -> Explored {
+    seed_chance(seed);
+    mutate(mutation);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let mut life = Life::new(seed);
+        life.go().await;
+        let journal = &life.world.journal;
+        Explored {
+            digest: journal.digest(),
+            counts: journal.counts(),
+            violation: journal.violation(),
+        }
+    })
+}
+
+/// What the clients were answered.
+type Answers = Arc<Mutex<Vec<RunRef>>>;
+
+struct Life {
+    world: World,
+    applications: u64,
+    answers: Answers,
+    schedules: BTreeMap<String, u64>,
+}
+
+fn caller() -> Caller {
+    Caller {
+        name: "somebody".to_owned(),
+        tenant: TenantId::DEFAULT,
+        trace: None,
+    }
+}
+
+impl Life {
+    fn new(seed: u64) -> Self {
+        Self {
+            world: World::new(seed),
+            applications: 0,
+            answers: Answers::default(),
+            schedules: BTreeMap::new(),
+        }
+    }
+
+    fn over(&self) -> bool {
+        self.world.journal.violation().is_some()
+    }
+
+    async fn go(&mut self) {
+        self.furnish().await;
+        for host in 0..self.world.hosts.len() {
+            self.world.start(host).await;
+        }
+        self.applications = self.world.chance.of(1..5);
+        for number in 0..self.applications {
+            self.save(number).await;
+        }
+        let faults = self.world.chance.happens(850);
+        self.world.faults.store(faults, Ordering::Relaxed);
+        for _ in 0..self.world.chance.of(5..40) {
+            if self.over() {
+                return;
+            }
+            self.act().await;
+            let pause = match self.world.chance.of(0..10) {
+                0..5 => self.world.chance.millis(0..20),
+                5..9 => self.world.chance.millis(20..2000),
+                _ => self.world.chance.millis(2000..20_000),
+            };
+            sleep(pause).await;
+        }
+        self.heal().await;
+        self.end().await;
+    }
+
+    /// Puts the packs into the store.
+    async fn furnish(&self) {
+        let (store, at) = (&self.world.store, self.world.time.now());
+        for (name, manifest) in applications::PACKS {
+            let import = Import {
+                tenant: TenantId::DEFAULT,
+                name: name.to_owned(),
+                version: "1.0.0".to_owned(),
+                digest: format!("digest of {name}"),
+                manifest: manifest.to_owned(),
+                file: Bytes::new(),
+                by: "somebody".to_owned(),
+                at,
+            };
+            let pack = store.import(import).await.unwrap();
+            let installed = PackState::Installed;
+            store
+                .set_pack_state(pack.id, installed, None, at)
+                .await
+                .unwrap();
+            let activation = Activation {
+                tenant: TenantId::DEFAULT,
+                id: pack.id,
+                grants: "[]".to_owned(),
+                definitions: Vec::new(),
+                schedules: Vec::new(),
+                at,
+            };
+            store.activate(activation).await.unwrap();
+        }
+    }
+
+    /// Saves an application, with other steps than before.
+    async fn save(&mut self, number: u64) {
+        let document = applications::document(&mut self.world.chance, number, self.applications);
+        let Some(engine) = self.world.server() else {
+            return;
+        };
+        let (text, caller) = (document.to_string(), caller());
+        let saved = engine.save_application(&caller, None, &text, None);
+        match timeout(PATIENCE, saved).await {
+            Err(_) | Ok(Ok(_)) => {}
+            Ok(Err(error)) => assert!(error.is_retryable(), "{error}: {error:?} {document:#}"),
+        }
+    }
+
+    /// Something that a person or chance does.
+    async fn act(&mut self) {
+        match self.world.chance.of(0..1000) {
+            _ if self.world.hosts.iter().all(|host| host.process.is_none()) => self.restart().await,
+            0..450 => self.submit(),
+            450..600 => self.stop_something(),
+            600..680 => self.run_again(),
+            680..740 => self.pause_or_resume(),
+            740..770 => self.schedule(),
+            770..800 => {
+                let number = self.world.chance.of(0..self.applications);
+                self.save(number).await;
+            }
+            800..880 => self.end_process().await,
+            880..930 => self.restart().await,
+            930..960 => self.cut(),
+            960..975 => {
+                self.world.journal.note("queues lost", &());
+                self.world.broker.lose();
+            }
+            975..985 => self.set_clock(),
+            _ => sleep(Duration::from_secs(30)).await,
+        }
+    }
+
+    /// A request to a process that answers some; nobody waits for the answer here.
+    fn ask<F>(&mut self, what: &'static str, request: impl FnOnce(Engine) -> F)
+    where
+        F: Future<Output = engine::Result<Option<RunRef>>> + Send + 'static,
+    {
+        let Some(engine) = self.world.server() else {
+            return;
+        };
+        self.world.journal.note(what, &());
+        let (answers, asked) = (self.answers.clone(), timeout(PATIENCE, request(engine)));
+        tokio::spawn(async move {
+            if let Ok(Ok(Some(run))) = asked.await {
+                answers.lock().push(run);
+            }
+        });
+    }
+
+    fn submit(&mut self) {
+        let number = self.world.chance.of(0..self.applications);
+        let key = self.world.chance.happens(300).then(|| {
+            // Some come twice, and to different processes.
+            format!("key {number} {}", self.world.chance.of(0..4))
+        });
+        self.ask("requests to run", |engine| async move {
+            let request = RunRequest {
+                application: applications::name(number),
+                params: Map::new(),
+                idempotency_key: key,
+            };
+            Ok(Some(engine.run(&caller(), request).await?.run))
+        });
+    }
+
+    /// One of the runs that have ended, or that have not.
+    fn run_that_has(&mut self, ended: bool) -> Option<RunRef> {
+        let mut runs = Vec::new();
+        self.world.journal.check(|check| {
+            runs = check.runs(ended);
+            Ok(())
+        });
+        self.world.chance.pick(&runs).map(|(_, run)| *run)
+    }
+
+    fn stop_something(&mut self) {
+        let Some(run) = self.run_that_has(false) else {
+            return;
+        };
+        let step = Ordinal(self.world.chance.of(0..6) as u32);
+        match self.world.chance.of(0..10) {
+            0..6 => self.ask("requests to cancel", |engine| async move {
+                engine.cancel(&caller(), run).await.map(|()| None)
+            }),
+            6..9 => self.ask("requests to revoke", |engine| async move {
+                engine
+                    .revoke(&caller(), run.task(step))
+                    .await
+                    .map(|()| None)
+            }),
+            _ => self.ask("requests to cancel all", |engine| async move {
+                let all = CancelQuery::default();
+                engine.cancel_all(&caller(), &all).await.map(|_| None)
+            }),
+        }
+    }
+
+    fn run_again(&mut self) {
+        let Some(run) = self.run_that_has(true) else {
+            return;
+        };
+        if self.world.chance.happens(500) {
+            return self.ask("requests to replay", |engine| async move {
+                Ok(Some(engine.replay(&caller(), run).await?.run))
+            });
+        }
+        let newest = self.world.chance.happens(300);
+        self.ask("requests to retry", |engine| async move {
+            let query = RetryQuery {
+                newest,
+                ..RetryQuery::default()
+            };
+            Ok(Some(engine.retry_run(&caller(), run, &query).await?.run))
+        });
+    }
+
+    fn pause_or_resume(&mut self) {
+        let query = PauseQuery {
+            application: (self.world.chance.happens(500))
+                .then(|| applications::name(self.world.chance.of(0..self.applications))),
+            queue: (self.world.chance.happens(300)).then(|| "default".to_owned()),
+            reason: String::new(),
+        };
+        if self.world.chance.happens(500) {
+            return self.ask("requests to pause", |engine| async move {
+                engine.pause(&caller(), query).await.map(|_| None)
+            });
+        }
+        self.ask("requests to resume", |engine| async move {
+            engine.resume(&caller(), &query).await.map(|()| None)
+        });
+    }
+
+    fn schedule(&mut self) {
+        let chance = &mut self.world.chance;
+        let (number, period) = (chance.of(0..self.applications), chance.of(1..8));
+        let name = format!("schedule{}", self.schedules.len());
+        let overlap = chance.pick(&["allow", "skip", "queue", "cancel"]);
+        let document = json!({
+            "entry_id": name,
+            "application_id": applications::name(number),
+            "frequency": period,
+            "overlap": overlap,
+            "catch_up": "all",
+            "catch_up_limit": 1000,
+        });
+        self.schedules.insert(name, period);
+        self.ask("requests to schedule", |engine| async move {
+            let text = document.to_string();
+            let saved = engine
+                .save_schedule(&caller(), None, &text, None, false)
+                .await;
+            saved.map(|_| None)
+        });
+    }
+
+    async fn end_process(&mut self) {
+        let host = self.world.chance.of(0..self.world.hosts.len() as u64) as usize;
+        if self.world.chance.happens(200) {
+            self.world.stop(host).await;
+        } else {
+            self.world.crash(host);
+        }
+        if self.world.chance.happens(700) {
+            sleep(self.world.chance.millis(0..3000)).await;
+            self.world.start(host).await;
+        }
+    }
+
+    async fn restart(&mut self) {
+        for host in 0..self.world.hosts.len() {
+            self.world.start(host).await;
+        }
+    }
+
+    fn cut(&mut self) {
+        let length = self.world.chance.millis(50..15_000);
+        let host = self.world.chance.of(0..self.world.hosts.len() as u64) as usize;
+        if let Some(process) = &self.world.hosts[host].process {
+            let number = process.number;
+            self.world
+                .journal
+                .note("processes cut off", &(number, length));
+            process.link.cut(length);
+        }
+    }
+
+    /// Somebody sets the clock that all go by.
+    fn set_clock(&mut self) {
+        let by = self.world.chance.of(0..20_000_000) as i64 - 10_000_000;
+        self.world.journal.note("clocks set", &by);
+        self.world.journal.check(|check| {
+            check.clock_was_set = true;
+            Ok(())
+        });
+        self.world.time.set(by);
+    }
+
+    /// All is well: nothing fails any more, every process runs, nothing is paused or scheduled.
+    async fn heal(&mut self) {
+        self.world.faults.store(false, Ordering::Relaxed);
+        for host in &self.world.hosts {
+            if let Some(process) = &host.process {
+                process.link.cut(Duration::ZERO);
+            }
+        }
+        self.restart().await;
+        self.world.journal.note("healed", &());
+        // Requests that are under way.
+        sleep(PATIENCE).await;
+        let Some(engine) = self.world.server() else {
+            return;
+        };
+        for name in self.schedules.keys() {
+            let stopped = engine.set_schedule_enabled(&caller(), name, false).await;
+            if let Err(error) = stopped {
+                assert_eq!(error.code(), "PF-E001", "{error}");
+            }
+        }
+        for pause in self.world.store.pauses().await.unwrap() {
+            let query = PauseQuery {
+                application: pause.application_name,
+                queue: pause.scope.queue,
+                reason: String::new(),
+            };
+            engine.resume(&caller(), &query).await.unwrap();
+        }
+    }
+
+    /// Waits until nothing is left to do, and looks at what came of it all.
+    async fn end(&mut self) {
+        let store = self.world.store.clone();
+        for _ in 0..QUIET_WITHIN {
+            if self.over() || store.unfinished(TenantId::DEFAULT).await.unwrap() == 0 {
+                break;
+            }
+            sleep(Duration::from_secs(1)).await;
+        }
+        // What executes of stopped runs, or waits to be started.
+        sleep(Duration::from_secs(15)).await;
+        let answers = self.answers.lock().clone();
+        self.world.journal.check(|check| {
+            for run in answers {
+                if !check.knows(run) {
+                    return Err(format!("accepted is durable: {run} is not in the store"));
+                }
+            }
+            check.at_the_end()
+        });
+    }
+}
