@@ -275,6 +275,7 @@ impl Engine {
         #[cfg(feature = "simulation")] stand_in: Option<Arc<dyn simulation::StandIn>>,
     ) -> Result<Self> {
         let started_at = parts.clock.now();
+        let asked = tokio::time::Instant::now();
         let worker = lease::register(&*parts.store, &settings, started_at).await?;
         let backlog = parts.store.unfinished(TenantId::DEFAULT).await?;
         let size = if settings.role.executes() {
@@ -297,7 +298,7 @@ impl Engine {
                 scheduler: schedules::Scheduler::default(),
                 account: account::Account::default(),
                 worker: AtomicI64::new(worker.0),
-                held: lease::Held::new(settings.lease),
+                held: lease::Held::new(asked, settings.lease),
                 subscription: tokio::sync::watch::Sender::new(worker::subscription(
                     &settings.queues,
                 )),
