@@ -4,7 +4,7 @@ use std::{
     collections::{BTreeMap, VecDeque},
     fmt::Debug,
     hash::{DefaultHasher, Hash as _, Hasher as _},
-    sync::Arc,
+    sync::{Arc, LazyLock},
 };
 
 use model::{
@@ -18,8 +18,12 @@ use tokio::time::Instant;
 
 use crate::check::Check;
 
-/// How many of the last lines are told.
+/// How many of the last lines are told, where `POWERFLOW_LINES` asks for no other number.
 const TOLD: usize = 80;
+
+/// How many lines are told; more than usual: each call is told too.
+static LINES: LazyLock<Option<usize>> =
+    LazyLock::new(|| std::env::var("POWERFLOW_LINES").ok()?.parse().ok());
 
 /// What the store has committed.
 #[derive(Clone, Debug)]
@@ -78,7 +82,7 @@ impl Written {
             self.speaker
         );
         line.hash(&mut self.digest);
-        if self.lines.len() == TOLD {
+        if self.lines.len() == LINES.unwrap_or(TOLD) {
             self.lines.pop_front();
         }
         self.lines.push_back(line);
@@ -137,6 +141,15 @@ impl Journal {
         written.line(&format!("{what}: {detail:?}"));
         written.speaker = speaker;
         *written.counts.entry(what).or_default() += 1;
+    }
+
+    /// A line for those who look at one seed.
+    pub(crate) fn tell(&self, process: u32, line: impl FnOnce() -> String) {
+        if LINES.is_some() {
+            let mut written = self.0.lock();
+            written.speaker = process;
+            written.line(&line());
+        }
     }
 
     /// Looks at what is known so far, and may change it.

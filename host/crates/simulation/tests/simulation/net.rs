@@ -36,6 +36,7 @@ pub(crate) struct Link {
 }
 
 /// What becomes of a call.
+#[derive(Debug)]
 enum Fate {
     Answered,
     /// It has no effect.
@@ -131,14 +132,23 @@ impl Link {
     }
 
     /// Carries a call there and its answer back.
-    pub(crate) async fn carry<T>(&self, effect: impl Future<Output = T>) -> Result<T, Away> {
+    pub(crate) async fn carry<T>(
+        &self,
+        what: &'static str,
+        effect: impl Future<Output = T>,
+    ) -> Result<T, Away> {
         let (before, fate, after) = self.fate();
+        self.journal.tell(self.process, || {
+            format!("asks {what}: {before:?} {fate:?} {after:?}")
+        });
         self.wait(before).await;
         if self.is_cut() || matches!(fate, Fate::Refused) {
             let length = self.chance.lock().millis(1..1500);
             self.wait(length).await;
             return Err(Away);
         }
+        self.journal
+            .tell(self.process, || format!("has {what} done"));
         self.journal.speaks(self.process);
         let answer = effect.await;
         self.wait(after).await;
@@ -167,13 +177,14 @@ pub(crate) struct QueuePort {
 impl QueuePort {
     async fn carry<T>(
         &self,
+        what: &'static str,
         effect: impl Future<Output = Result<T, queue::Error>>,
     ) -> Result<T, queue::Error> {
         if self.own {
             self.link.live().await;
             return effect.await;
         }
-        self.link.carry(effect).await?
+        self.link.carry(what, effect).await?
     }
 }
 
@@ -185,7 +196,8 @@ impl queue::Queue for QueuePort {
         high: bool,
         steps: &[StepKey],
     ) -> Result<(), queue::Error> {
-        self.carry(self.queue.enqueue(queue, high, steps)).await
+        self.carry("enqueue", self.queue.enqueue(queue, high, steps))
+            .await
     }
 
     async fn receive(
@@ -193,27 +205,30 @@ impl queue::Queue for QueuePort {
         subscription: &queue::Subscription,
         max: usize,
     ) -> Result<Vec<queue::Delivery>, queue::Error> {
-        self.carry(self.queue.receive(subscription, max)).await
+        self.carry("receive", self.queue.receive(subscription, max))
+            .await
     }
 
     async fn acknowledge(&self, deliveries: &[queue::Delivery]) -> Result<(), queue::Error> {
-        self.carry(self.queue.acknowledge(deliveries)).await
+        self.carry("acknowledge", self.queue.acknowledge(deliveries))
+            .await
     }
 
     async fn bury(&self, delivery: &queue::Delivery, reason: &str) -> Result<(), queue::Error> {
-        self.carry(self.queue.bury(delivery, reason)).await
+        self.carry("bury", self.queue.bury(delivery, reason)).await
     }
 
     async fn dead_letters(&self, queue: &str) -> Result<Vec<queue::DeadLetter>, queue::Error> {
-        self.carry(self.queue.dead_letters(queue)).await
+        self.carry("dead_letters", self.queue.dead_letters(queue))
+            .await
     }
 
     async fn revive(&self, queue: &str) -> Result<usize, queue::Error> {
-        self.carry(self.queue.revive(queue)).await
+        self.carry("revive", self.queue.revive(queue)).await
     }
 
     async fn depths(&self) -> Result<Vec<queue::Depth>, queue::Error> {
-        self.carry(self.queue.depths()).await
+        self.carry("depths", self.queue.depths()).await
     }
 
     fn looks_empty(&self, queue: &str) -> bool {
@@ -225,7 +240,7 @@ impl queue::Queue for QueuePort {
     }
 
     async fn mark(&self) -> Result<Mark, queue::Error> {
-        self.carry(self.queue.mark()).await
+        self.carry("mark", self.queue.mark()).await
     }
 
     async fn lost(
@@ -235,7 +250,8 @@ impl queue::Queue for QueuePort {
         high: bool,
         steps: &[StepKey],
     ) -> Result<Option<Vec<StepKey>>, queue::Error> {
-        self.carry(self.queue.lost(mark, queue, high, steps)).await
+        self.carry("lost", self.queue.lost(mark, queue, high, steps))
+            .await
     }
 
     fn close(&self) {

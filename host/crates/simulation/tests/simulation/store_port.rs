@@ -19,7 +19,7 @@ macro_rules! over_the_network {
         impl $trait for StorePort {
             $(async fn $name(&self, $($argument: $type),*) -> Result<$answer> {
                 let effect = <Memory as $trait>::$name(&self.store, $($argument),*);
-                self.link.carry(effect).await?
+                self.link.carry(stringify!($name), effect).await?
             })*
         }
     };
