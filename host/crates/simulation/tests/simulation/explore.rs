@@ -26,9 +26,12 @@ use store::{
     runs::History as _,
     schedules::Schedules as _,
 };
-use tokio::time::{sleep, timeout};
+use tokio::{
+    task::JoinHandle,
+    time::{sleep, timeout},
+};
 
-use crate::{applications, journal::Journal, world::World};
+use crate::{applications, journal::Journal, net::Link, world::World};
 
 /// How long the client of a request waits for the answer.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -96,6 +99,8 @@ struct Life {
     applications: u64,
     answers: Answers,
     schedules: BTreeMap<String, u64>,
+    /// Requests, and the way of the process that was asked.
+    asked: Vec<(Arc<Link>, JoinHandle<()>)>,
 }
 
 fn caller() -> Caller {
@@ -113,6 +118,7 @@ impl Life {
             applications: 0,
             answers: Answers::default(),
             schedules: BTreeMap::new(),
+            asked: Vec::new(),
         }
     }
 
@@ -182,7 +188,7 @@ impl Life {
     /// Saves an application, with other steps than before.
     async fn save(&mut self, number: u64) {
         let document = applications::document(&mut self.world.chance, number, self.applications);
-        let Some(engine) = self.world.server() else {
+        let Some((engine, _)) = self.world.server() else {
             return;
         };
         let (text, caller) = (document.to_string(), caller());
@@ -223,16 +229,18 @@ impl Life {
     where
         F: Future<Output = engine::Result<Option<RunRef>>> + Send + 'static,
     {
-        let Some(engine) = self.world.server() else {
+        let Some((engine, link)) = self.world.server() else {
             return;
         };
         self.world.journal.note(what, &());
-        let (answers, asked) = (self.answers.clone(), timeout(PATIENCE, request(engine)));
-        tokio::spawn(async move {
-            if let Ok(Ok(Some(run))) = asked.await {
+        let (answers, request) = (self.answers.clone(), request(engine));
+        // Once it has begun, it goes on without whoever asked for it.
+        let asked = tokio::spawn(async move {
+            if let Ok(Some(run)) = request.await {
                 answers.lock().push(run);
             }
         });
+        self.asked.push((link, asked));
     }
 
     fn submit(&mut self) {
@@ -394,9 +402,12 @@ impl Life {
         }
         self.restart().await;
         self.world.journal.note("healed", &());
-        // Requests that are under way.
-        sleep(PATIENCE).await;
-        let Some(engine) = self.world.server() else {
+        for (link, asked) in std::mem::take(&mut self.asked) {
+            if !link.is_dead() {
+                let _ = asked.await;
+            }
+        }
+        let Some((engine, _)) = self.world.server() else {
             return;
         };
         for name in self.schedules.keys() {

@@ -29,7 +29,8 @@ pub(crate) struct Link {
     dead: AtomicBool,
     /// Nothing of this process gets through until then.
     cut_until: Mutex<Instant>,
-    /// Whether answers get lost, and not only questions.
+    /// Whether answers get lost, and not only questions: not those of a store in the same
+    /// process.
     answers: bool,
     faults: Arc<AtomicBool>,
     journal: Journal,
@@ -152,7 +153,7 @@ impl Link {
         self.journal.speaks(self.process);
         let answer = effect.await;
         self.wait(after).await;
-        if self.is_cut() || matches!(fate, Fate::Unanswered) {
+        if self.answers && self.is_cut() || matches!(fate, Fate::Unanswered) {
             let length = self.chance.lock().millis(1..1500);
             self.wait(length).await;
             return Err(Away);

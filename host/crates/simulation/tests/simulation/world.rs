@@ -298,10 +298,11 @@ impl World {
     }
 
     /// The engine of a process that answers requests, if one runs.
-    pub(crate) fn server(&mut self) -> Option<Engine> {
+    pub(crate) fn server(&mut self) -> Option<(Engine, Arc<Link>)> {
         let serving = self.hosts.iter().filter(|host| host.role.serves());
-        let engines: Vec<Engine> = serving
-            .filter_map(|host| Some(host.process.as_ref()?.engine.clone()))
+        let engines: Vec<(Engine, Arc<Link>)> = serving
+            .filter_map(|host| host.process.as_ref())
+            .map(|process| (process.engine.clone(), process.link.clone()))
             .collect();
         self.chance.pick(&engines).cloned()
     }
