@@ -105,6 +105,10 @@ impl Engine {
     /// Whether nobody else can have been given what was claimed for this number of this
     /// process. Where it is alone, nobody ever is.
     pub(crate) fn holds_lease(&self, under: WorkerId) -> bool {
+        #[cfg(feature = "simulation")]
+        if crate::simulation::has(crate::simulation::Mutation::IgnoresLease) {
+            return true;
+        }
         // In this order: a new number comes before its lease.
         self.settings.exclusive || (self.held.holds() && self.worker() == under)
     }
@@ -265,6 +269,10 @@ impl Engine {
     }
 
     fn fence(&self, why: &str) {
+        #[cfg(feature = "simulation")]
+        if crate::simulation::has(crate::simulation::Mutation::IgnoresLease) {
+            return;
+        }
         metrics::get().leases_lost.inc();
         if !self.settings.role.executes() {
             return tracing::warn!(why, "this process counts as lost until it registers again");

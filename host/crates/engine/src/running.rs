@@ -115,6 +115,10 @@ impl Running {
     /// Stops the steps of this run that execute here, and lets none that is claimed begin.
     /// `who` is told to those that have.
     pub(crate) fn cancel_run(&self, run: RunId, who: &str) {
+        #[cfg(feature = "simulation")]
+        if crate::simulation::has(crate::simulation::Mutation::IgnoresCancel) {
+            return;
+        }
         remember(&self.cancelled, run, who);
         self.any_cancelled.store(true, Ordering::SeqCst);
         for (key, execution) in &*self.shard(run).lock() {

@@ -1,12 +1,17 @@
 //! What a simulation of the service needs from inside: chance that a seed decides, something
 //! that stands in for the sandbox, and defects to be found. No program is built with it.
 
-use std::{cell::Cell, sync::Arc};
+use std::{cell::Cell, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use model::id::{StepKey, Token};
+use model::{
+    id::{Ordinal, StepKey, Token},
+    state::StepState,
+};
+use store::runs::StepSummary;
+use tokio::sync::OwnedSemaphorePermit;
 
-use crate::{Engine, Parts, Settings, error::Result};
+use crate::{Engine, Parts, Settings, error::Result, problem::Problem, worker::Chain};
 
 /// Executes steps instead of the sandbox.
 #[async_trait]
@@ -62,12 +67,47 @@ pub(crate) fn chance() -> Option<u128> {
     Some(u128::from(mixed(low.wrapping_add(1))) << 64 | u128::from(low))
 }
 
-/// Whether engines of this thread have that defect.
+/// Whether engines of this thread have that defect; none has in a release build.
 pub(crate) fn has(mutation: Mutation) -> bool {
-    MUTATION.get() == Some(mutation)
+    cfg!(debug_assertions) && MUTATION.get() == Some(mutation)
+}
+
+/// How many attempts have failed, as [`Mutation::RetriesForEver`] has it.
+pub(crate) fn counted(failed: u32, problem: &Problem) -> u32 {
+    let forgets = has(Mutation::RetriesForEver) && !problem.is_retryable();
+    if forgets { 1 } else { failed }
 }
 
 impl Engine {
+    /// [`Mutation::StartsBeforeCommit`]
+    pub(crate) async fn start_before_commit(&self, chain: &mut Chain, step: Ordinal) {
+        let next = chain.runnable.plan.graph.successors(step).first().copied();
+        if let Some(next) = next.filter(|_| has(Mutation::StartsBeforeCommit)) {
+            self.attempt(chain, next, Token(1)).await;
+        }
+    }
+
+    /// [`Mutation::WaitsWithSlot`]
+    pub(crate) fn keep_slot(&self, key: StepKey, slot: &mut Option<OwnedSemaphorePermit>) {
+        if !has(Mutation::WaitsWithSlot) {
+            return;
+        }
+        let (engine, slot) = (self.clone(), slot.take());
+        self.guests.spawn(async move {
+            let waits = |step: &StepSummary| {
+                step.step == key.step
+                    && matches!(step.state, StepState::Running | StepState::Waiting)
+            };
+            loop {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                let steps = engine.store.steps(key.run, 0).await;
+                if steps.is_ok_and(|steps| !steps.iter().any(waits)) {
+                    return drop(slot);
+                }
+            }
+        });
+    }
+
     /// As [`Engine::start`], with something that executes the steps instead of the sandbox.
     pub async fn start_simulated(
         parts: Parts,

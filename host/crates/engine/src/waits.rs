@@ -106,6 +106,8 @@ impl Engine {
         }
         let now = self.clock.now();
         let failed = 1 + chain.again.as_ref().map_or(0, |again| again.retries);
+        #[cfg(feature = "simulation")]
+        let failed = crate::simulation::counted(failed, problem);
         let again = chain.again.as_ref();
         let first = again.map_or(chain.began, |again| again.first_at);
         let error = (problem.code.as_str(), problem.is_retryable());

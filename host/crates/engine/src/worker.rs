@@ -358,8 +358,9 @@ impl Engine {
         &self,
         mut chain: Chain,
         mut attempt: ClaimedStep,
-        _slot: OwnedSemaphorePermit,
+        slot: OwnedSemaphorePermit,
     ) {
+        let mut slot = Some(slot);
         let mut hold = self.running.hold(chain.key(attempt.step));
         loop {
             let ClaimedStep { step, token, under } = attempt;
@@ -376,6 +377,8 @@ impl Engine {
                 Some(End::Done(completion)) => completion,
                 Some(End::Waits(suspension)) => {
                     metrics::get().step_ended(suspension.kind.word(), began.elapsed());
+                    #[cfg(feature = "simulation")]
+                    self.keep_slot(chain.key(step), &mut slot);
                     let stored = self.suspend(&chain, suspension, under).await;
                     return self.trace_suspended(traced, &chain, (step, token), stored);
                 }
@@ -383,6 +386,8 @@ impl Engine {
             chain.again = None;
             metrics::get().step_ended(completion.state.word(), began.elapsed());
             let output = completion.output.clone();
+            #[cfg(feature = "simulation")]
+            self.start_before_commit(&mut chain, step).await;
             let moving = self.running.moves(chain.header.run);
             let stored = self.commit(&chain, &completion, under).await;
             let end = Some((&completion, stored.as_ref()));

@@ -15,6 +15,8 @@ mod contract;
 mod explore;
 mod journal;
 mod memory;
+#[cfg(debug_assertions)]
+mod mutations;
 mod net;
 mod seeds;
 mod standin;

@@ -15,6 +15,8 @@ use crate::{chance::Chance, journal::Journal, net::Link};
 /// The steps of a process.
 pub(crate) struct Steps {
     pub(crate) link: Arc<Link>,
+    /// The world's.
+    pub(crate) seed: u64,
     pub(crate) chance: Mutex<Chance>,
     pub(crate) journal: Journal,
 }
@@ -61,10 +63,12 @@ impl Steps {
             let index = (index < branches).then_some(index);
             return Ok(output(json!({ "index": index }).to_string(), None));
         }
-        match chance.of(0..1000) {
-            0..80 => return Err(failure(Kind::Retryable, "busy", true)),
-            80..130 => return Err(failure(Kind::Permanent, "wrong", true)),
-            _ => {}
+        // What is wrong with a step is wrong each time.
+        if Chance::new(self.seed ^ (key.run.0 as u64) << 8 ^ u64::from(key.step.0)).happens(40) {
+            return Err(failure(Kind::Permanent, "wrong", true));
+        }
+        if chance.happens(80) {
+            return Err(failure(Kind::Retryable, "busy", true));
         }
         if &*call.step == "Start" {
             return Ok(Outcome::StartChildren(parameters["start"].to_string()));

@@ -106,6 +106,7 @@ pub(crate) struct Host {
 
 /// The world.
 pub(crate) struct World {
+    seed: u64,
     pub(crate) chance: Chance,
     pub(crate) time: Arc<Time>,
     pub(crate) store: Arc<Memory>,
@@ -148,6 +149,7 @@ impl World {
             Memory::shared(time.clone(), journal.clone())
         };
         Self {
+            seed,
             time,
             store: Arc::new(store),
             broker: Arc::new(Broker::new(Chance::new(chance.next()), faults.clone())),
@@ -241,6 +243,7 @@ impl World {
         };
         let steps = Steps {
             link: link.clone(),
+            seed: self.seed,
             chance: Mutex::new(Chance::new(
                 u64::from(link.process) ^ self.chance.clone().next(),
             )),
