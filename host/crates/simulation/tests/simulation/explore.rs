@@ -11,18 +11,19 @@ use std::{
 
 use bytes::Bytes;
 use engine::{
-    Caller, CancelQuery, Engine, PauseQuery, RetryQuery, RunRequest,
+    Caller, CancelQuery, Engine, PauseQuery, RetryQuery, RunRequest, StepDetail,
     simulation::{Mutation, mutate, seed_chance},
 };
 use model::{
     clock::Clock as _,
     id::{Ordinal, RunRef, TenantId},
+    state::StepState,
 };
 use parking_lot::Mutex;
 use serde_json::{Map, json};
 use store::{
     packs::{Activation, Import, PackState, Packs as _},
-    pauses::Pauses as _,
+    pauses::{Pause, Pauses as _},
     runs::History as _,
     schedules::Schedules as _,
 };
@@ -98,7 +99,9 @@ struct Life {
     world: World,
     applications: u64,
     answers: Answers,
-    schedules: BTreeMap<String, u64>,
+    /// Every how many seconds, and whether each occurrence is recorded by itself: of those that
+    /// newer ones replace, the first stands for all.
+    schedules: BTreeMap<String, (u64, bool)>,
     /// Requests, and the way of the process that was asked.
     asked: Vec<(Arc<Link>, JoinHandle<()>)>,
 }
@@ -340,7 +343,8 @@ impl Life {
             "catch_up": "all",
             "catch_up_limit": 1000,
         });
-        self.schedules.insert(name, period);
+        let each = *overlap.unwrap() != "cancel";
+        self.schedules.insert(name, (period, each));
         self.ask("requests to schedule", |engine| async move {
             let text = document.to_string();
             let saved = engine
@@ -415,6 +419,7 @@ impl Life {
             // A request to save it may have got lost.
             assert!(stopped.is_ok() || !self.has_schedule(name).await);
         }
+        self.ask_why(&engine).await;
         for pause in self.world.store.pauses().await.unwrap() {
             let query = PauseQuery {
                 application: pause.application_name,
@@ -430,6 +435,53 @@ impl Life {
         found.unwrap().is_some()
     }
 
+    /// Whoever asks about a run that a pause holds up is told so.
+    async fn ask_why(&self, engine: &Engine) {
+        let pauses = self.world.store.pauses().await.unwrap();
+        let mut runs = Vec::new();
+        self.world.journal.check(|check| {
+            runs = check.runs(false);
+            Ok(())
+        });
+        for (_, run) in runs {
+            let detail = engine.run_detail(TenantId::DEFAULT, run).await.unwrap();
+            let holds =
+                |pause: &Pause| pause.scope.holds(detail.run.application, &detail.run.queue);
+            let goes_on =
+                |step: &StepDetail| matches!(step.state, StepState::Running | StepState::Waiting);
+            let held = pauses.iter().any(holds) && !detail.steps.iter().any(goes_on);
+            self.world.journal.check(|_| {
+                if held && !detail.run.state.is_final() && detail.waiting.is_none() {
+                    return Err(format!(
+                        "a run says why it waits: {run} is paused and does not"
+                    ));
+                }
+                Ok(())
+            });
+        }
+    }
+
+    /// Every occurrence from the first on was decided, whatever became of it.
+    async fn look_at_schedules(&self) {
+        for (name, (period, each)) in &self.schedules {
+            let found = self.world.store.schedule(TenantId::DEFAULT, name).await;
+            let Some(found) = found.unwrap().filter(|_| *each) else {
+                continue;
+            };
+            self.world.journal.check(|check| {
+                let dues = check.dues(found.id);
+                let gap = dues
+                    .windows(2)
+                    .find(|two| two[1].micros_since(two[0]) != *period as i64 * 1_000_000);
+                gap.map_or(Ok(()), |gap| {
+                    Err(format!(
+                        "exactly once: nothing of {name} was decided between {gap:?}"
+                    ))
+                })
+            });
+        }
+    }
+
     /// Waits until nothing is left to do, and looks at what came of it all.
     async fn end(&mut self) {
         let store = self.world.store.clone();
@@ -441,6 +493,7 @@ impl Life {
         }
         // What executes of stopped runs, or waits to be started.
         sleep(Duration::from_secs(15)).await;
+        self.look_at_schedules().await;
         let answers = self.answers.lock().clone();
         self.world.journal.check(|check| {
             for run in answers {

@@ -64,10 +64,10 @@ impl Steps {
             return Ok(output(json!({ "index": index }).to_string(), None));
         }
         // What is wrong with a step is wrong each time.
-        if Chance::new(self.seed ^ (key.run.0 as u64) << 8 ^ u64::from(key.step.0)).happens(40) {
+        if Chance::new(self.seed ^ (key.run.0 as u64) << 8 ^ u64::from(key.step.0)).happens(80) {
             return Err(failure(Kind::Permanent, "wrong", true));
         }
-        if chance.happens(80) {
+        if chance.happens(60) {
             return Err(failure(Kind::Retryable, "busy", true));
         }
         if &*call.step == "Start" {
