@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::chance::Chance;
+use crate::{chance::Chance, check::MOST_ATTEMPTS};
 
 /// The pack that brings the steps, and the built-in one that executes conditions.
 pub(crate) const PACKS: [(&str, &str); 2] = [
@@ -61,7 +61,7 @@ fn work(chance: &mut Chance) -> Value {
     let mut work = json!({"file": file, "syncpack": "simulated"});
     if chance.happens(400) {
         work["task_retry"] = json!({
-            "max_attempts": chance.of(2..5),
+            "max_attempts": chance.of(2..u64::from(MOST_ATTEMPTS) + 1),
             "initial_delay": chance.of(0..2000) as f64 / 1000.0,
             "backoff": 2,
             "on": [if chance.happens(500) { "any" } else { "retryable" }],

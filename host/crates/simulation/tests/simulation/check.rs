@@ -9,10 +9,10 @@ use std::{
 use model::{
     clock::Timestamp,
     id::{Ordinal, RunId, StepKey, Token, WorkerId},
-    state::{RunState, StepState},
+    state::{RunState, StepState, WaitKind},
 };
 use serde_json::Value;
-use store::{runs::NewRun, schedules::Outcome};
+use store::{pauses::PauseScope, runs::NewRun, schedules::Outcome};
 use tokio::time::Instant;
 
 use crate::journal::Commit;
@@ -21,10 +21,14 @@ use crate::journal::Commit;
 /// itself when its lease ends.
 pub(crate) const STOPS_WITHIN: Duration = Duration::from_secs(12);
 
+/// As many attempts as a policy of the simulated applications allows.
+pub(crate) const MOST_ATTEMPTS: u32 = 4;
+
 type Verdict = Result<(), String>;
 
 struct Run {
     new: Box<NewRun>,
+    accepted: Instant,
     stopped: Option<Instant>,
     ended: Option<RunState>,
 }
@@ -37,6 +41,8 @@ struct Step {
     open: bool,
     ended: Option<Token>,
     stopped: Option<Instant>,
+    /// How often another attempt was to follow one that failed.
+    retries: u32,
 }
 
 /// An execution that has not ended.
@@ -57,6 +63,7 @@ pub(crate) struct Check {
     fired: BTreeMap<RunId, (i64, Timestamp)>,
     occurrences: BTreeMap<(i64, Timestamp), Outcome>,
     keys: BTreeMap<String, RunId>,
+    pauses: BTreeSet<PauseScope>,
     /// The store's clock was set: leases may end early.
     pub(crate) clock_was_set: bool,
 }
@@ -81,17 +88,15 @@ impl Check {
             Commit::Accepted(run, new) => self.accepted(run, new),
             Commit::Claimed(key, token, worker) => self.claimed(process, key, token, worker),
             Commit::Ended(key, token, state) => self.ends(key, token, state),
-            Commit::Suspended(key, token, _) | Commit::GivenBack(key, token) => {
+            Commit::Suspended(key, token, kind) => {
                 let step = self.steps.entry(key).or_default();
-                let current = step.claim.map(|(token, ..)| token);
-                must(step.open && current == Some(token), || {
-                    format!(
-                        "one result: {key:?} was put off by an attempt that is over ({token:?})"
-                    )
+                step.retries += u32::from(kind == WaitKind::Retry);
+                must(step.retries < MOST_ATTEMPTS, || {
+                    format!("limits: {key:?} is tried more often than any policy says")
                 })?;
-                step.open = false;
-                Ok(())
+                self.put_off(key, token)
             }
+            Commit::GivenBack(key, token) => self.put_off(key, token),
             Commit::Revoked(key) => {
                 let step = self.steps.entry(key).or_default();
                 step.open = false;
@@ -123,10 +128,31 @@ impl Check {
                     )
                 })
             }
-            Commit::Woken(_) | Commit::Scheduled(..) | Commit::Paused(_) | Commit::Resumed(_) => {
+            Commit::Woken(key) => {
+                let step = self.steps.entry(key).or_default();
+                must(!step.open && step.ended.is_none(), || {
+                    format!("one result: {key:?} was woken and waits for nothing")
+                })
+            }
+            Commit::Paused(scope) => {
+                self.pauses.insert(scope);
+                Ok(())
+            }
+            Commit::Resumed(scope) => {
+                self.pauses.remove(&scope);
                 Ok(())
             }
         }
+    }
+
+    fn put_off(&mut self, key: StepKey, token: Token) -> Verdict {
+        let step = self.steps.entry(key).or_default();
+        let current = step.claim.map(|(token, ..)| token);
+        must(step.open && current == Some(token), || {
+            format!("one result: {key:?} was put off by an attempt that is over ({token:?})")
+        })?;
+        step.open = false;
+        Ok(())
     }
 
     fn accepted(&mut self, id: RunId, new: Box<NewRun>) -> Verdict {
@@ -139,6 +165,7 @@ impl Check {
         }
         let run = Run {
             new,
+            accepted: Instant::now(),
             stopped: None,
             ended,
         };
@@ -152,6 +179,13 @@ impl Check {
         };
         must(run.ended.is_none(), || {
             format!("a stopped run starts nothing: {key:?} was claimed after its run's end")
+        })?;
+        let new = &run.new;
+        let holds = |scope: &PauseScope| scope.holds(new.application, &new.queue);
+        // Whoever accepts a run with its first step may not know yet that it is paused.
+        let with_its_run = run.accepted == Instant::now() && token == Token(1);
+        must(with_its_run || !self.pauses.iter().any(holds), || {
+            format!("control: {key:?} was claimed while its run was paused")
         })?;
         let graph = &run.new.graph;
         for from in (0..graph.len() as u32).map(Ordinal) {

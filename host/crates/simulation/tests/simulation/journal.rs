@@ -46,8 +46,6 @@ pub(crate) enum Commit {
     Cancelled(RunId),
     /// All steps of a run have ended.
     RunEnded(RunId, RunState),
-    /// A schedule was saved; when it is due next.
-    Scheduled(i64, Option<Timestamp>),
     /// It was decided what becomes of an occurrence.
     Fired(i64, Timestamp, Outcome, Option<RunId>),
     /// Something starts no steps from now on.
@@ -141,6 +139,11 @@ impl Journal {
         written.line(&format!("{what}: {detail:?}"));
         written.speaker = speaker;
         *written.counts.entry(what).or_default() += 1;
+    }
+
+    /// So much more of something.
+    pub(crate) fn add(&self, what: &'static str, count: u64) {
+        *self.0.lock().counts.entry(what).or_default() += count;
     }
 
     /// A line for those who look at one seed.

@@ -7,6 +7,7 @@
     reason = "a test may panic on what it did not expect"
 )]
 
+mod acts;
 mod applications;
 mod broker;
 mod chance;

@@ -48,7 +48,7 @@ fn a_schedules_run_is_accepted_apart_from_its_occurrence() {
 
 #[test]
 fn what_failed_for_good_is_tried_for_ever() {
-    assert_eq!(found(Mutation::RetriesForEver), "accepted runs end");
+    assert_eq!(found(Mutation::RetriesForEver), "limits");
 }
 
 #[test]

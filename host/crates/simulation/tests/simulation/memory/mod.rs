@@ -26,6 +26,7 @@ use self::{
 use crate::journal::{Commit, Journal};
 
 mod calls;
+mod control;
 mod documents;
 mod history;
 mod records;

@@ -63,7 +63,6 @@ impl State {
             created_at: before.map_or(save.at, |one| one.created_at),
         };
         let occurrences = found.map(|one| one.occurrences).unwrap_or_default();
-        self.note(Commit::Scheduled(id, schedule.next_due));
         let timetable = Timetable {
             schedule: schedule.clone(),
             occurrences,
