@@ -86,7 +86,7 @@ impl Backends {
         );
         let asked = Instant::now();
         let now = store.time().await?.context("the store has no clock")?;
-        let clock = Arc::new(SharedClock::new(now, asked));
+        let clock = Arc::new(SharedClock::new(now, asked.into()));
         let service = store.settle_fact(SERVICE, &random()?).await?;
         let address = redis.parse().context("queue.redis_url (REDIS_URL)")?;
         let queue = RedisQueue::start(queue_redis::Settings {

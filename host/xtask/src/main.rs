@@ -10,6 +10,7 @@ mod demo;
 mod documentation;
 mod generate;
 mod layering;
+mod nightly;
 mod report;
 mod services;
 mod tests;

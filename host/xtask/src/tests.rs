@@ -9,10 +9,14 @@ use harness::place;
 
 use crate::demo::{self, Shape, Stage};
 use crate::report::{self, Report};
-use crate::{build, documentation, services};
+use crate::{build, documentation, nightly, services};
 
 #[derive(Debug, Default, Args)]
 pub(crate) struct Options {
+    /// Besides, explore 100,000 simulated worlds instead of 300, which takes hours, and write what
+    /// came of it into host/docs/reliability.md
+    #[arg(long)]
+    nightly: bool,
     /// Run only the tests of the workspace that nextest selects with these arguments, such as
     /// `-p powerflow-engine` or part of a name
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -83,6 +87,9 @@ pub(crate) fn all(options: &Options) -> (Report, Option<Counted>) {
         if built {
             example(&mut report);
         }
+    }
+    if built && options.nightly {
+        report.check("100,000 simulated worlds", nightly::explore);
     }
     let counted = fs::read_to_string(&results)
         .ok()

@@ -5,13 +5,13 @@
 //! may have claimed something and was not answered, the process looks at what is recorded
 //! for it and gives back what it knows nothing of. While all is answered it asks nothing.
 
-use std::{
-    collections::HashSet,
-    time::{Duration, Instant},
-};
+use std::{collections::HashSet, time::Duration};
 
 use model::id::{StepKey, Token};
-use tokio::sync::{Notify, watch};
+use tokio::{
+    sync::{Notify, watch},
+    time::Instant,
+};
 
 use crate::{Engine, error::Result};
 
@@ -66,6 +66,7 @@ impl Engine {
     pub(crate) async fn settle_doubts(&self) {
         loop {
             tokio::select! {
+                biased;
                 () = self.account.doubt.notified() => {}
                 () = self.stopped.cancelled() => return,
             }
@@ -76,6 +77,7 @@ impl Engine {
                 tokio::pin!(look);
                 loop {
                     tokio::select! {
+                        biased;
                         () = &mut look => break,
                         () = self.account.doubt.notified() => until = Instant::now() + DOUBTFUL,
                         () = self.stopped.cancelled() => return,

@@ -1,6 +1,6 @@
 //! One attempt of one step: from its claim to the completion that the store will be given.
 
-use std::{borrow::Cow, sync::Arc, time::Duration};
+use std::{borrow::Cow, time::Duration};
 
 use bytes::Bytes;
 use model::{
@@ -22,6 +22,7 @@ use crate::{
     error::Result,
     lost::worker_lost,
     problem::{Problem, failure, masked_output},
+    sandbox::Program,
     worker::Chain,
 };
 
@@ -39,7 +40,7 @@ pub(crate) enum End {
 /// What an attempt is called with.
 pub(crate) struct Prepared {
     pub(crate) call: runtime::Call,
-    pub(crate) program: Arc<runtime::Program>,
+    pub(crate) program: Program,
 }
 
 /// What an attempt does.
@@ -198,6 +199,7 @@ impl Engine {
                 Err(Refused::Later(error)) => {
                     tracing::warn!(%error, run = %chain.header.reference, "a step cannot be prepared yet");
                     tokio::select! {
+                        biased;
                         () = tokio::time::sleep(pause) => {}
                         () = cancel.cancelled() => {}
                         () = self.stopped.cancelled() => return None,
@@ -259,7 +261,7 @@ impl Engine {
         if let Some(each) = chain.for_each(step).cloned() {
             return items(chain, planned, &each).map(Ready::Elements);
         }
-        let program = self.program(pack).await.map_err(Refused::from)?;
+        let program = self.executable(pack).await.map_err(Refused::from)?;
         let handles = Handles::new(crate::random().map_err(Refused::from)?);
         let parameters = planned
             .resolve(&Scope {

@@ -100,7 +100,7 @@ impl Engine {
         let log = prepared.call.log.clone();
         let over = Notify::new();
         let execution = async {
-            let execution = self.runtime.execute(&prepared.program, prepared.call).await;
+            let execution = self.run_program(chain.key(step), token, prepared).await;
             over.notify_one();
             (execution, self.clock.now())
         };

@@ -255,7 +255,7 @@ impl Engine {
             .packs()
             .filter(|pack| wanted(&pack.name))
         {
-            if let Err(error) = self.program(pack).await {
+            if let Err(error) = self.executable(pack).await {
                 tracing::warn!(%error, "a component is not ready yet");
             }
         }

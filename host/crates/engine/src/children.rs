@@ -125,6 +125,7 @@ impl Engine {
         let until = (ended + parallel).clamp(started, request.children.len());
         let new = request.children.get(started..until).unwrap_or_default();
         let accepted = tokio::select! {
+            biased;
             accepted = self.accept_children(chain, (step, token), request, (started, until)) => accepted,
             () = cancel.cancelled() => Ok(None),
         };

@@ -3,10 +3,11 @@
 use std::{
     ops::RangeInclusive,
     sync::atomic::{AtomicI64, Ordering},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use model::clock::{Clock, Timestamp};
+use tokio::time::Instant;
 
 /// The store's time, carried on by this machine's monotonic clock. What this machine
 /// believes the time of day to be has no influence: it may be wrong, and it may be set

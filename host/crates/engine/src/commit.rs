@@ -76,6 +76,7 @@ impl Engine {
                     self.account.in_doubt();
                     tracing::warn!(%error, run = completion.key.run.0, "a result could not be stored yet");
                     tokio::select! {
+                        biased;
                         () = tokio::time::sleep(pause) => {}
                         () = self.stopped.cancelled() => return Ok(Completed::Fenced),
                     }

@@ -83,6 +83,7 @@ impl Engine {
         let Some(outbox) = &self.outbox else { return };
         loop {
             tokio::select! {
+                biased;
                 () = outbox.filled.notified() => {}
                 () = self.stopped.cancelled() => return,
             }
@@ -103,17 +104,8 @@ impl Engine {
         let mut scheduled = outbox.hints.subscribe(SCHEDULED);
         loop {
             tokio::select! {
-                Some(hint) = next(&mut ended) => match hint {
-                    Hint::Message(runs) => {
-                        self.scheduler.ended();
-                        for run in runs.chunks_exact(16) {
-                            if let Ok(uuid) = uuid::Uuid::from_slice(run) {
-                                self.wake.ended(RunRef::from_uuid(uuid));
-                            }
-                        }
-                    }
-                    Hint::Missed => self.wake.look(),
-                },
+                biased;
+                () = self.stopped.cancelled() => return,
                 Some(hint) = next(&mut cancelled) => {
                     // What was missed comes with the next renewal.
                     if let Hint::Message(message) = hint
@@ -137,7 +129,18 @@ impl Engine {
                 }
                 Some(_) = next(&mut changed) => self.renew_now.notify_one(),
                 Some(_) = next(&mut scheduled) => self.scheduler.look(),
-                () = self.stopped.cancelled() => return,
+                // Last: under load there is always one.
+                Some(hint) = next(&mut ended) => match hint {
+                    Hint::Message(runs) => {
+                        self.scheduler.ended();
+                        for run in runs.chunks_exact(16) {
+                            if let Ok(uuid) = uuid::Uuid::from_slice(run) {
+                                self.wake.ended(RunRef::from_uuid(uuid));
+                            }
+                        }
+                    }
+                    Hint::Missed => self.wake.look(),
+                },
                 else => return,
             }
         }

@@ -5,14 +5,14 @@
 //! duty may be done twice.
 
 use std::{
-    collections::{HashMap, HashSet},
-    time::{Duration, Instant},
+    collections::{BTreeMap, HashSet},
+    time::Duration,
 };
 
 use model::id::{Ordinal, RunId, StepKey};
 use queue::{Health, Incarnation, Lane, Mark};
 use store::runs::Priority;
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 
 use crate::{Engine, error::Result, reconcile::PAGE};
 
@@ -45,10 +45,10 @@ struct Duties {
     /// Where the next look at ready steps begins.
     cursor: Option<StepKey>,
     /// Ready steps, by lane, and since when they wait to be asked about.
-    candidates: HashMap<Lane, (Instant, Vec<StepKey>)>,
+    candidates: BTreeMap<Lane, (Instant, Vec<StepKey>)>,
     /// Steps that the queue must hold if it did not lose them: it is asked when the lane
     /// has come as far as it had been filled then.
-    asked: HashMap<Lane, (Mark, Vec<StepKey>)>,
+    asked: BTreeMap<Lane, (Mark, Vec<StepKey>)>,
 }
 
 fn due(last: &mut Option<Instant>, period: Duration) -> bool {
@@ -91,6 +91,7 @@ impl Engine {
                 self.scheduler.leads(false);
             }
             tokio::select! {
+                biased;
                 () = tokio::time::sleep(PERIOD) => {}
                 () = self.draining.cancelled() => return,
             }
@@ -163,6 +164,10 @@ impl Engine {
     /// Looks at one page of ready steps after another. A lane is asked about one set of
     /// steps at a time, when it has delivered all that it held when the set was made.
     async fn find_lost(&self, duties: &mut Duties) -> Result<()> {
+        #[cfg(feature = "simulation")]
+        if crate::simulation::has(crate::simulation::Mutation::LeavesLostSteps) {
+            return Ok(());
+        }
         let answered = self.ask(duties).await?;
         if !answered.is_empty() {
             tracing::info!(steps = answered.len(), "ready steps were not on the queue");
@@ -188,7 +193,7 @@ impl Engine {
             _ => None,
         };
         let now = Instant::now();
-        let mut new: HashMap<Lane, (Instant, Vec<StepKey>)> = HashMap::new();
+        let mut new: BTreeMap<Lane, (Instant, Vec<StepKey>)> = BTreeMap::new();
         for step in page {
             let lane = Lane {
                 queue: step.queue,

@@ -7,7 +7,7 @@
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use model::{
@@ -18,6 +18,7 @@ use store::{
     Store,
     workers::{Renewed, Worker},
 };
+use tokio::time::Instant;
 
 use crate::{Engine, Settings, error::Result};
 
@@ -37,14 +38,18 @@ pub(crate) struct Held {
 }
 
 impl Held {
-    /// A lease that was asked for just now.
-    pub(crate) fn new(lease: Duration) -> Self {
+    /// A lease that was asked for then.
+    pub(crate) fn new(asked: Instant, lease: Duration) -> Self {
         let held = Self {
-            began: Instant::now(),
+            began: asked,
             until: AtomicU64::new(0),
         };
-        held.extend(held.began + lease);
+        held.extend(asked + lease);
         held
+    }
+
+    fn until(&self) -> Instant {
+        self.began + Duration::from_micros(self.until.load(Ordering::Acquire))
     }
 
     fn extend(&self, until: Instant) {
@@ -100,6 +105,10 @@ impl Engine {
     /// Whether nobody else can have been given what was claimed for this number of this
     /// process. Where it is alone, nobody ever is.
     pub(crate) fn holds_lease(&self, under: WorkerId) -> bool {
+        #[cfg(feature = "simulation")]
+        if crate::simulation::has(crate::simulation::Mutation::IgnoresLease) {
+            return true;
+        }
         // In this order: a new number comes before its lease.
         self.settings.exclusive || (self.held.holds() && self.worker() == under)
     }
@@ -112,7 +121,7 @@ impl Engine {
         } else {
             PERIOD.min(lease / 3)
         };
-        let mut held_until = Instant::now() + lease;
+        let mut held_until = self.held.until();
         // What was executed is stopped: others have to be given it, whatever the lease says.
         let mut fenced = false;
         // What was read at the start is as old as the first answer may tell.
@@ -120,6 +129,7 @@ impl Engine {
         let mut pause = period;
         loop {
             tokio::select! {
+                biased;
                 () = tokio::time::sleep(pause) => {}
                 () = self.renew_now.notified() => {}
                 () = self.stopped.cancelled() => return,
@@ -186,18 +196,22 @@ impl Engine {
         if self.settings.role.executes() {
             self.resize(&renewed.queues, renewed.slots);
         }
-        if !self.settings.exclusive
-            && let Err(error) = self.know_pauses().await
-        {
-            tracing::debug!(%error, "what is paused could not be read");
+        // What is read here takes no longer than renewing can wait: nobody else would notice
+        // that the lease ends.
+        let until = Instant::now() + self.settings.lease / 3;
+        if !self.settings.exclusive {
+            match tokio::time::timeout_at(until, self.know_pauses()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::debug!(%error, "what is paused could not be read"),
+                Err(_) => tracing::debug!("what is paused could not be read in time"),
+            }
         }
         if generation.replace(renewed.generation) != Some(renewed.generation)
             && !self.settings.exclusive
         {
             self.prepared.forget_current();
-            // No longer than renewing can wait.
             let read = self.reload_packs(TenantId::DEFAULT);
-            match tokio::time::timeout(self.settings.lease / 3, read).await {
+            match tokio::time::timeout_at(until, read).await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => {
                     tracing::warn!(%error, "the active packs could not be read again");
@@ -246,6 +260,7 @@ impl Engine {
                 Err(error) => tracing::warn!(%error, "this process could not be registered again"),
             }
             tokio::select! {
+                biased;
                 () = tokio::time::sleep(pause) => {}
                 () = self.stopped.cancelled() => return asked,
             }
@@ -254,6 +269,10 @@ impl Engine {
     }
 
     fn fence(&self, why: &str) {
+        #[cfg(feature = "simulation")]
+        if crate::simulation::has(crate::simulation::Mutation::IgnoresLease) {
+            return;
+        }
         metrics::get().leases_lost.inc();
         if !self.settings.role.executes() {
             return tracing::warn!(why, "this process counts as lost until it registers again");

@@ -66,8 +66,11 @@ mod reconcile;
 mod retry;
 mod role;
 mod running;
+mod sandbox;
 mod schedules;
 mod served;
+#[cfg(feature = "simulation")]
+pub mod simulation;
 mod steps;
 mod submit;
 mod take_up;
@@ -196,6 +199,9 @@ pub struct Inner {
     store: Arc<dyn Store>,
     queue: Arc<dyn Queue>,
     runtime: Runtime,
+    /// Executes steps instead of the sandbox.
+    #[cfg(feature = "simulation")]
+    stand_in: Option<Arc<dyn simulation::StandIn>>,
     vault: Arc<Vault>,
     clock: Arc<dyn Clock>,
     shared_clock: Option<Arc<SharedClock>>,
@@ -257,7 +263,22 @@ impl Engine {
     /// Registers this process, takes over what a process before it left
     /// behind and loads the active packs. No step starts before [`Engine::work`].
     pub async fn start(parts: Parts, settings: Settings) -> Result<Self> {
+        Self::begin(
+            parts,
+            settings,
+            #[cfg(feature = "simulation")]
+            None,
+        )
+        .await
+    }
+
+    async fn begin(
+        parts: Parts,
+        settings: Settings,
+        #[cfg(feature = "simulation")] stand_in: Option<Arc<dyn simulation::StandIn>>,
+    ) -> Result<Self> {
         let started_at = parts.clock.now();
+        let asked = tokio::time::Instant::now();
         let worker = lease::register(&*parts.store, &settings, started_at).await?;
         let backlog = parts.store.unfinished(TenantId::DEFAULT).await?;
         let size = if settings.role.executes() {
@@ -280,7 +301,7 @@ impl Engine {
                 scheduler: schedules::Scheduler::default(),
                 account: account::Account::default(),
                 worker: AtomicI64::new(worker.0),
-                held: lease::Held::new(settings.lease),
+                held: lease::Held::new(asked, settings.lease),
                 subscription: tokio::sync::watch::Sender::new(worker::subscription(
                     &settings.queues,
                 )),
@@ -297,6 +318,8 @@ impl Engine {
                 store: parts.store,
                 queue: parts.queue,
                 runtime: parts.runtime,
+                #[cfg(feature = "simulation")]
+                stand_in,
                 vault: parts.vault,
                 clock: parts.clock,
                 shared_clock: parts.shared_clock,
@@ -425,6 +448,10 @@ impl Engine {
 
 /// 128 bits that nobody can foresee.
 fn random() -> Result<u128> {
+    #[cfg(feature = "simulation")]
+    if let Some(bits) = simulation::chance() {
+        return Ok(bits);
+    }
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).map_err(|error| Error::Internal(error.to_string()))?;
     Ok(u128::from_le_bytes(bytes))

@@ -78,6 +78,7 @@ impl Engine {
             let engine = self.clone();
             self.guests.spawn(async move {
                 tokio::select! {
+                    biased;
                     () = tokio::time::sleep(WARM_AFTER) => {}
                     () = engine.draining.cancelled() => return,
                 }

@@ -1,7 +1,7 @@
 //! Bringing the queue in line with the store: at the start, and while it runs.
 
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
@@ -67,6 +67,7 @@ impl Engine {
         let mut rounds: u32 = 0;
         loop {
             tokio::select! {
+                biased;
                 () = tokio::time::sleep(PERIOD) => {}
                 () = self.draining.cancelled() => return,
             }
@@ -110,7 +111,7 @@ impl Engine {
     }
 
     pub(crate) async fn enqueue(&self, steps: Vec<ReadyStep>) -> Result<()> {
-        let mut by_queue: HashMap<(Arc<str>, bool), Vec<StepKey>> = HashMap::new();
+        let mut by_queue: BTreeMap<(Arc<str>, bool), Vec<StepKey>> = BTreeMap::new();
         for step in steps {
             by_queue
                 .entry((step.queue, step.priority == Priority::High))

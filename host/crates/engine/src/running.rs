@@ -1,16 +1,17 @@
 //! The steps that this process executes, so that they can be cancelled.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use model::id::{RunId, StepKey};
 use parking_lot::Mutex;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 const SHARDS: usize = 16;
@@ -35,7 +36,7 @@ pub(crate) struct Running {
     any_cancelled: AtomicBool,
     /// How many have begun.
     begun: AtomicU64,
-    shards: [Mutex<HashMap<StepKey, Execution>>; SHARDS],
+    shards: [Mutex<BTreeMap<StepKey, Execution>>; SHARDS],
 }
 
 /// A step in execution, as those who may stop it find it.
@@ -83,7 +84,7 @@ impl Running {
         self.moving.lock().contains_key(&key.run) || self.held.lock().contains_key(&key)
     }
 
-    fn shard(&self, run: RunId) -> &Mutex<HashMap<StepKey, Execution>> {
+    fn shard(&self, run: RunId) -> &Mutex<BTreeMap<StepKey, Execution>> {
         &self.shards[run.0 as usize % SHARDS]
     }
 
@@ -114,6 +115,10 @@ impl Running {
     /// Stops the steps of this run that execute here, and lets none that is claimed begin.
     /// `who` is told to those that have.
     pub(crate) fn cancel_run(&self, run: RunId, who: &str) {
+        #[cfg(feature = "simulation")]
+        if crate::simulation::has(crate::simulation::Mutation::IgnoresCancel) {
+            return;
+        }
         remember(&self.cancelled, run, who);
         self.any_cancelled.store(true, Ordering::SeqCst);
         for (key, execution) in &*self.shard(run).lock() {

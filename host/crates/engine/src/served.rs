@@ -1,15 +1,12 @@
 //! Which queues workers listen on, and what that means for a run.
 
-use std::{
-    collections::BTreeMap,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use model::{plan::run_code, state::StepState, suggest};
 use parking_lot::Mutex;
 use serde::Serialize;
 use store::{runs::RunSummary, workers::Worker};
+use tokio::time::Instant;
 
 use crate::{Engine, error::Result, view::StepDetail};
 

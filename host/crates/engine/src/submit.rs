@@ -412,6 +412,7 @@ impl Engine {
         const FULL: Duration = Duration::from_millis(250);
         loop {
             tokio::select! {
+                biased;
                 () = tokio::time::sleep(PERIOD) => {}
                 () = async {
                     tokio::time::sleep(FULL).await;

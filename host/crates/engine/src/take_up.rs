@@ -31,6 +31,7 @@ impl Engine {
                 Err((again, error)) if error.is_retryable() => {
                     tracing::warn!(%error, run = %again.reference, "a run cannot be loaded yet");
                     tokio::select! {
+                        biased;
                         () = tokio::time::sleep(pause) => {}
                         () = self.stopped.cancelled() => return Err((again, error)),
                     }
@@ -85,6 +86,7 @@ impl Engine {
             match self.plan_of(revision).await {
                 Ok(plan) => return plan,
                 Err(error) if error.is_retryable() => tokio::select! {
+                    biased;
                     () = tokio::time::sleep(Duration::from_millis(500)) => {}
                     () = self.stopped.cancelled() => return None,
                 },

@@ -5,7 +5,7 @@
 //! is stood in for by the leading process, or by its own next start.
 
 use std::{
-    collections::{BTreeSet, HashSet},
+    collections::BTreeSet,
     sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
@@ -43,7 +43,7 @@ pub(crate) struct Waiting {
     due: Mutex<BTreeSet<Timestamp>>,
     earlier: Notify,
     /// Steps whose children have ended.
-    parents: Mutex<HashSet<StepKey>>,
+    parents: Mutex<BTreeSet<StepKey>>,
     /// Runs have ended whose parents are not known here.
     unknown: AtomicBool,
     ended: Notify,
@@ -110,6 +110,8 @@ impl Engine {
         }
         let now = self.clock.now();
         let failed = 1 + chain.again.as_ref().map_or(0, |again| again.retries);
+        #[cfg(feature = "simulation")]
+        let failed = crate::simulation::counted(failed, problem);
         let again = chain.again.as_ref();
         let first = again.map_or(chain.began, |again| again.first_at);
         let error = (problem.code.as_str(), problem.is_retryable());
@@ -170,6 +172,7 @@ impl Engine {
                     self.account.unanswered();
                     tracing::warn!(%error, run = %chain.header.reference, "that a step waits could not be stored yet");
                     tokio::select! {
+                        biased;
                         () = tokio::time::sleep(pause) => {}
                         () = self.stopped.cancelled() => return false,
                     }
@@ -235,6 +238,7 @@ impl Engine {
             };
             if sleep != Some(Duration::ZERO) {
                 tokio::select! {
+                    biased;
                     () = tokio::time::sleep(sleep.unwrap_or(Duration::MAX)) => {}
                     () = self.waiting.earlier.notified() => {}
                     () = self.draining.cancelled() => return,
@@ -277,11 +281,12 @@ impl Engine {
     pub(crate) async fn settle_parents(&self) {
         loop {
             tokio::select! {
+                biased;
                 () = self.waiting.ended.notified() => {}
                 () = self.stopped.cancelled() => return,
             }
-            let parents: Vec<StepKey> = self.waiting.parents.lock().drain().collect();
-            let mut settled = self.settle_all(parents).await;
+            let parents = std::mem::take(&mut *self.waiting.parents.lock());
+            let mut settled = self.settle_all(parents.into_iter().collect()).await;
             if settled.is_ok() && self.waiting.unknown.swap(false, Ordering::AcqRel) {
                 settled = self.settle_unsettled().await;
             }

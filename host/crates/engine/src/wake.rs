@@ -1,6 +1,6 @@
 //! Waking those who wait for a run of this process to end.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
 use model::id::RunRef;
 use parking_lot::Mutex;
@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 /// Who waits for which run. Empty while nobody waits.
 #[derive(Default)]
 pub(crate) struct Wake {
-    waiting: Mutex<HashMap<RunRef, Arc<Notify>>>,
+    waiting: Mutex<BTreeMap<RunRef, Arc<Notify>>>,
 }
 
 /// Somebody who waits; dropping it ends the waiting.

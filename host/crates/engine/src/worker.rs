@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{Arc, atomic::Ordering},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -19,7 +19,7 @@ use model::{
 };
 use queue::{Delivery, Subscription};
 use store::runs::{Again, Claim, Claimed, Completed, NewRun, RunHeader};
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 use trace::{Context, SpanId};
 use tracing::Instrument as _;
 
@@ -214,6 +214,7 @@ impl Engine {
             // What is received could not be claimed while the store does not answer.
             let answered = async { answers.wait_for(|answers| *answers).await.is_ok() };
             tokio::select! {
+                biased;
                 true = answered => {}
                 () = self.draining.cancelled() => return,
                 else => return,
@@ -225,6 +226,7 @@ impl Engine {
             };
             let most = 1 + self.slots.available_permits().min(BATCH - 1);
             let received = tokio::select! {
+                biased;
                 received = self.queue.receive(&subscription, most) => received,
                 _ = listening.changed() => continue,
                 _ = answers.changed() => continue,
@@ -321,6 +323,7 @@ impl Engine {
                     self.account.unanswered();
                     self.account.in_doubt();
                     tokio::select! {
+                        biased;
                         () = tokio::time::sleep(pause) => {}
                         () = self.draining.cancelled() => return None,
                     }
@@ -358,8 +361,12 @@ impl Engine {
         &self,
         mut chain: Chain,
         mut attempt: ClaimedStep,
-        _slot: OwnedSemaphorePermit,
+        slot: OwnedSemaphorePermit,
     ) {
+        #[cfg(feature = "simulation")]
+        let mut slot = Some(slot);
+        #[cfg(not(feature = "simulation"))]
+        let _slot = slot;
         let mut hold = self.running.hold(chain.key(attempt.step));
         loop {
             let ClaimedStep { step, token, under } = attempt;
@@ -376,6 +383,8 @@ impl Engine {
                 Some(End::Done(completion)) => completion,
                 Some(End::Waits(suspension)) => {
                     metrics::get().step_ended(suspension.kind.word(), began.elapsed());
+                    #[cfg(feature = "simulation")]
+                    self.keep_slot(chain.key(step), &mut slot);
                     let stored = self.suspend(&chain, suspension, under).await;
                     return self.trace_suspended(traced, &chain, (step, token), stored);
                 }
@@ -383,6 +392,8 @@ impl Engine {
             chain.again = None;
             metrics::get().step_ended(completion.state.word(), began.elapsed());
             let output = completion.output.clone();
+            #[cfg(feature = "simulation")]
+            self.start_before_commit(&mut chain, step).await;
             let moving = self.running.moves(chain.header.run);
             let stored = self.commit(&chain, &completion, under).await;
             let end = Some((&completion, stored.as_ref()));

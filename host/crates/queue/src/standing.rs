@@ -21,7 +21,7 @@ pub struct Health {
 }
 
 /// One priority of one queue: entries of a lane are delivered in their order.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Lane {
     /// The queue, by its canonical name.
     pub queue: Arc<str>,

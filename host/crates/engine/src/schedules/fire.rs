@@ -295,6 +295,12 @@ impl Engine {
         };
         match made {
             Ok(run) => {
+                #[cfg(feature = "simulation")]
+                if crate::simulation::has(crate::simulation::Mutation::FiresApart) {
+                    self.store.submit(run).await.map_err(Error::from)?;
+                    let started = Act::Record(store::schedules::Outcome::Started, String::new());
+                    return Ok((fire(started), None));
+                }
                 self.backlog.fetch_add(1, Ordering::Relaxed);
                 let begun = Begun {
                     at,

@@ -126,8 +126,9 @@ impl Engine {
         let mut leads = self.scheduler.leads.subscribe();
         loop {
             tokio::select! {
-                led = leads.wait_for(|leads| *leads) => if led.is_err() { return },
+                biased;
                 () = self.draining.cancelled() => return,
+                led = leads.wait_for(|leads| *leads) => if led.is_err() { return },
             }
             let look = match self.fire_due().await {
                 Ok(look) => look,
@@ -141,10 +142,11 @@ impl Engine {
             };
             self.scheduler.waits.store(look.waits, Ordering::Relaxed);
             let told = tokio::select! {
+                biased;
+                () = self.draining.cancelled() => return,
                 () = self.until(look) => false,
                 () = self.scheduler.wake.notified() => true,
                 _ = leads.wait_for(|leads| !*leads) => false,
-                () = self.draining.cancelled() => return,
             };
             if told && look.waits {
                 // Many runs may end at once.

@@ -1,0 +1,366 @@
+//! What must hold at every moment: the promises of the service, as far as they can be seen from
+//! what is committed and what is executed.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use model::{
+    clock::Timestamp,
+    id::{Ordinal, RunId, StepKey, Token, WorkerId},
+    state::{RunState, StepState, WaitKind},
+};
+use serde_json::Value;
+use store::{pauses::PauseScope, runs::NewRun, schedules::Outcome};
+use tokio::time::Instant;
+
+use crate::journal::Commit;
+
+/// How long after it was stopped a step may execute: a process that nothing reaches fences
+/// itself when its lease ends.
+pub(crate) const STOPS_WITHIN: Duration = Duration::from_secs(12);
+
+/// As many attempts as a policy of the simulated applications allows.
+pub(crate) const MOST_ATTEMPTS: u32 = 4;
+
+type Verdict = Result<(), String>;
+
+struct Run {
+    new: Box<NewRun>,
+    accepted: Instant,
+    stopped: Option<Instant>,
+    ended: Option<RunState>,
+}
+
+#[derive(Default)]
+struct Step {
+    /// The newest claim: its token, its worker, and the process that it was answered to.
+    claim: Option<(Token, WorkerId, u32)>,
+    /// Whether that attempt has neither ended nor been taken back.
+    open: bool,
+    ended: Option<Token>,
+    stopped: Option<Instant>,
+    /// How often another attempt was to follow one that failed.
+    retries: u32,
+}
+
+/// An execution that has not ended.
+struct Executing {
+    process: u32,
+    key: StepKey,
+    token: Token,
+}
+
+/// What is known so far.
+#[derive(Default)]
+pub(crate) struct Check {
+    runs: BTreeMap<RunId, Run>,
+    steps: BTreeMap<StepKey, Step>,
+    executing: Vec<Executing>,
+    slots: BTreeMap<u32, usize>,
+    /// Runs that occurrences have started.
+    fired: BTreeMap<RunId, (i64, Timestamp)>,
+    occurrences: BTreeMap<(i64, Timestamp), Outcome>,
+    keys: BTreeMap<String, RunId>,
+    pauses: BTreeSet<PauseScope>,
+    /// The store's clock was set: leases may end early.
+    pub(crate) clock_was_set: bool,
+}
+
+fn must(holds: bool, what: impl FnOnce() -> String) -> Verdict {
+    if holds { Ok(()) } else { Err(what()) }
+}
+
+impl Check {
+    /// A process has started that executes so many steps at a time.
+    pub(crate) fn started(&mut self, process: u32, slots: u32) {
+        self.slots.insert(process, slots as usize);
+    }
+
+    /// A process has ended, and with it what it executed.
+    pub(crate) fn ended(&mut self, process: u32) {
+        self.executing.retain(|one| one.process != process);
+    }
+
+    pub(crate) fn commit(&mut self, process: u32, commit: Commit) -> Verdict {
+        match commit {
+            Commit::Accepted(run, new) => self.accepted(run, new),
+            Commit::Claimed(key, token, worker) => self.claimed(process, key, token, worker),
+            Commit::Ended(key, token, state) => self.ends(key, token, state),
+            Commit::Suspended(key, token, kind) => {
+                let step = self.steps.entry(key).or_default();
+                step.retries += u32::from(kind == WaitKind::Retry);
+                must(step.retries < MOST_ATTEMPTS, || {
+                    format!("limits: {key:?} is tried more often than any policy says")
+                })?;
+                self.put_off(key, token)
+            }
+            Commit::GivenBack(key, token) => self.put_off(key, token),
+            Commit::Revoked(key) => {
+                let step = self.steps.entry(key).or_default();
+                step.open = false;
+                step.stopped = Some(Instant::now());
+                step.ended = Some(Token(-1));
+                Ok(())
+            }
+            Commit::Cancelled(run) => {
+                if let Some(run) = self.runs.get_mut(&run) {
+                    run.stopped = Some(Instant::now());
+                    run.ended = Some(RunState::Cancelled);
+                }
+                Ok(())
+            }
+            Commit::RunEnded(id, state) => {
+                let run = self.runs.get_mut(&id);
+                let before = run.and_then(|run| run.ended.replace(state));
+                must(before.is_none(), || {
+                    format!("one result: run {} ended twice", id.0)
+                })
+            }
+            Commit::Fired(schedule, due, outcome, run) => {
+                let before = self.occurrences.insert((schedule, due), outcome);
+                let decided = before.is_some_and(|before| before != Outcome::Waiting);
+                self.fired.extend(run.map(|run| (run, (schedule, due))));
+                must(!decided, || {
+                    format!(
+                        "exactly once: the occurrence {due:?} of schedule {schedule} was decided twice"
+                    )
+                })
+            }
+            Commit::Woken(key) => {
+                let step = self.steps.entry(key).or_default();
+                must(!step.open && step.ended.is_none(), || {
+                    format!("one result: {key:?} was woken and waits for nothing")
+                })
+            }
+            Commit::Paused(scope) => {
+                self.pauses.insert(scope);
+                Ok(())
+            }
+            Commit::Resumed(scope) => {
+                self.pauses.remove(&scope);
+                Ok(())
+            }
+        }
+    }
+
+    fn put_off(&mut self, key: StepKey, token: Token) -> Verdict {
+        let step = self.steps.entry(key).or_default();
+        let current = step.claim.map(|(token, ..)| token);
+        must(step.open && current == Some(token), || {
+            format!("one result: {key:?} was put off by an attempt that is over ({token:?})")
+        })?;
+        step.open = false;
+        Ok(())
+    }
+
+    fn accepted(&mut self, id: RunId, new: Box<NewRun>) -> Verdict {
+        let ended = new.graph.is_empty().then_some(RunState::Success);
+        if let Some(idempotency) = &new.idempotency {
+            let before = self.keys.insert(idempotency.key.clone(), id);
+            must(before.is_none(), || {
+                format!("accepted once: the key {:?} made two runs", idempotency.key)
+            })?;
+        }
+        let run = Run {
+            new,
+            accepted: Instant::now(),
+            stopped: None,
+            ended,
+        };
+        self.runs.insert(id, run);
+        Ok(())
+    }
+
+    fn claimed(&mut self, process: u32, key: StepKey, token: Token, worker: WorkerId) -> Verdict {
+        let Some(run) = self.runs.get(&key.run) else {
+            return Err(format!("accepted: {key:?} was claimed of no run"));
+        };
+        must(run.ended.is_none(), || {
+            format!("a stopped run starts nothing: {key:?} was claimed after its run's end")
+        })?;
+        let new = &run.new;
+        let holds = |scope: &PauseScope| scope.holds(new.application, &new.queue);
+        // Whoever accepts a run with its first step may not know yet that it is paused.
+        let with_its_run = run.accepted == Instant::now() && token == Token(1);
+        must(with_its_run || !self.pauses.iter().any(holds), || {
+            format!("control: {key:?} was claimed while its run was paused")
+        })?;
+        let graph = &run.new.graph;
+        for from in (0..graph.len() as u32).map(Ordinal) {
+            let open = self.steps.get(&StepKey { step: from, ..key });
+            let open = open.is_some_and(|step| step.ended.is_none());
+            must(
+                !(open && graph.successors(from).contains(&key.step)),
+                || format!("results before successors: {key:?} was claimed before {from:?} ended"),
+            )?;
+        }
+        let step = self.steps.entry(key).or_default();
+        must(step.ended.is_none() && !step.open, || {
+            format!("one result: {key:?} was claimed again while an attempt was open")
+        })?;
+        step.claim = Some((token, worker, process));
+        step.open = true;
+        Ok(())
+    }
+
+    fn ends(&mut self, key: StepKey, token: Token, state: StepState) -> Verdict {
+        let kept = self.runs.get(&key.run).is_some_and(|run| {
+            let kept = &run.new.kept;
+            token == Token(0) && kept.iter().any(|kept| kept.step == key.step)
+        });
+        let step = self.steps.entry(key).or_default();
+        let current = step.open && step.claim.is_some_and(|(newest, ..)| newest == token);
+        must(kept || current, || {
+            format!("one result: {key:?} ended as {state:?} by an attempt that is over ({token:?})")
+        })?;
+        must(step.ended.is_none(), || {
+            format!("one result: {key:?} ended twice")
+        })?;
+        step.open = false;
+        step.ended = Some(token);
+        Ok(())
+    }
+
+    /// A process begins to execute an attempt, with these data of the steps before it.
+    pub(crate) fn begins(
+        &mut self,
+        process: u32,
+        key: StepKey,
+        token: Token,
+        data: &str,
+    ) -> Verdict {
+        let step = self.steps.entry(key).or_default();
+        let claim = step.claim.filter(|(newest, ..)| *newest >= token);
+        must(claim.is_some(), || {
+            format!("results before successors: {key:?} {token:?} executes without a claim")
+        })?;
+        if let Some((newest, _, by)) = claim {
+            must(newest != token || by == process, || {
+                format!(
+                    "fencing: {key:?} {token:?} was claimed by p{by} and executes on p{process}"
+                )
+            })?;
+        }
+        let stopped = self.stopped(key);
+        must(stopped.is_none_or(|at| at.elapsed() < STOPS_WITHIN), || {
+            format!("a stopped run starts nothing: {key:?} executes long after it was stopped")
+        })?;
+        self.handed_over(key, data)?;
+        let twice = self.executing.iter().find(|one| one.key == key);
+        must(twice.is_none() || self.clock_was_set, || {
+            let by = twice.map_or(0, |one| one.process);
+            format!("fencing: {key:?} executes on p{process} while it does on p{by}")
+        })?;
+        self.executing.push(Executing {
+            process,
+            key,
+            token,
+        });
+        let executing = self.executing.iter().filter(|one| one.process == process);
+        let (count, slots) = (executing.count(), self.slots.get(&process).copied());
+        must(slots.is_none_or(|slots| count <= slots), || {
+            format!("limits: p{process} executes {count} steps in {slots:?} slots")
+        })
+    }
+
+    /// What a step is given of one before it is that one's committed result.
+    fn handed_over(&self, key: StepKey, data: &str) -> Verdict {
+        let data: Value = serde_json::from_str(data).unwrap_or_default();
+        let all = data.as_object().into_iter().flatten();
+        for (name, one) in all {
+            let number = |at: &str| one[at].as_i64();
+            let (Some(run), Some(step), Some(token)) =
+                (number("run"), number("step"), number("token"))
+            else {
+                continue;
+            };
+            let from = StepKey {
+                run: RunId(run),
+                step: Ordinal(step as u32),
+            };
+            let ended = self.steps.get(&from).and_then(|step| step.ended);
+            must(ended.is_some(), || {
+                format!(
+                    "results before successors: {key:?} was given data of `{name}`, whose end is not committed"
+                )
+            })?;
+            // A run that begins with kept results has those of another one.
+            must(from.run != key.run || ended == Some(Token(token)), || {
+                format!(
+                    "one result: {key:?} was given data of attempt {token} of `{name}`, which ended as {ended:?}"
+                )
+            })?;
+        }
+        Ok(())
+    }
+
+    fn stopped(&self, key: StepKey) -> Option<Instant> {
+        let run = self.runs.get(&key.run).and_then(|run| run.stopped);
+        run.or(self.steps.get(&key).and_then(|step| step.stopped))
+    }
+
+    /// An execution has ended.
+    pub(crate) fn is_over(&mut self, process: u32, key: StepKey, token: Token) -> Verdict {
+        self.executing
+            .retain(|one| (one.process, one.key, one.token) != (process, key, token));
+        self.not_too_long(key)
+    }
+
+    fn not_too_long(&self, key: StepKey) -> Verdict {
+        let since = self.stopped(key).map(|at| at.elapsed());
+        must(since.is_none_or(|since| since < STOPS_WITHIN), || {
+            format!(
+                "a stopped run starts nothing: {key:?} executed for {since:?} after it was stopped"
+            )
+        })
+    }
+
+    /// What must hold when all is well again and nothing is left to do.
+    pub(crate) fn at_the_end(&self) -> Verdict {
+        for one in &self.executing {
+            self.not_too_long(one.key)?;
+        }
+        for (id, run) in &self.runs {
+            let fired = self.fired.contains_key(id);
+            must(fired == run.new.trigger.starts_with("schedule:"), || {
+                format!(
+                    "exactly once: run {} of {} has no occurrence",
+                    id.0, run.new.trigger
+                )
+            })?;
+            must(run.ended.is_some(), || {
+                let steps = self.steps.iter().filter(|(key, _)| key.run == *id);
+                let steps: Vec<_> = steps
+                    .map(|(key, one)| (key.step.0, one.claim, one.open, one.ended))
+                    .collect();
+                format!("accepted runs end: run {} has not ended: {steps:?}", id.0)
+            })?;
+        }
+        let runs: BTreeSet<_> = self.fired.values().collect();
+        must(runs.len() == self.fired.len(), || {
+            "exactly once: an occurrence has started two runs".to_owned()
+        })
+    }
+
+    /// The occurrences of a schedule, in their order.
+    pub(crate) fn dues(&self, schedule: i64) -> Vec<Timestamp> {
+        let all = self.occurrences.keys().filter(|(one, _)| *one == schedule);
+        all.map(|(_, due)| *due).collect()
+    }
+
+    /// Runs that have ended, and those that have not.
+    pub(crate) fn runs(&self, ended: bool) -> Vec<(RunId, model::id::RunRef)> {
+        let runs = self
+            .runs
+            .iter()
+            .filter(|(_, run)| run.ended.is_some() == ended);
+        runs.map(|(id, run)| (*id, run.new.reference)).collect()
+    }
+
+    /// Whether a run of that name was accepted.
+    pub(crate) fn knows(&self, reference: model::id::RunRef) -> bool {
+        self.runs.values().any(|run| run.new.reference == reference)
+    }
+}
