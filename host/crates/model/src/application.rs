@@ -9,13 +9,13 @@ use serde_json::{Map, Value};
 
 use crate::{
     descriptor::ParameterType,
-    on_error,
+    limits, on_error,
     operator::{self, Operator},
     policy, retry,
 };
 
 /// Keys of a step entry that are not parameters.
-pub const STEP_KEYS: [&str; 10] = [
+pub const STEP_KEYS: [&str; 12] = [
     "name",
     "file",
     "syncpack",
@@ -26,6 +26,8 @@ pub const STEP_KEYS: [&str; 10] = [
     policy::LOST,
     retry::RETRY,
     on_error::ON_ERROR,
+    limits::CONCURRENCY,
+    limits::RATE,
 ];
 
 /// An application's document.

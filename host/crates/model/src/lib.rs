@@ -22,6 +22,7 @@ pub mod configuration;
 pub mod descriptor;
 pub mod flow;
 pub mod id;
+pub mod limits;
 pub mod log;
 pub mod mask;
 pub mod on_error;

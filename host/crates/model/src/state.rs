@@ -89,6 +89,8 @@ states! {
         Children = 2 "children",
         /// A moment that the application names.
         Delay = 3 "delay",
+        /// A place, or its turn, under a limit that others have reached.
+        Limit = 6 "limit",
     }
 }
 

@@ -125,6 +125,8 @@ pub mod code {
     pub const RETRY: &str = "PF-A050";
     /// What follows a failure is neither a word for it nor a list of steps.
     pub const ON_ERROR: &str = "PF-A051";
+    /// A limit of a step has a key or a value that it cannot have.
+    pub const LIMIT: &str = "PF-A060";
 }
 
 /// The most steps that an application may have.

@@ -13,6 +13,7 @@ pub mod accounts;
 pub mod cache;
 pub mod definitions;
 mod error;
+pub mod limits;
 pub mod packs;
 pub mod pauses;
 pub mod runs;
@@ -32,6 +33,7 @@ pub trait Store:
     + accounts::Accounts
     + schedules::Schedules
     + pauses::Pauses
+    + limits::Limits
     + workers::Workers
 {
     /// What the backend is, for `/about`: `sqlite 3.51`, `postgresql 15.4`.

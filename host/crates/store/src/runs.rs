@@ -130,6 +130,7 @@ impl NewRun {
             claim: None,
             expires_at: self.expires_at,
             parent: None,
+            limited: false,
         }
     }
 }
@@ -245,6 +246,8 @@ pub struct Completion {
     pub expires_at: Timestamp,
     /// The step that started the run, from its header: it is told when the run ends.
     pub parent: Option<StepKey>,
+    /// Whether the step may hold places of limits, which are given back.
+    pub limited: bool,
 }
 
 /// What became of a completion.

@@ -122,6 +122,7 @@ impl Compiler<'_> {
             policy: Policy::of_step(self.application, step, descriptor.idempotent),
             retry: Retry::of_step(self.application, step, descriptor.idempotent).map(Arc::new),
             on_error: OnError::of_step(self.application, step),
+            limits: Box::default(),
             descriptor,
             parameters: Vec::new(),
             data_from: Vec::new(),

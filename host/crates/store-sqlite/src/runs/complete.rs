@@ -14,7 +14,7 @@ use store::{
 
 use super::{activate::Event, step_state, wait};
 use crate::{
-    pauses,
+    limits, pauses,
     transaction::{Tx, pack},
 };
 
@@ -30,6 +30,10 @@ pub(super) fn complete(tx: &mut Tx<'_>, end: &Completion) -> Result<Completed> {
     };
     counts.seq += 1;
     store_result(tx, end, counts.seq)?;
+    if end.limited {
+        let id = pack(end.key)?;
+        limits::release(tx, (id, id), end.at)?;
+    }
     let mut event = Event {
         tx,
         run: end.key.run,

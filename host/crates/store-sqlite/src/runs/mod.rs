@@ -37,7 +37,7 @@ mod pins;
 pub(crate) mod ready;
 mod revoke;
 pub(crate) mod submit;
-mod wait;
+pub(crate) mod wait;
 
 #[async_trait]
 impl Runs for SqliteStore {
@@ -284,7 +284,7 @@ impl History for SqliteStore {
 }
 
 /// A number of SQL from a number of ours: `LIMIT` takes no more than it can count.
-fn sql_limit(limit: usize) -> i64 {
+pub(crate) fn sql_limit(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }
 
@@ -293,7 +293,7 @@ fn unknown(column: usize, code: u8) -> rusqlite::Error {
 }
 
 #[inline]
-fn step_state(row: &Row<'_>, column: usize) -> rusqlite::Result<StepState> {
+pub(crate) fn step_state(row: &Row<'_>, column: usize) -> rusqlite::Result<StepState> {
     let code = row.get(column)?;
     StepState::from_code(code).ok_or_else(|| unknown(column, code))
 }
@@ -313,7 +313,7 @@ fn priority(row: &Row<'_>, column: usize) -> rusqlite::Result<Priority> {
     }
 }
 
-fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
+pub(crate) fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
     row.get(column).map(Timestamp)
 }
 

@@ -10,7 +10,10 @@ use rusqlite::params;
 use store::{Error, Result, runs::Revoked};
 
 use super::{activate::Event, complete::update_run, step_state, wait};
-use crate::transaction::{Tx, pack};
+use crate::{
+    limits,
+    transaction::{Tx, pack},
+};
 
 /// A step that has not ended, with what its run counts.
 struct Found {
@@ -74,6 +77,7 @@ pub(super) fn revoke(
         params![id, StepState::Cancelled.code(), found.seq, at.0],
     )?;
     tx.execute("UPDATE wait SET due_at = NULL WHERE step_id = ?1", [id])?;
+    limits::release(tx, (id, id), at)?;
     let mut event = Event {
         tx,
         run: key.run,

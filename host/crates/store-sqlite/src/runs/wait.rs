@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     error::OrRefused,
+    limits,
     transaction::{Tx, pack, step_range, unpack},
 };
 
@@ -27,7 +28,7 @@ struct Attempt {
     started_at: Option<i64>,
 }
 
-pub(super) fn suspend(tx: &mut Tx<'_>, suspension: &Suspension) -> Result<Suspended> {
+pub(crate) fn suspend(tx: &mut Tx<'_>, suspension: &Suspension) -> Result<Suspended> {
     let Ok(id) = pack(suspension.key) else {
         return Ok(Suspended::Fenced);
     };
@@ -76,6 +77,7 @@ pub(super) fn suspend(tx: &mut Tx<'_>, suspension: &Suspension) -> Result<Suspen
          VALUES (?1, ?2, ?3, ?4, 0, ?5, ?6, ?7, 0, ?8, ?9)
          ON CONFLICT (step_id) DO UPDATE SET kind = excluded.kind, since = excluded.since,
            due_at = excluded.due_at, retries = retries + excluded.retries,
+           first_at = CASE WHEN kind = ?10 AND retries = 0 THEN excluded.first_at ELSE first_at END,
            started = excluded.started, wanted = excluded.wanted,
            ended = CASE WHEN excluded.retries > 0 THEN 0 ELSE ended END,
            detail = coalesce(excluded.detail, detail)",
@@ -88,10 +90,15 @@ pub(super) fn suspend(tx: &mut Tx<'_>, suspension: &Suspension) -> Result<Suspen
             attempt.started_at.unwrap_or(suspension.at.0),
             suspension.children.0,
             suspension.children.1,
-            suspension.detail.as_deref()
+            suspension.detail.as_deref(),
+            WaitKind::Limit.code()
         ],
     )?;
     set_state(tx, suspension.key, id, StepState::Waiting, None)?;
+    // Until the next attempt it needs no place.
+    if suspension.ended.is_some() {
+        limits::release(tx, (id, id), suspension.at)?;
+    }
     Ok(
         match count_children(tx, suspension.key, id, suspension.at)? {
             Some(ready) => Suspended::Ready(ready),
@@ -154,8 +161,15 @@ pub(super) fn wake_due(tx: &mut Tx<'_>, now: Timestamp, limit: usize) -> Result<
     for id in due {
         woken.ready.extend(wake(tx, unpack(id), id, now)?);
     }
+    limits::call_due(tx, now)?;
+    for id in limits::take_handed(tx, limit - woken.ready.len().min(limit))? {
+        woken.ready.extend(wake(tx, unpack(id), id, now)?);
+    }
     let next = tx.first(
-        "SELECT min(due_at) FROM wait WHERE due_at IS NOT NULL",
+        "SELECT min(at) FROM (
+           SELECT min(due_at) AS at FROM wait WHERE due_at IS NOT NULL
+           UNION ALL SELECT min(due_at) FROM limit_key WHERE due_at IS NOT NULL
+           UNION ALL SELECT min(since) FROM limit_place WHERE place = 1)",
         [],
         |row| maybe_time(row, 0),
     )?;
