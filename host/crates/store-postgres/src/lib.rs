@@ -25,6 +25,7 @@ mod cache;
 mod connection;
 mod definitions;
 mod error;
+mod limits;
 mod migrate;
 mod packs;
 mod partition;

@@ -273,7 +273,7 @@ fn code(row: &PgRow, column: usize) -> sqlx::Result<u8> {
 }
 
 #[inline]
-fn step_state(row: &PgRow, column: usize) -> sqlx::Result<StepState> {
+pub(crate) fn step_state(row: &PgRow, column: usize) -> sqlx::Result<StepState> {
     let code = code(row, column)?;
     StepState::from_code(code).ok_or_else(|| unknown(column, &format!("step state {code}")))
 }
@@ -294,7 +294,7 @@ fn priority(row: &PgRow, column: usize) -> sqlx::Result<Priority> {
 }
 
 /// The step of two columns, the run and the ordinal.
-fn key(row: &PgRow, column: usize) -> sqlx::Result<StepKey> {
+pub(crate) fn key(row: &PgRow, column: usize) -> sqlx::Result<StepKey> {
     Ok(StepKey {
         run: RunId(row.try_get(column)?),
         step: Ordinal(row.try_get::<i32, _>(column + 1)? as u32),
@@ -302,11 +302,11 @@ fn key(row: &PgRow, column: usize) -> sqlx::Result<StepKey> {
 }
 
 /// The column of an ordinal; `None` beyond those that there can be.
-fn ordinal(step: Ordinal) -> Option<i32> {
+pub(crate) fn ordinal(step: Ordinal) -> Option<i32> {
     i32::try_from(step.0).ok()
 }
 
-fn time(row: &PgRow, column: usize) -> sqlx::Result<Timestamp> {
+pub(crate) fn time(row: &PgRow, column: usize) -> sqlx::Result<Timestamp> {
     row.try_get(column).map(Timestamp)
 }
 

@@ -16,12 +16,12 @@ use store::{
 };
 
 use super::{code, key, ordinal, ready_step, sql_limit, step_state, time};
-use crate::{error::OrRefused, transaction::Work};
+use crate::{error::OrRefused, limits, transaction::Work};
 
 /// The run's row is locked first, as by everybody who changes its steps.
 const LOCK: &str = "SELECT FROM run WHERE id = $1 AND finished_at IS NULL FOR NO KEY UPDATE";
 
-async fn lock(connection: &mut PgConnection, run: RunId) -> sqlx::Result<bool> {
+pub(crate) async fn lock(connection: &mut PgConnection, run: RunId) -> sqlx::Result<bool> {
     let found = sqlx::query(LOCK)
         .bind(run.0)
         .fetch_optional(connection)
@@ -29,7 +29,7 @@ async fn lock(connection: &mut PgConnection, run: RunId) -> sqlx::Result<bool> {
     Ok(found.is_some())
 }
 
-pub(super) async fn suspend(
+pub(crate) async fn suspend(
     connection: &mut PgConnection,
     suspension: &Suspension,
 ) -> Work<Suspended> {
@@ -60,6 +60,11 @@ pub(super) async fn suspend(
     }
     record(&mut *connection, suspension, step, &attempt).await?;
     set_state(connection, parent, step, StepState::Waiting, None).await?;
+    // Until the next attempt it needs no place.
+    if suspension.ended.is_some() {
+        let steps = [(parent.run.0, step)];
+        limits::release_steps(connection, &steps, suspension.at).await?;
+    }
     Ok(
         match count_children(connection, parent, step, suspension.at).await? {
             Some(ready) => Suspended::Ready(ready),
@@ -113,6 +118,8 @@ async fn record(
          VALUES ($1, $2, $3, $4, $5, 0, $6, $7, $8, 0, $9, $10)
          ON CONFLICT (run_id, step) DO UPDATE SET kind = excluded.kind, since = excluded.since,
            due_at = excluded.due_at, retries = wait.retries + excluded.retries,
+           first_at = CASE WHEN wait.kind = $11 AND wait.retries = 0 THEN excluded.first_at
+             ELSE wait.first_at END,
            started = excluded.started, wanted = excluded.wanted,
            ended = CASE WHEN excluded.retries > 0 THEN 0 ELSE wait.ended END,
            detail = coalesce(excluded.detail, wait.detail)",
@@ -127,6 +134,7 @@ async fn record(
     .bind(suspension.children.0 as i32)
     .bind(suspension.children.1 as i32)
     .bind(suspension.detail.as_deref())
+    .bind(i16::from(WaitKind::Limit.code()))
     .execute(connection)
     .await
     .map(drop)
@@ -221,6 +229,12 @@ pub(super) async fn wake_due(
         runs.push(row.try_get::<i64, _>(0)?);
         steps.push(row.try_get::<i32, _>(1)?);
     }
+    limits::call_due(connection, now).await?;
+    let left = limit.saturating_sub(runs.len());
+    for (run, step) in limits::handed(connection, left).await? {
+        runs.push(run);
+        steps.push(step);
+    }
     if runs.is_empty() {
         return Ok(Vec::new());
     }
@@ -238,11 +252,16 @@ pub(super) async fn wake_due(
 }
 
 pub(super) async fn next_due(pool: &PgPool) -> Result<Option<Timestamp>> {
-    sqlx::query_scalar("SELECT min(due_at) FROM wait WHERE due_at IS NOT NULL")
-        .fetch_one(pool)
-        .await
-        .map(|due: Option<i64>| due.map(Timestamp))
-        .or_refused()
+    sqlx::query_scalar(
+        "SELECT least(
+           (SELECT min(due_at) FROM wait WHERE due_at IS NOT NULL),
+           (SELECT min(due_at) FROM limit_key WHERE due_at IS NOT NULL),
+           (SELECT min(since) FROM limit_place WHERE place = 1))",
+    )
+    .fetch_one(pool)
+    .await
+    .map(|due: Option<i64>| due.map(Timestamp))
+    .or_refused()
 }
 
 /// Runs have ended: their parents are to count them.

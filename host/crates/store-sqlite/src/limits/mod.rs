@@ -12,7 +12,7 @@ use model::{
 };
 use rusqlite::{Row, params, types::Type};
 use store::{
-    Error, Page, Result,
+    Page, Result,
     limits::{Acquire, Acquired, LimitDetail, LimitSummary, LimitWait, Limits},
 };
 
@@ -221,7 +221,12 @@ pub(crate) fn release(
         left.entry(key).or_default().push(place);
     }
     for (key, places) in left {
-        let mut standing = load(tx, key)?;
+        let found = tx.first(
+            "SELECT kind, held, waiting, arrival, ahead, due_at FROM limit_key WHERE id = ?1",
+            [key],
+            |row| standing(row, 0),
+        )?;
+        let Some(mut standing) = found else { continue };
         for place in places {
             standing.leave(place);
         }
@@ -229,15 +234,6 @@ pub(crate) fn release(
         save(tx, key, &standing)?;
     }
     Ok(())
-}
-
-fn load(tx: &mut Tx<'_>, key: i64) -> Result<Standing> {
-    tx.first(
-        "SELECT kind, held, waiting, arrival, ahead, due_at FROM limit_key WHERE id = ?1",
-        [key],
-        |row| standing(row, 0),
-    )?
-    .ok_or_else(|| Error::Corrupt(format!("the key {key} of a limit is gone")))
 }
 
 /// Hands what is free to the first of the line, as far as it goes.
@@ -251,10 +247,14 @@ fn hand_over(tx: &mut Tx<'_>, key: i64, standing: &mut Standing, now: Timestamp)
             |row| Ok((row.get::<_, i64>(0)?, limit(row, kind, 1)?)),
         )?;
         if line.is_empty() {
-            return Err(Error::Corrupt(format!(
-                "{} wait for the key {key} of a limit, and none is in its line",
-                standing.waiting
-            )));
+            tracing::error!(
+                key,
+                waiting = standing.waiting,
+                "the line of a limit is shorter than was counted"
+            );
+            standing.waiting = 0;
+            standing.due = None;
+            return Ok(());
         }
         for (step, limit) in line {
             if !standing.hand(&limit, now) {

@@ -11,7 +11,7 @@ use store::{
     limits::{LimitDetail, LimitPlace, LimitSummary, LimitWait},
 };
 
-use super::{kind, limit as limit_of, standing};
+use super::{limit as limit_of, standing};
 use crate::{
     error::OrRefused,
     runs::{reference, sql_limit, step_state, time},
