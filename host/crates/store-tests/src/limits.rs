@@ -1,7 +1,7 @@
 //! Limits of steps: who has a place, who waits, and who is next.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::atomic::{AtomicUsize, Ordering},
     time::Duration,
 };
@@ -596,4 +596,53 @@ pub async fn race(stores: &[Store], runs: usize, limit: usize) {
     }
     let seen = detail(&stores[0], "device").await;
     assert_eq!((seen.summary.held, seen.summary.waiting), (0, 0));
+}
+
+/// Runs of one step each that want a place of one of five keys and a start of another of
+/// five, ended by whoever has them; every one comes to its end.
+///
+/// # Panics
+/// When one does not.
+pub async fn cross(stores: &[Store], runs: usize) {
+    let wanted = |number: usize| {
+        let fast = Wanted {
+            key: format!("{}", (number / 5) % 5),
+            limit: Limit::Rate(Rate {
+                limit: 1_000_000,
+                per: Duration::from_secs(1),
+                burst: 1,
+            }),
+        };
+        [places(&format!("{}", number % 5), 2), fast]
+    };
+    let mut all = Vec::new();
+    for _ in 0..runs {
+        all.push(key(submit(&stores[0], run(&chain(1))).await.0, 0));
+    }
+    let number_of: BTreeMap<StepKey, usize> = all.iter().copied().zip(0..).collect();
+    let (mut open, mut ended, mut now) = (all, 0, NOW);
+    while ended < runs {
+        let serve = open.iter().map(|step| {
+            let (number, step) = (number_of[step], *step);
+            let store = &stores[number % stores.len()];
+            async move {
+                let Some(claimed) = claim(store, step, WorkerId(1)).await else {
+                    return 0;
+                };
+                let attempt = Attempt {
+                    step,
+                    token: claimed.token,
+                };
+                if ask(store, attempt, &wanted(number), now).await != Acquired::Taken {
+                    return 0;
+                }
+                complete(store, done(attempt, StepState::Success)).await;
+                1
+            }
+        });
+        ended += join_all(serve).await.into_iter().sum::<usize>();
+        now = now.plus_micros(3);
+        let looks = stores.iter().map(|store| woken(store, now));
+        open = join_all(looks).await.into_iter().flatten().collect();
+    }
 }

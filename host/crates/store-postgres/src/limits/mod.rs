@@ -96,30 +96,93 @@ fn standing(row: &PgRow, column: usize) -> sqlx::Result<Standing> {
     })
 }
 
+/// The step's state, and where it stands with its keys: of a step that executes, nobody else
+/// changes that.
+const STANDS: &str = "
+  SELECT s.state, k.id, k.kind, k.key, p.place, p.number
+  FROM step s
+  LEFT JOIN limit_place p ON p.run_id = s.run_id AND p.step = s.step
+  LEFT JOIN limit_key k ON k.id = p.key_id
+  WHERE s.run_id = $1 AND s.step = $2 AND s.token = $3";
+
+/// Locks the key's row, which is made if there is none.
+const LOCK: &str = "
+  INSERT INTO limit_key (kind, tenant_id, key, held, waiting, last, arrival, ahead, most, per,
+    burst)
+  VALUES ($1, $2, $3, 0, 0, 0, 0, 0, $4, $5, $6)
+  ON CONFLICT (kind, tenant_id, key) DO UPDATE SET most = excluded.most, per = excluded.per,
+    burst = excluded.burst
+  RETURNING id, last, kind, held, waiting, arrival, ahead, due_at";
+
+/// Writes a key, and where the step stands with it: nowhere if the place is null.
+const WRITE: &str = "
+  WITH stands AS (
+    INSERT INTO limit_place (run_id, step, key_id, place, number, since, most, per, burst)
+    SELECT $8, $9, $1, $10, $11, $12, $13, $14, $15 WHERE $10 IS NOT NULL
+    ON CONFLICT (run_id, step, key_id) DO UPDATE SET place = excluded.place,
+      since = excluded.since, most = excluded.most, per = excluded.per, burst = excluded.burst
+  ), gone AS (
+    DELETE FROM limit_place WHERE $10 IS NULL AND run_id = $8 AND step = $9 AND key_id = $1
+  )
+  UPDATE limit_key SET last = $2, held = $3, waiting = $4, arrival = $5, ahead = $6, due_at = $7
+  WHERE id = $1";
+
+/// Where a step stands with one of its keys.
+struct Stands {
+    kind: Kind,
+    key: String,
+    place: Place,
+    number: i64,
+}
+
+fn stands(row: &PgRow) -> sqlx::Result<Option<Stands>> {
+    if row.try_get::<Option<i64>, _>(1)?.is_none() {
+        return Ok(None);
+    }
+    Ok(Some(Stands {
+        kind: kind(row, 2)?,
+        key: row.try_get(3)?,
+        place: place(row, 4)?,
+        number: row.try_get(5)?,
+    }))
+}
+
 /// Takes what an attempt wants, or suspends its step.
-async fn acquire(connection: &mut PgConnection, wanted: &Acquire) -> Work<Acquired> {
-    let Some(step) = ordinal(wanted.key.step) else {
+async fn acquire(connection: &mut PgConnection, acquire: &Acquire) -> Work<Acquired> {
+    let Some(step) = ordinal(acquire.key.step) else {
         return Ok(Acquired::Fenced);
     };
-    if !wait::lock(connection, wanted.key.run).await? {
+    if !wait::lock(connection, acquire.key.run).await? {
         return Ok(Acquired::Fenced);
     }
-    let state = sqlx::query("SELECT state FROM step WHERE run_id = $1 AND step = $2 AND token = $3")
-        .bind(wanted.key.run.0)
+    let found = sqlx::query(STANDS)
+        .bind(acquire.key.run.0)
         .bind(step)
-        .bind(wanted.token.0)
-        .try_map(|row: PgRow| step_state(&row, 0))
-        .fetch_optional(&mut *connection)
+        .bind(acquire.token.0)
+        .fetch_all(&mut *connection)
         .await?;
+    let state = found.first().map(|row| step_state(row, 0)).transpose()?;
     match state {
         Some(StepState::Running) => {}
         // It was sent before, and whether it was committed was not known.
         Some(StepState::Waiting) => return Ok(Acquired::Waits(None)),
         _ => return Ok(Acquired::Fenced),
     }
-    for one in &wanted.wanted {
-        if let Answer::Waits(turn) = ask(connection, wanted, step, one).await? {
-            wait::suspend(connection, &wanted.suspension()).await?;
+    let mut all = Vec::with_capacity(found.len());
+    for row in &found {
+        all.extend(stands(row)?);
+    }
+    for wanted in &acquire.wanted {
+        let kind = wanted.limit.kind();
+        let stands = all
+            .iter()
+            .find(|one| one.kind == kind && one.key == wanted.key);
+        // Its place is its own: the key need not be locked.
+        if kind == Kind::Concurrency && stands.is_some_and(|one| one.place == Place::Holds) {
+            continue;
+        }
+        if let Answer::Waits(turn) = ask(connection, acquire, (step, stands), wanted).await? {
+            wait::wait_for_limit(connection, acquire.key, step, acquire.at).await?;
             return Ok(Acquired::Waits(turn));
         }
     }
@@ -129,91 +192,49 @@ async fn acquire(connection: &mut PgConnection, wanted: &Acquire) -> Work<Acquir
 async fn ask(
     connection: &mut PgConnection,
     acquire: &Acquire,
-    step: i32,
+    (step, stands): (i32, Option<&Stands>),
     wanted: &Wanted,
 ) -> sqlx::Result<Answer> {
     let (kind, now) = (wanted.limit.kind(), acquire.at);
     let (most, (per, burst)) = (wanted.limit.most() as i32, wanted.limit.span());
     let burst = burst as i32;
-    // Locks the key's row, which is made if there is none.
-    let found = sqlx::query(
-        "INSERT INTO limit_key (kind, tenant_id, key, held, waiting, last, arrival, ahead, most,
-           per, burst)
-         VALUES ($1, $2, $3, 0, 0, 0, 0, 0, $4, $5, $6)
-         ON CONFLICT (kind, tenant_id, key) DO UPDATE SET most = excluded.most,
-           per = excluded.per, burst = excluded.burst
-         RETURNING id, last, kind, held, waiting, arrival, ahead, due_at",
-    )
-    .bind(i16::from(kind.code()))
-    .bind(acquire.tenant.0)
-    .bind(&wanted.key)
-    .bind(most)
-    .bind(per)
-    .bind(burst)
-    .fetch_one(&mut *connection)
-    .await?;
-    let (key, mut last): (i64, i64) = (found.try_get(0)?, found.try_get(1)?);
+    let found = sqlx::query(LOCK)
+        .bind(i16::from(kind.code()))
+        .bind(acquire.tenant.0)
+        .bind(&wanted.key)
+        .bind(most)
+        .bind(per)
+        .bind(burst)
+        .fetch_one(&mut *connection)
+        .await?;
+    let (key, last): (i64, i64) = (found.try_get(0)?, found.try_get(1)?);
     let mut standing = standing(&found, 2)?;
-    let stands = sqlx::query(
-        "SELECT place, number FROM limit_place WHERE run_id = $1 AND step = $2 AND key_id = $3",
-    )
-    .bind(acquire.key.run.0)
-    .bind(step)
-    .bind(key)
-    .try_map(|row: PgRow| Ok((place(&row, 0)?, row.try_get::<i64, _>(1)?)))
-    .fetch_optional(&mut *connection)
-    .await?;
-    let answer = standing.ask(&wanted.limit, stands.map(|(place, _)| place), now);
+    let answer = standing.ask(&wanted.limit, stands.map(|one| one.place), now);
     let place = match (answer, kind) {
         // A start is over when it is made.
         (Answer::Taken, Kind::Rate) => None,
         (Answer::Taken, Kind::Concurrency) => Some(Place::Holds),
         (Answer::Waits(_), _) => Some(Place::Waits),
     };
-    if let Some(place) = place {
-        let number = stands.map_or(last + 1, |(_, number)| number);
-        last = last.max(number);
-        sqlx::query(
-            "INSERT INTO limit_place (run_id, step, key_id, place, number, since, most, per, burst)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-             ON CONFLICT (run_id, step, key_id) DO UPDATE SET place = excluded.place,
-               since = CASE WHEN excluded.place > 0 THEN limit_place.since
-                 ELSE excluded.since END,
-               most = excluded.most, per = excluded.per, burst = excluded.burst",
-        )
+    let number = stands.map_or(last + 1, |one| one.number);
+    sqlx::query(WRITE)
+        .bind(key)
+        .bind(last.max(number))
+        .bind(standing.held as i32)
+        .bind(standing.waiting as i32)
+        .bind(standing.arrival.0)
+        .bind(standing.ahead.0)
+        .bind(standing.due.map(|due| due.0))
         .bind(acquire.key.run.0)
         .bind(step)
-        .bind(key)
-        .bind(i16::from(place.code()))
+        .bind(place.map(|place| i16::from(place.code())))
         .bind(number)
         .bind(now.0)
         .bind(most)
         .bind(per)
         .bind(burst)
-        .execute(&mut *connection)
+        .execute(connection)
         .await?;
-    } else if stands.is_some() {
-        sqlx::query("DELETE FROM limit_place WHERE run_id = $1 AND step = $2 AND key_id = $3")
-            .bind(acquire.key.run.0)
-            .bind(step)
-            .bind(key)
-            .execute(&mut *connection)
-            .await?;
-    }
-    sqlx::query(
-        "UPDATE limit_key SET last = $2, held = $3, waiting = $4, arrival = $5, ahead = $6,
-           due_at = $7
-         WHERE id = $1",
-    )
-    .bind(key)
-    .bind(last)
-    .bind(standing.held as i32)
-    .bind(standing.waiting as i32)
-    .bind(standing.arrival.0)
-    .bind(standing.ahead.0)
-    .bind(standing.due.map(|due| due.0))
-    .execute(connection)
-    .await?;
     Ok(answer)
 }
 

@@ -29,7 +29,7 @@ pub(crate) async fn lock(connection: &mut PgConnection, run: RunId) -> sqlx::Res
     Ok(found.is_some())
 }
 
-pub(crate) async fn suspend(
+pub(super) async fn suspend(
     connection: &mut PgConnection,
     suspension: &Suspension,
 ) -> Work<Suspended> {
@@ -135,6 +135,36 @@ async fn record(
     .bind(suspension.children.1 as i32)
     .bind(suspension.detail.as_deref())
     .bind(i16::from(WaitKind::Limit.code()))
+    .execute(connection)
+    .await
+    .map(drop)
+}
+
+/// A step that executes waits for a limit from now on. Its run is locked.
+pub(crate) async fn wait_for_limit(
+    connection: &mut PgConnection,
+    of: StepKey,
+    step: i32,
+    at: Timestamp,
+) -> sqlx::Result<()> {
+    sqlx::query(
+        "WITH event AS (
+           UPDATE run SET seq = seq + 1 WHERE id = $1 RETURNING seq
+         ), waiting AS (
+           UPDATE step SET state = $3, seq = event.seq FROM event
+           WHERE run_id = $1 AND step = $2 RETURNING started_at
+         )
+         INSERT INTO wait (run_id, step, kind, since, due_at, wakes, retries, first_at, started,
+           ended, wanted, detail)
+         SELECT $1, $2, $4, $5, NULL, 0, 0, coalesce(started_at, $5), 0, 0, 0, NULL FROM waiting
+         ON CONFLICT (run_id, step) DO UPDATE SET kind = excluded.kind, since = excluded.since,
+           due_at = NULL, started = 0, wanted = 0",
+    )
+    .bind(of.run.0)
+    .bind(step)
+    .bind(i16::from(StepState::Waiting.code()))
+    .bind(i16::from(WaitKind::Limit.code()))
+    .bind(at.0)
     .execute(connection)
     .await
     .map(drop)
