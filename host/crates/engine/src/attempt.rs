@@ -19,6 +19,7 @@ use crate::{
     call::Handles,
     delay,
     error::Result,
+    limits::Asked,
     lost::worker_lost,
     problem::{Problem, failure, masked_output},
     worker::Chain,
@@ -33,6 +34,8 @@ pub(crate) enum End {
     Done(Completion),
     /// For now: its step waits.
     Waits(Suspension),
+    /// Before it began: its step waits for a limit, and the store knows it.
+    Limited,
 }
 
 /// What an attempt is called with.
@@ -82,6 +85,23 @@ impl Engine {
         if chain.runnable.plan.step(step).is_some_and(delay::is_one) {
             return Some(self.delay(chain, step, token, &prepared.call.parameters));
         }
+        if let Some(planned) = chain.runnable.plan.step(step)
+            && !planned.limits.is_empty()
+        {
+            match self.acquire_limits(chain, (step, token), planned, &entry.cancel).await {
+                Asked::Taken => {}
+                Asked::Waits => return Some(End::Limited),
+                Asked::Failed(problem) => {
+                    return Some(self.end(chain, step, token, Err(*problem), Vec::new()));
+                }
+                Asked::Stopped => {
+                    if entry.cancel.is_cancelled() {
+                        self.stop_attempt(chain, step, token, Vec::new()).await;
+                    }
+                    return None;
+                }
+            }
+        }
         prepared.call.deadline = limits.left();
         let ((execution, ended_at), lines) =
             self.execute(chain, step, token, prepared, &limits).await;
@@ -108,7 +128,7 @@ impl Engine {
                 at: ended_at,
                 ..completion
             }),
-            waits @ End::Waits(_) => waits,
+            waits => waits,
         })
     }
 
@@ -333,6 +353,7 @@ impl Engine {
             claim: (!self.draining.is_cancelled()).then(|| self.worker()),
             expires_at: chain.header.expires_at,
             parent: chain.header.parent,
+            limited: chain.limited(step),
         }
     }
 }

@@ -49,6 +49,7 @@ mod idempotency;
 mod inputs;
 mod lead;
 mod lease;
+mod limits;
 mod log;
 mod lost;
 mod made;
@@ -91,6 +92,7 @@ pub use schedules::{
     Backfill, BackfillQuery, Look, NextRuns, OccurrencesQuery, SavedSchedule, ScheduleDetail,
     SchedulesQuery,
 };
+pub use limits::{LimitView, PlaceView, WaitsForLimit};
 pub use served::{Served, ServedQueue, Waiting};
 pub use view::*;
 

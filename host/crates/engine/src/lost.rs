@@ -117,9 +117,11 @@ impl Engine {
                 claim: None,
                 expires_at: lost.expires_at,
                 parent: lost.parent,
+                limited: planned.is_some_and(|planned| !planned.limits.is_empty()),
             })
             .await
             .map_err(Error::from)?;
+        self.limits_freed();
         if let Completed::Stored { ended, ready, .. } = completed {
             tracing::warn!(run = %lost.reference, step = lost.key.step.0, worker = lost.worker.0, "a step failed because its worker was lost");
             if let Some(state) = ended {

@@ -97,6 +97,7 @@ impl Engine {
 
     /// Forgets what expired.
     pub(crate) async fn expire(&self) -> Result<()> {
+        self.sweep_limits().await?;
         loop {
             let forgotten = self.store.expire(self.clock.now(), 500).await?;
             if forgotten < 500 {
