@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::command::{
-    application, cache, configuration, run, schedule, step, syncpack, task, worker,
+    application, cache, configuration, limit, run, schedule, step, syncpack, task, worker,
 };
 
 const AFTER: &str = "\
@@ -98,6 +98,9 @@ pub(crate) enum Command {
     /// Cache records, which steps keep from run to run
     #[command(subcommand)]
     Cache(cache::Command),
+    /// Limits of steps: who holds a key, and who waits for it
+    #[command(subcommand)]
+    Limit(limit::Command),
     /// Processes of the service: list, change queues and slots of workers
     #[command(subcommand)]
     Worker(worker::Command),

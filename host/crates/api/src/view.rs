@@ -1,6 +1,7 @@
 //! The shapes of answers that several endpoints share.
 
 pub(crate) mod definition;
+pub(crate) mod limit;
 pub(crate) mod pause;
 pub(crate) mod run;
 pub(crate) mod schedule;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use model::{
     clock::Timestamp,
     id::{Ordinal, RunId, RunRef, TaskRef, TenantId, Token},
-    limits::{Kind, Limit},
+    limits::Limit,
     plan::{NoHandles, PlannedStep, Scope},
     state::StepState,
 };
@@ -30,6 +30,8 @@ use crate::{
 const NAMED: usize = 5;
 /// How many holders and waiters the answer about a key names.
 const SHOWN: usize = 100;
+/// Up to how many that wait before a step are counted.
+const COUNTED: u64 = 1_000;
 /// How many keys a page has at most.
 const PAGE: usize = 200;
 /// How many places that were left behind are given back by one call of the store.
@@ -266,35 +268,37 @@ pub(crate) fn turn(wait: &LimitWait) -> Option<Timestamp> {
 pub(crate) fn message(wait: &LimitWait) -> String {
     let summary = &wait.of.summary;
     let key = &summary.key;
-    let mut text = match summary.limit {
-        Limit::Concurrency(1) => format!("waiting for limit `{key}`: 1 step at a time"),
-        Limit::Concurrency(most) => format!("waiting for limit `{key}`: {most} steps at a time"),
+    let behind = match wait.before {
+        0 => String::new(),
+        1 => ", behind 1 other".to_owned(),
+        before if before >= COUNTED => format!(", behind {COUNTED} others or more"),
+        before => format!(", behind {before} others"),
+    };
+    match summary.limit {
         Limit::Rate(rate) => {
             let (most, per) = (rate.limit, rate.per.as_secs_f64());
-            format!("waiting for its turn under limit `{key}`: {most} in {per} s")
+            format!("waiting under limit `{key}` ({most} in {per} s){behind}, for its turn")
         }
+        Limit::Concurrency(_) => {
+            let most = wait.limit;
+            let held = held_by(wait);
+            format!("waiting for limit `{key}` ({most} at a time){held}{behind}")
+        }
+    }
+}
+
+/// Who holds it, for people.
+fn held_by(wait: &LimitWait) -> String {
+    let holders = wait.of.holders.iter();
+    let named: Vec<String> = holders
+        .map(|one| format!("{} ({})", one.reference, one.application_name))
+        .collect();
+    if named.is_empty() {
+        return String::new();
+    }
+    let more = match wait.of.summary.held.saturating_sub(named.len() as u64) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
     };
-    if summary.limit.kind() == Kind::Concurrency {
-        let named: Vec<String> = wait
-            .of
-            .holders
-            .iter()
-            .map(|one| format!("{} ({})", one.reference, one.application_name))
-            .collect();
-        if !named.is_empty() {
-            text.push_str(", held by ");
-            text.push_str(&named.join(", "));
-        }
-        let more = summary.held.saturating_sub(named.len() as u64);
-        if more > 0 {
-            text.push_str(&format!(" and {more} more"));
-        }
-    }
-    match wait.before {
-        0 => text.push_str("; it is the next"),
-        1 => text.push_str("; 1 waits before it"),
-        before if before >= 1_000 => text.push_str("; a thousand or more wait before it"),
-        before => text.push_str(&format!("; {before} wait before it")),
-    }
-    text
+    format!(", held by {}{more}", named.join(", "))
 }

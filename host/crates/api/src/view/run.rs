@@ -10,7 +10,7 @@ use serde_json::Value;
 use store::runs::{Child, Priority, RunSummary};
 use utoipa::ToSchema;
 
-use super::{maybe_time, part, time, worker::ServedQueues};
+use super::{limit::LimitOfWait, maybe_time, part, time, worker::ServedQueues};
 use crate::problem::FaultDocument;
 
 /// Where a task is.
@@ -218,7 +218,9 @@ pub(crate) struct Step {
 /// What a step waits for. It holds no worker meanwhile.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct WaitsFor {
-    /// `retry`: its next attempt; `children`: the end of the applications that it started.
+    /// `retry`: its next attempt; `children`: the end of the applications that it started;
+    /// `delay`: a moment that the application names; `limit`: a place, or its turn, under a
+    /// limit.
     #[schema(example = "retry")]
     kind: &'static str,
     /// The same for people.
@@ -230,6 +232,8 @@ pub(crate) struct WaitsFor {
     /// When it goes on; `null` when something else than the time lets it.
     #[schema(format = DateTime, example = "2027-01-15T08:00:02.9Z")]
     until: Option<String>,
+    /// The limit that it waits for, and who holds it.
+    limit: Option<LimitOfWait>,
 }
 
 /// An attempt that failed and was followed by another.
@@ -396,6 +400,7 @@ impl Step {
                 message: waits.message,
                 since: time(waits.since),
                 until: maybe_time(waits.until),
+                limit: waits.limit.map(LimitOfWait::new),
             }),
             worker: step.worker,
             ready_at: maybe_time(step.ready_at),
