@@ -105,7 +105,10 @@ fn a_line_is_served(service: &Service, client: &mut Client, device: &str) {
         .collect();
     let number_of = |id: &str| ids.iter().position(|one| one == id).unwrap();
     let all = until_line(client, device, LIMIT, RUNS - LIMIT);
-    assert_eq!((&all["kind"], &all["limit"]), (&json!("concurrency"), &json!(LIMIT)));
+    assert_eq!(
+        (&all["kind"], &all["limit"]),
+        (&json!("concurrency"), &json!(LIMIT))
+    );
     let (holders, line) = (runs_of(&all["holders"]), runs_of(&all["line"]));
     let begun = until_begun(client, device, LIMIT);
     let expected: BTreeSet<usize> = holders.iter().map(|id| number_of(id)).collect();
@@ -150,12 +153,18 @@ fn everybody_sees_why(
     assert_eq!(waits["limit"]["before"], 3, "{hold}");
     assert_eq!(waits["limit"]["holders"].as_array().unwrap().len(), LIMIT);
     let shown = pfctl_well(service, &["run", "show", &line[3]]);
-    assert!(shown.contains(&format!("limit `device {device}`")), "{shown}");
+    assert!(
+        shown.contains(&format!("limit `device {device}`")),
+        "{shown}"
+    );
     assert!(shown.contains("behind 3 others"), "{shown}");
     let key = format!("device {device}");
     let told = pfctl_well(service, &["limit", "show", &key]);
     let list = pfctl_well(service, &["limit", "list"]);
-    assert!(list.contains(&key) && list.contains("2 at a time"), "{list}");
+    assert!(
+        list.contains(&key) && list.contains("2 at a time"),
+        "{list}"
+    );
     for holder in holders {
         assert!(shown.contains(holder.as_str()), "{shown}");
         assert!(told.contains(holder.as_str()), "{told}");
@@ -183,7 +192,10 @@ fn a_stopped_holder_hands_on(service: &Service, client: &mut Client, device: &st
     let all = until_line(client, device, LIMIT, 1);
     assert!(runs_of(&all["holders"]).contains(&line[2]), "{all}");
     until_begun(client, device, LIMIT + 2);
-    pfctl_well(service, &["run", "cancel", "--all", "--application", "hold", "--yes"]);
+    pfctl_well(
+        service,
+        &["run", "cancel", "--all", "--application", "hold", "--yes"],
+    );
     until_line(client, device, 0, 0);
     assert_eq!(begun(client, device).len(), LIMIT + 2);
 }

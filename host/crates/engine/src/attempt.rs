@@ -88,7 +88,10 @@ impl Engine {
         if let Some(planned) = chain.runnable.plan.step(step)
             && !planned.limits.is_empty()
         {
-            match self.acquire_limits(chain, (step, token), planned, &entry.cancel).await {
+            match self
+                .acquire_limits(chain, (step, token), planned, &entry.cancel)
+                .await
+            {
                 Asked::Taken => {}
                 Asked::Waits => return Some(End::Limited),
                 Asked::Failed(problem) => {

@@ -82,6 +82,7 @@ pub use about::About;
 pub use cache::RunCache;
 pub use clock::SharedClock;
 pub use error::{Error, Fault, Result};
+pub use limits::{LimitView, PlaceView, WaitsForLimit};
 pub use parts::Part;
 pub use pauses::PauseQuery;
 pub use policy::Rules;
@@ -92,7 +93,6 @@ pub use schedules::{
     Backfill, BackfillQuery, Look, NextRuns, OccurrencesQuery, SavedSchedule, ScheduleDetail,
     SchedulesQuery,
 };
-pub use limits::{LimitView, PlaceView, WaitsForLimit};
 pub use served::{Served, ServedQueue, Waiting};
 pub use view::*;
 

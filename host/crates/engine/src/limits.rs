@@ -215,10 +215,7 @@ impl Engine {
             None => None,
         };
         let limit = limit.clamp(1, PAGE);
-        Ok(self
-            .store
-            .limits(tenant, self.now(), after, limit)
-            .await?)
+        Ok(self.store.limits(tenant, self.now(), after, limit).await?)
     }
 
     /// The limits of a key: a concurrency, a rate, or both.

@@ -420,7 +420,8 @@ impl Compiler<'_> {
     fn limits(&mut self, step: Step<'_>, path: &str) -> Box<[PlannedLimit]> {
         let concurrency = limits::concurrency(step.entry)
             .map(|(key, limit)| (limits::CONCURRENCY, key, Limit::Concurrency(limit)));
-        let rate = limits::rate(step.entry).map(|(key, rate)| (limits::RATE, key, Limit::Rate(rate)));
+        let rate =
+            limits::rate(step.entry).map(|(key, rate)| (limits::RATE, key, Limit::Rate(rate)));
         let both = concurrency.into_iter().chain(rate);
         both.map(|(name, key, limit)| {
             let path = format!("{path}/{name}/{}", limits::KEY);

@@ -199,7 +199,10 @@ mod tests {
         assert_eq!(key.ask(&three, None, NOW), Answer::Taken);
         key.leave(Place::Holds);
         key.leave(Place::Holds);
-        assert_eq!(key.ask(&Limit::Concurrency(1), None, NOW), Answer::Waits(None));
+        assert_eq!(
+            key.ask(&Limit::Concurrency(1), None, NOW),
+            Answer::Waits(None)
+        );
     }
 
     #[test]

@@ -10,8 +10,14 @@ use super::{
     run_code,
 };
 use crate::{
-    configuration::Resolved, descriptor::ParameterType, flow::Route, id::Ordinal, limits::{self, Wanted},
-    parameters::RunParameters, raw, reference::Template,
+    configuration::Resolved,
+    descriptor::ParameterType,
+    flow::Route,
+    id::Ordinal,
+    limits::{self, Wanted},
+    parameters::RunParameters,
+    raw,
+    reference::Template,
 };
 
 /// The data of earlier steps of the run.

@@ -168,7 +168,11 @@ async fn hand_over(
             };
             let line = lines.remove(&id).unwrap_or_default();
             if line.is_empty() {
-                tracing::error!(key = id, waiting = standing.waiting, "the line of a limit is shorter than was counted");
+                tracing::error!(
+                    key = id,
+                    waiting = standing.waiting,
+                    "the line of a limit is shorter than was counted"
+                );
                 standing.waiting = 0;
                 standing.due = None;
                 continue;

@@ -199,11 +199,7 @@ fn save(tx: &mut Tx<'_>, key: i64, standing: &Standing) -> Result<()> {
 
 /// Gives back what the steps of these rows hold, from the first to the last, and hands it to
 /// those who wait.
-pub(crate) fn release(
-    tx: &mut Tx<'_>,
-    (first, last): (i64, i64),
-    now: Timestamp,
-) -> Result<()> {
+pub(crate) fn release(tx: &mut Tx<'_>, (first, last): (i64, i64), now: Timestamp) -> Result<()> {
     let places = tx.all(
         "SELECT key_id, place FROM limit_place WHERE step_id BETWEEN ?1 AND ?2",
         [first, last],

@@ -62,7 +62,13 @@ pub(super) fn limits(
          FROM limit_key
          WHERE tenant_id = ?1 AND (kind, key) > (?3, ?4) AND (held > 0 OR waiting > 0 OR ahead > ?2)
          ORDER BY kind, key LIMIT ?5",
-        params![tenant.0, now.0, kind, key, sql_limit(limit.saturating_add(1))],
+        params![
+            tenant.0,
+            now.0,
+            kind,
+            key,
+            sql_limit(limit.saturating_add(1))
+        ],
         |row| Ok(summary(row)?.1),
     )?;
     let more = items.len() > limit;
@@ -137,11 +143,7 @@ fn read_place(row: &Row<'_>) -> rusqlite::Result<LimitPlace> {
     })
 }
 
-pub(super) fn waits(
-    connection: &Connection,
-    run: RunId,
-    limit: usize,
-) -> Result<Vec<LimitWait>> {
+pub(super) fn waits(connection: &Connection, run: RunId, limit: usize) -> Result<Vec<LimitWait>> {
     let (first, last) = step_range(run);
     let found = rows(
         connection,

@@ -16,7 +16,7 @@ use crate::{
     params(("key" = String, Path, description = "The key", example = "device 10.2.3.4")),
     responses(
         (status = 200, description = "The limits", body = LimitsOfKey),
-        (status = 404, description = "No step uses such a key now (PF-0404)"),
+        (status = 404, description = "No step has used such a key of late (PF-0404)"),
     ),
 )]
 pub(crate) async fn get(
