@@ -1,6 +1,6 @@
 //! One attempt of one step: from its claim to the completion that the store will be given.
 
-use std::{borrow::Cow, sync::Arc, time::Duration};
+use std::{borrow::Cow, ops::ControlFlow, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use model::{
@@ -19,7 +19,6 @@ use crate::{
     call::Handles,
     delay,
     error::Result,
-    limits::Asked,
     lost::worker_lost,
     problem::{Problem, failure, masked_output},
     worker::Chain,
@@ -85,25 +84,9 @@ impl Engine {
         if chain.runnable.plan.step(step).is_some_and(delay::is_one) {
             return Some(self.delay(chain, step, token, &prepared.call.parameters));
         }
-        if let Some(planned) = chain.runnable.plan.step(step)
-            && !planned.limits.is_empty()
-        {
-            match self
-                .acquire_limits(chain, (step, token), planned, &entry.cancel)
-                .await
-            {
-                Asked::Taken => {}
-                Asked::Waits => return Some(End::Limited),
-                Asked::Failed(problem) => {
-                    return Some(self.end(chain, step, token, Err(*problem), Vec::new()));
-                }
-                Asked::Stopped => {
-                    if entry.cancel.is_cancelled() {
-                        self.stop_attempt(chain, step, token, Vec::new()).await;
-                    }
-                    return None;
-                }
-            }
+        let places = self.take_places(chain, step, token, &entry.cancel);
+        if let ControlFlow::Break(end) = places.await {
+            return end;
         }
         prepared.call.deadline = limits.left();
         let ((execution, ended_at), lines) =

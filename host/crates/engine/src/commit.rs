@@ -69,7 +69,7 @@ impl Engine {
             match self.store.complete(completion.clone()).await {
                 Ok(completed) => {
                     self.account.answered();
-                    if completion.limited {
+                    if matches!(completed, Completed::Stored { handed: true, .. }) {
                         self.limits_freed();
                     }
                     return Ok(completed);

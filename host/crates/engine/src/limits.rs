@@ -4,7 +4,7 @@
 //! Who has a place, and who waits for one, is the store's. A step that does not get what it
 //! asks for waits there and holds nothing here; it is woken like every step that waits.
 
-use std::time::Duration;
+use std::{ops::ControlFlow, time::Duration};
 
 use model::{
     clock::Timestamp,
@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Engine,
+    attempt::End,
     error::{Error, Result},
     problem::Problem,
     worker::Chain,
@@ -38,7 +39,7 @@ const PAGE: usize = 200;
 const SWEPT: usize = 1_000;
 
 /// What became of an attempt that asked.
-pub(crate) enum Asked {
+enum Asked {
     /// It may execute.
     Taken,
     /// Its step waits, and the store knows it.
@@ -116,8 +117,37 @@ impl From<LimitDetail> for LimitView {
 }
 
 impl Engine {
+    /// Takes the places that the limits of a step want, if it has any; else says how the
+    /// attempt ends, `None` as of [`Engine::attempt`].
+    pub(crate) async fn take_places(
+        &self,
+        chain: &Chain,
+        step: Ordinal,
+        token: Token,
+        cancel: &CancellationToken,
+    ) -> ControlFlow<Option<End>> {
+        let planned = chain.runnable.plan.step(step);
+        let Some(planned) = planned.filter(|planned| !planned.limits.is_empty()) else {
+            return ControlFlow::Continue(());
+        };
+        match self.ask_for(chain, (step, token), planned, cancel).await {
+            Asked::Taken => ControlFlow::Continue(()),
+            Asked::Waits => ControlFlow::Break(Some(End::Limited)),
+            Asked::Failed(problem) => {
+                let end = self.end(chain, step, token, Err(*problem), Vec::new());
+                ControlFlow::Break(Some(end))
+            }
+            Asked::Stopped => {
+                if cancel.is_cancelled() {
+                    self.stop_attempt(chain, step, token, Vec::new()).await;
+                }
+                ControlFlow::Break(None)
+            }
+        }
+    }
+
     /// Asks for what the limits of a step want, trying again while the store does not answer.
-    pub(crate) async fn acquire_limits(
+    async fn ask_for(
         &self,
         chain: &Chain,
         (step, token): (Ordinal, Token),

@@ -121,8 +121,16 @@ impl Engine {
             })
             .await
             .map_err(Error::from)?;
-        self.limits_freed();
-        if let Completed::Stored { ended, ready, .. } = completed {
+        if let Completed::Stored {
+            ended,
+            ready,
+            handed,
+            ..
+        } = completed
+        {
+            if handed {
+                self.limits_freed();
+            }
             tracing::warn!(run = %lost.reference, step = lost.key.step.0, worker = lost.worker.0, "a step failed because its worker was lost");
             if let Some(state) = ended {
                 metrics::get().run_ended(state.word());

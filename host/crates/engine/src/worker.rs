@@ -405,6 +405,7 @@ impl Engine {
                     claimed,
                     ready,
                     ended,
+                    ..
                 }) => {
                     self.pass_on(&chain.header, &ready).await;
                     if let Some(state) = ended {

@@ -100,12 +100,12 @@ fn done(attempt: Attempt, state: StepState) -> Completion {
     }
 }
 
-async fn complete(store: &Store, completion: Completion) {
-    let completed = store.complete(completion).await.unwrap();
-    assert!(
-        matches!(completed, Completed::Stored { .. }),
-        "{completed:?}"
-    );
+/// Ends an attempt that has not been fenced; says whether somebody was handed its place.
+async fn complete(store: &Store, completion: Completion) -> bool {
+    match store.complete(completion).await.unwrap() {
+        Completed::Stored { handed, .. } => handed,
+        Completed::Fenced => panic!("fenced"),
+    }
 }
 
 async fn woken(store: &Store, now: Timestamp) -> Vec<StepKey> {
@@ -153,7 +153,7 @@ pub async fn a_line_is_served_in_its_order(store: Store) {
     );
     assert!(store.ready(None, 10).await.unwrap().is_empty());
 
-    complete(&store, done(all[0], StepState::Success)).await;
+    assert!(complete(&store, done(all[0], StepState::Success)).await);
     // Between the end and the waking nobody takes what was handed on.
     let late = started(&store).await;
     assert_eq!(
@@ -226,8 +226,8 @@ pub async fn every_end_hands_the_place_on(store: Store) {
     for way in 0..7 {
         let ended = at(100 * way);
         match way {
-            0 => complete(&store, done(holder, StepState::Success)).await,
-            1 => complete(&store, done(holder, StepState::Failed)).await,
+            0 => assert!(complete(&store, done(holder, StepState::Success)).await),
+            1 => assert!(complete(&store, done(holder, StepState::Failed)).await),
             2 => {
                 let cancelled = store.cancel(holder.step.run, ended).await.unwrap();
                 assert_eq!(cancelled.len(), 1);
@@ -311,8 +311,9 @@ pub async fn limits_of_one_key_may_differ(store: Store) {
     let first = line(&store, &wide, 2).await;
     let second = line(&store, &narrow, 1).await;
     let third = line(&store, &wide, 1).await;
-    complete(&store, done(first[0], StepState::Success)).await;
-    assert!(woken(&store, at(10)).await.is_empty(), "one holds it still");
+    let handed = complete(&store, done(first[0], StepState::Success)).await;
+    assert!(!handed, "one holds it still");
+    assert!(woken(&store, at(10)).await.is_empty());
     complete(&store, done(first[1], StepState::Success)).await;
     let expected: BTreeSet<_> = [second[0].step, third[0].step].map(|one| one.run).into();
     let found = woken(&store, at(11)).await;

@@ -264,6 +264,9 @@ pub enum Completed {
         ready: Vec<Ordinal>,
         /// The state in which the run ended, if this was its last step.
         ended: Option<RunState>,
+        /// Whether places of limits were handed to steps of whichever runs, which
+        /// [`Waits::wake_due`] is to wake now. It may say so of one where it was another.
+        handed: bool,
     },
 }
 

@@ -9,7 +9,7 @@ use super::{maybe_time, part, time};
 
 /// A key that steps name as `task_concurrency` or `task_rate`.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Limit {
+pub(crate) struct LimitSummary {
     /// The key, its references filled in.
     #[schema(example = "device 10.2.3.4")]
     key: String,
@@ -40,7 +40,7 @@ pub(crate) struct Limit {
     href: String,
 }
 
-impl Limit {
+impl LimitSummary {
     pub(crate) fn new(summary: store::limits::LimitSummary) -> Self {
         let (per, burst) = span(&summary.limit);
         Self {
@@ -80,7 +80,7 @@ pub(crate) struct LimitsOfKey {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct LimitWithSteps {
     #[serde(flatten)]
-    limit: Limit,
+    limit: LimitSummary,
     /// The first hundred that hold a place, the longest first; none of a rate.
     holders: Vec<StepAtLimit>,
     /// The first hundred that wait, the next first.
@@ -130,7 +130,7 @@ impl LimitsOfKey {
         for one in found {
             let kind = one.summary.limit.kind();
             let shown = Some(LimitWithSteps {
-                limit: Limit::new(one.summary),
+                limit: LimitSummary::new(one.summary),
                 holders: one.holders.into_iter().map(StepAtLimit::new).collect(),
                 line: one.line.into_iter().map(StepAtLimit::new).collect(),
             });

@@ -42,15 +42,15 @@ fn key(row: &PgRow) -> sqlx::Result<(i64, Standing)> {
     Ok((row.try_get(0)?, standing(row, 1)?))
 }
 
-/// Gives back what these steps hold and hands it to those who wait. Their runs are locked, or
-/// they have ended.
+/// Gives back what these steps hold and hands it to those who wait; says whether any of them
+/// got something. The steps' runs are locked, or they have ended.
 pub(crate) async fn release_steps(
     connection: &mut PgConnection,
     steps: &[(i64, i32)],
     now: Timestamp,
-) -> sqlx::Result<()> {
+) -> sqlx::Result<bool> {
     if steps.is_empty() {
-        return Ok(());
+        return Ok(false);
     }
     let (runs, ordinals): (Vec<i64>, Vec<i32>) = steps.iter().copied().unzip();
     let places = sqlx::query_as(
@@ -70,7 +70,7 @@ pub(crate) async fn release_runs(
     connection: &mut PgConnection,
     runs: &[i64],
     now: Timestamp,
-) -> sqlx::Result<()> {
+) -> sqlx::Result<bool> {
     let places =
         sqlx::query_as("SELECT run_id, step, key_id FROM limit_place WHERE run_id = ANY ($1)")
             .bind(runs)
@@ -83,9 +83,9 @@ async fn release(
     connection: &mut PgConnection,
     places: Vec<(i64, i32, i64)>,
     now: Timestamp,
-) -> sqlx::Result<()> {
+) -> sqlx::Result<bool> {
     if places.is_empty() {
-        return Ok(());
+        return Ok(false);
     }
     let column = places.iter().map(|(_, _, key)| *key);
     let mut keys: Keys = sqlx::query(LOCK)
@@ -114,8 +114,9 @@ async fn release(
             most += 1;
         }
     }
-    hand_over(&mut *connection, &mut keys, most + 1, now).await?;
-    save(connection, &keys).await
+    let handed = hand_over(&mut *connection, &mut keys, most + 1, now).await?;
+    save(connection, &keys).await?;
+    Ok(handed)
 }
 
 /// Calls those whose turn by rate has come. Keys that somebody else is at are left to them.
@@ -144,13 +145,13 @@ struct Waiter {
 }
 
 /// Hands what is free of each key to the first of its line, as far as it goes. `first`: how
-/// many of each are looked at to begin with.
+/// many of each are looked at to begin with. Says whether anybody got something.
 async fn hand_over(
     connection: &mut PgConnection,
     keys: &mut Keys,
     first: i64,
     now: Timestamp,
-) -> sqlx::Result<()> {
+) -> sqlx::Result<bool> {
     let mut handed: (Vec<i64>, Vec<i32>, Vec<i64>) = (Vec::new(), Vec::new(), Vec::new());
     // Lines that go on, each behind the number that was looked at last.
     let mut open: BTreeMap<i64, i64> = keys
@@ -194,7 +195,7 @@ async fn hand_over(
         }
     }
     if handed.0.is_empty() {
-        return Ok(());
+        return Ok(false);
     }
     sqlx::query(
         "UPDATE limit_place p SET place = $4, since = $5
@@ -207,8 +208,8 @@ async fn hand_over(
     .bind(i16::from(Place::Handed.code()))
     .bind(now.0)
     .execute(connection)
-    .await
-    .map(drop)
+    .await?;
+    Ok(true)
 }
 
 async fn lines(

@@ -79,7 +79,7 @@ async fn transact(
 ) -> sqlx::Result<Vec<Answer>> {
     let mut rows = Rows::read(connection, parts.wanted).await?;
     let submitted = accept(connection, &mut rows, &parts.submits).await?;
-    let decided = decide(&mut rows, items);
+    let mut decided = decide(&mut rows, items);
     let headers = claim::headers(connection, days_of_claims(&rows, &decided)).await?;
     let again = again(connection, &decided).await?;
     let number = match rows.write(connection).await? {
@@ -88,7 +88,12 @@ async fn transact(
     };
     // Last, for others may wait for the same keys.
     if let Some((steps, at)) = limited(items, &decided) {
-        limits::release_steps(connection, &steps, at).await?;
+        let any = limits::release_steps(connection, &steps, at).await?;
+        for one in &mut decided {
+            if let Decided::Complete(Ok(Completed::Stored { handed, .. })) = one {
+                *handed = any;
+            }
+        }
     }
     let answers = answers(decided, submitted, &headers, again);
     let Some(number) = number else {

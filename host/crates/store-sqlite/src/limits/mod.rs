@@ -198,15 +198,15 @@ fn save(tx: &mut Tx<'_>, key: i64, standing: &Standing) -> Result<()> {
 }
 
 /// Gives back what the steps of these rows hold, from the first to the last, and hands it to
-/// those who wait.
-pub(crate) fn release(tx: &mut Tx<'_>, (first, last): (i64, i64), now: Timestamp) -> Result<()> {
+/// those who wait; says whether any of them got something.
+pub(crate) fn release(tx: &mut Tx<'_>, (first, last): (i64, i64), now: Timestamp) -> Result<bool> {
     let places = tx.all(
         "SELECT key_id, place FROM limit_place WHERE step_id BETWEEN ?1 AND ?2",
         [first, last],
         |row| Ok((row.get::<_, i64>(0)?, place(row, 1)?)),
     )?;
     if places.is_empty() {
-        return Ok(());
+        return Ok(false);
     }
     tx.execute(
         "DELETE FROM limit_place WHERE step_id BETWEEN ?1 AND ?2",
@@ -216,6 +216,7 @@ pub(crate) fn release(tx: &mut Tx<'_>, (first, last): (i64, i64), now: Timestamp
     for (key, place) in places {
         left.entry(key).or_default().push(place);
     }
+    let mut handed = false;
     for (key, places) in left {
         let found = tx.first(
             "SELECT kind, held, waiting, arrival, ahead, due_at FROM limit_key WHERE id = ?1",
@@ -226,15 +227,17 @@ pub(crate) fn release(tx: &mut Tx<'_>, (first, last): (i64, i64), now: Timestamp
         for place in places {
             standing.leave(place);
         }
-        hand_over(tx, key, &mut standing, now)?;
+        handed |= hand_over(tx, key, &mut standing, now)?;
         save(tx, key, &standing)?;
     }
-    Ok(())
+    Ok(handed)
 }
 
-/// Hands what is free to the first of the line, as far as it goes.
-fn hand_over(tx: &mut Tx<'_>, key: i64, standing: &mut Standing, now: Timestamp) -> Result<()> {
+/// Hands what is free to the first of the line, as far as it goes. Says whether anybody got
+/// something.
+fn hand_over(tx: &mut Tx<'_>, key: i64, standing: &mut Standing, now: Timestamp) -> Result<bool> {
     let kind = standing.kind;
+    let before = standing.waiting;
     while standing.waiting > 0 {
         let line = tx.all(
             "SELECT step_id, most, per, burst FROM limit_place
@@ -250,11 +253,11 @@ fn hand_over(tx: &mut Tx<'_>, key: i64, standing: &mut Standing, now: Timestamp)
             );
             standing.waiting = 0;
             standing.due = None;
-            return Ok(());
+            break;
         }
         for (step, limit) in line {
             if !standing.hand(&limit, now) {
-                return Ok(());
+                return Ok(standing.waiting < before);
             }
             tx.execute(
                 "UPDATE limit_place SET place = ?3, since = ?4 WHERE step_id = ?1 AND key_id = ?2",
@@ -262,7 +265,7 @@ fn hand_over(tx: &mut Tx<'_>, key: i64, standing: &mut Standing, now: Timestamp)
             )?;
         }
     }
-    Ok(())
+    Ok(standing.waiting < before)
 }
 
 /// Calls those whose turn by rate has come.

@@ -30,10 +30,12 @@ pub(super) fn complete(tx: &mut Tx<'_>, end: &Completion) -> Result<Completed> {
     };
     counts.seq += 1;
     store_result(tx, end, counts.seq)?;
-    if end.limited {
+    let handed = if end.limited {
         let id = pack(end.key)?;
-        limits::release(tx, (id, id), end.at)?;
-    }
+        limits::release(tx, (id, id), end.at)?
+    } else {
+        false
+    };
     let mut event = Event {
         tx,
         run: end.key.run,
@@ -66,6 +68,7 @@ pub(super) fn complete(tx: &mut Tx<'_>, end: &Completion) -> Result<Completed> {
         claimed,
         ready: next.ready,
         ended,
+        handed,
     })
 }
 

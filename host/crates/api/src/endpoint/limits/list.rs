@@ -9,7 +9,7 @@ use crate::{
     paging::{self, Listing},
     problem::Answer,
     state::Shared,
-    view::limit::Limit,
+    view::limit::LimitSummary,
 };
 
 /// Which part is wanted.
@@ -32,7 +32,7 @@ pub(crate) struct LimitArgs {
 #[utoipa::path(
     get, path = "/api/v1/limits", operation_id = "list_limits", tag = "limits",
     params(LimitArgs),
-    responses((status = 200, description = "A part of the list", body = Listing<Limit>)),
+    responses((status = 200, description = "A part of the list", body = Listing<LimitSummary>)),
 )]
 pub(crate) async fn list(
     State(api): State<Shared>,
@@ -46,6 +46,6 @@ pub(crate) async fn list(
         .engine
         .limits(caller.tenant, after.as_deref(), limit)
         .await?;
-    let items = page.items.into_iter().map(Limit::new).collect();
+    let items = page.items.into_iter().map(LimitSummary::new).collect();
     Ok(paging::answer(&uri, items, page.next))
 }
