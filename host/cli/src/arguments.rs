@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::command::{
-    application, approval, cache, configuration, run, schedule, signal, step, syncpack, task,
-    worker,
+    application, approval, cache, configuration, limit, run, schedule, signal, step, syncpack,
+    task, worker,
 };
 
 const AFTER: &str = "\
@@ -105,6 +105,9 @@ pub(crate) enum Command {
     /// Cache records, which steps keep from run to run
     #[command(subcommand)]
     Cache(cache::Command),
+    /// Limits of steps: who holds a key, and who waits for it
+    #[command(subcommand)]
+    Limit(limit::Command),
     /// Processes of the service: list, change queues and slots of workers
     #[command(subcommand)]
     Worker(worker::Command),

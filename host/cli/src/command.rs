@@ -4,6 +4,7 @@ pub(crate) mod application;
 pub(crate) mod approval;
 pub(crate) mod cache;
 pub(crate) mod configuration;
+pub(crate) mod limit;
 pub(crate) mod run;
 pub(crate) mod schedule;
 pub(crate) mod signal;
@@ -36,6 +37,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Step(command) => step::run(&session, command).await,
         Command::Syncpack(command) => syncpack::run(&session, command).await,
         Command::Cache(command) => cache::run(&session, command).await,
+        Command::Limit(command) => limit::run(&session, command).await,
         Command::Worker(command) => worker::run(&session, command).await,
         Command::About => about(&session).await,
         Command::Completions { shell } => {

@@ -137,6 +137,7 @@ impl Bed {
                 claim: Some(WORKER),
                 expires_at: EXPIRES,
                 parent: None,
+                limited: false,
             };
             match self.store.complete(completion).await? {
                 Completed::Stored {

@@ -43,6 +43,7 @@ const SCHEME: &str = "basic";
         (name = "runs", description = "What has run and what runs"),
         (name = "tasks", description = "A run, or a step of a run, by its id"),
         (name = "cache", description = "Records that outlive runs"),
+        (name = "limits", description = "Limits of steps: who holds a key, and who waits for it"),
         (name = "workers", description = "The processes of the service"),
         (name = "service", description = "The service itself"),
     ),

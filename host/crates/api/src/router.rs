@@ -13,8 +13,8 @@ use crate::{
     auth::guard::{self, Access, Guard},
     edge,
     endpoint::{
-        applications, asks, cache, configurations, operators, runs, schedules, service, steps,
-        syncpacks, tasks, workers,
+        applications, asks, cache, configurations, limits, operators, runs, schedules, service,
+        steps, syncpacks, tasks, workers,
     },
     openapi,
     permission::Permission::{Administrator, Configuration, Developer, Execute, View},
@@ -100,6 +100,9 @@ fn table(routes: Routes) -> Routes {
         .needs(View,          routes!(cache::get::get))
         .needs(Administrator, routes!(cache::delete::delete))
         .needs(Administrator, routes!(cache::clear::clear))
+
+        .needs(View, routes!(limits::list::list))
+        .needs(View, routes!(limits::get::get))
 
         .needs(View,          routes!(workers::list::list))
         .needs(View,          routes!(workers::get::get))

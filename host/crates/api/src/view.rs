@@ -2,6 +2,7 @@
 
 pub(crate) mod ask;
 pub(crate) mod definition;
+pub(crate) mod limit;
 pub(crate) mod pause;
 pub(crate) mod run;
 pub(crate) mod schedule;

@@ -1,6 +1,6 @@
 //! One attempt of one step: from its claim to the completion that the store will be given.
 
-use std::{borrow::Cow, time::Duration};
+use std::{borrow::Cow, ops::ControlFlow, time::Duration};
 
 use bytes::Bytes;
 use model::{
@@ -35,6 +35,8 @@ pub(crate) enum End {
     Done(Completion),
     /// For now: its step waits.
     Waits(Suspension),
+    /// Before it began: its step waits for a limit, and the store knows it.
+    Limited,
 }
 
 /// What an attempt is called with.
@@ -127,6 +129,10 @@ impl Engine {
         if let Some(kind) = chain.planned(step).and_then(asks::asks_for) {
             return Some(self.ask_outside(chain, (step, token), kind, &prepared.call.parameters));
         }
+        let places = self.take_places(chain, step, token, &entry.cancel);
+        if let ControlFlow::Break(end) = places.await {
+            return end;
+        }
         prepared.call.deadline = limits.left();
         let ((execution, ended_at), lines) =
             self.execute(chain, step, token, prepared, &limits).await;
@@ -153,7 +159,7 @@ impl Engine {
                 at: ended_at,
                 ..completion
             }),
-            waits @ End::Waits(_) => waits,
+            waits => waits,
         })
     }
 
@@ -384,6 +390,7 @@ impl Engine {
             claim: (!self.draining.is_cancelled()).then(|| self.worker()),
             expires_at: chain.header.expires_at,
             parent: chain.header.parent,
+            limited: chain.limited(step),
         }
     }
 }

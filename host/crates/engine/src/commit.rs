@@ -69,6 +69,9 @@ impl Engine {
             match self.store.complete(completion.clone()).await {
                 Ok(completed) => {
                     self.account.answered();
+                    if matches!(completed, Completed::Stored { handed: true, .. }) {
+                        self.limits_freed();
+                    }
                     return Ok(completed);
                 }
                 Err(error) if error.is_retryable() => {

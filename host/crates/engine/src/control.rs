@@ -61,6 +61,7 @@ impl Engine {
             self.tell_ended(one.reference);
         }
         self.settle_ended();
+        self.limits_freed();
         Ok(!cancelled.is_empty())
     }
 
@@ -117,6 +118,7 @@ impl Engine {
         let Some(revoked) = self.store.revoke(key, graph, self.now()).await? else {
             return self.already_stopped(&run, key, task).await;
         };
+        self.limits_freed();
         self.running.cancel_step(key, &caller.name);
         match revoked.worker {
             Some(_) => {
@@ -234,6 +236,7 @@ impl Engine {
         };
         self.wait_stopped(executing.into_iter()).await;
         self.settle_ended();
+        self.limits_freed();
         tracing::info!(cancelled, by = %caller.name, application = query.application, queue = query.queue, "cancelled runs");
         Ok(CancelledRuns {
             cancelled,

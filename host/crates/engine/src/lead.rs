@@ -115,7 +115,10 @@ impl Engine {
         let health = *health.borrow();
         duties.away |= !health.available;
         self.take_back(PAGE).await?;
-        self.wake_due().await?;
+        // What is due before the next round is woken in time.
+        if let Some(next) = self.wake_due().await? {
+            self.waiting.remember(next);
+        }
         self.refill(duties, health).await?;
         if due(&mut duties.checked, CHECK) {
             self.find_lost(duties).await?;

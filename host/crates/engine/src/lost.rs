@@ -118,10 +118,20 @@ impl Engine {
                 claim: None,
                 expires_at: lost.expires_at,
                 parent: lost.parent,
+                limited: planned.is_some_and(|planned| !planned.limits.is_empty()),
             })
             .await
             .map_err(Error::from)?;
-        if let Completed::Stored { ended, ready, .. } = completed {
+        if let Completed::Stored {
+            ended,
+            ready,
+            handed,
+            ..
+        } = completed
+        {
+            if handed {
+                self.limits_freed();
+            }
             tracing::warn!(run = %lost.reference, step = lost.key.step.0, worker = lost.worker.0, "a step failed because its worker was lost");
             if let Some(state) = ended {
                 metrics::get().run_ended(state.word());

@@ -101,6 +101,7 @@ impl Engine {
         while self.store.expire_signals(self.clock.now(), 500).await? == 500 {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+        self.sweep_limits().await?;
         loop {
             let forgotten = self.store.expire(self.clock.now(), 500).await?;
             if forgotten < 500 {

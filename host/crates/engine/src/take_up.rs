@@ -134,6 +134,8 @@ impl Engine {
             claim: None,
             expires_at: header.expires_at,
             parent: header.parent,
+            // Of a plan that is not known, it may be.
+            limited: planned.is_none_or(|planned| !planned.limits.is_empty()),
         };
         match self.persist(&failure, attempt.under).await {
             Ok(Completed::Fenced) => return,

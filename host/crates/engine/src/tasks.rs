@@ -10,6 +10,7 @@ use model::{
 use store::{
     Page,
     definitions::Kind,
+    limits::LimitWait,
     runs::{RunFilter, RunSummary, StepSummary, WaitSummary},
 };
 
@@ -17,6 +18,7 @@ use crate::{
     Engine,
     error::{Error, Fault, Result},
     inputs,
+    limits::{self, WaitsForLimit},
     view::{PastAttempt, RunData, RunDetail, RunsQuery, StepDetail, TaskDetail, WaitsFor},
 };
 
@@ -145,13 +147,22 @@ impl Engine {
             .iter()
             .any(|step| step.attempts > 1 || step.state == StepState::Waiting)
         {
-            for wait in self.store.waits(run.run).await? {
+            let waits = self.store.waits(run.run).await?;
+            let limited = waits.iter().any(|wait| wait.kind == WaitKind::Limit);
+            let limits = if limited {
+                self.limit_waits(run.run).await?
+            } else {
+                Vec::new()
+            };
+            for wait in waits {
                 if let Some(step) = steps.get_mut(wait.key.step.index()) {
                     // What was woken and is not claimed again yet is still at its attempt.
                     let ours = step.attempts - wait.wakes + i64::from(wait.retries);
                     step.attempts = ours.max(1);
                     step.children = (wait.children.0 > 0).then_some(wait.children);
-                    step.waits_for = (step.state == StepState::Waiting).then(|| waits_for(&wait));
+                    let limit = limits.iter().find(|one| one.step == wait.key);
+                    step.waits_for =
+                        (step.state == StepState::Waiting).then(|| waits_for(&wait, limit));
                     if let Some(waits_for) = &mut step.waits_for
                         && matches!(wait.kind, WaitKind::Approval | WaitKind::Webhook)
                         && let Some(words) = self.asked_in_words(wait.key).await?
@@ -293,12 +304,16 @@ fn is_of(run: &RunSummary, index: usize) -> bool {
 }
 
 /// What a waiting step waits for, for people.
-fn waits_for(wait: &WaitSummary) -> WaitsFor {
+fn waits_for(wait: &WaitSummary, limit: Option<&LimitWait>) -> WaitsFor {
     let message = match wait.kind {
         WaitKind::Retry => "waiting for the next attempt".to_owned(),
         WaitKind::Delay => "waiting for its time".to_owned(),
         WaitKind::Approval => "waiting for a decision".to_owned(),
         WaitKind::Webhook => "waiting for a message".to_owned(),
+        WaitKind::Limit => limit.map_or_else(
+            || "waiting for a limit, and about to go on".to_owned(),
+            limits::message,
+        ),
         WaitKind::Children => {
             let (started, ended) = wait.children;
             let noun = if started == 1 {
@@ -316,7 +331,8 @@ fn waits_for(wait: &WaitSummary) -> WaitsFor {
         kind: wait.kind,
         message,
         since: wait.since,
-        until: wait.until,
+        until: wait.until.or_else(|| limit.and_then(limits::turn)),
+        limit: limit.map(WaitsForLimit::from),
     }
 }
 

@@ -14,7 +14,7 @@ use store::{
     runs::{Child, RunSummary},
 };
 
-use crate::{error::Fault, policy::Rules, served::Waiting};
+use crate::{error::Fault, limits::WaitsForLimit, policy::Rules, served::Waiting};
 
 /// Who acts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -199,7 +199,7 @@ pub struct StepDetail {
 /// What a step waits for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WaitsFor {
-    /// `retry` or `children`.
+    /// `retry`, `children`, `delay` or `limit`.
     pub kind: WaitKind,
     /// For people.
     pub message: String,
@@ -207,6 +207,8 @@ pub struct WaitsFor {
     pub since: Timestamp,
     /// When it goes on, if nothing lets it go on before.
     pub until: Option<Timestamp>,
+    /// The limit that it waits for, and who holds it.
+    pub limit: Option<WaitsForLimit>,
 }
 
 /// An attempt that was followed by another.

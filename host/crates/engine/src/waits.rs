@@ -32,6 +32,8 @@ const PAGE: usize = 1_024;
 const LOOK: Duration = Duration::from_secs(1);
 /// How long to sleep at least between two calls.
 const PAUSE: Duration = Duration::from_millis(2);
+/// How long to wait for whoever is at a run that is to be woken.
+const AGAIN: Duration = Duration::from_millis(20);
 /// How many moments a process remembers by itself. Steps beyond wait for the leading
 /// process, which looks once a second.
 const REMEMBERED: usize = 10_000;
@@ -51,7 +53,7 @@ pub(crate) struct Waiting {
 
 impl Waiting {
     /// Something is due then.
-    fn remember(&self, at: Timestamp) {
+    pub(crate) fn remember(&self, at: Timestamp) {
         let mut due = self.due.lock();
         let first = due.first().copied();
         due.insert(at);
@@ -113,7 +115,9 @@ impl Engine {
         #[cfg(feature = "simulation")]
         let failed = crate::simulation::counted(failed, problem);
         let again = chain.again.as_ref();
-        let first = again.map_or(chain.began, |again| again.first_at);
+        // A wait for a limit came before the first attempt.
+        let began = again.filter(|again| again.kind != WaitKind::Limit || again.retries > 0);
+        let first = began.map_or(chain.began, |again| again.first_at);
         let error = (problem.code.as_str(), problem.is_retryable());
         let until = retry.next(failed, (first, now), error, chance())?;
         lines.push(runtime::Line {
@@ -156,6 +160,9 @@ impl Engine {
                     self.account.answered();
                     if let Some(until) = suspension.until {
                         self.waiting.remember(until);
+                    }
+                    if suspension.ended.is_some() && chain.limited(suspension.key.step) {
+                        self.limits_freed();
                     }
                     return true;
                 }
@@ -253,6 +260,11 @@ impl Engine {
             }
             match self.wake_due().await {
                 Ok(Some(next)) if self.settings.exclusive => self.waiting.remember(next),
+                // What is due now somebody else was at.
+                Ok(Some(next)) if next <= now || self.scheduler.is_leading() => {
+                    let later = self.clock.now().plus_micros(AGAIN.as_micros() as i64);
+                    self.waiting.remember(next.max(later));
+                }
                 Ok(_) => {}
                 Err(error) => {
                     tracing::warn!(%error, "waiting steps could not be woken; trying again");

@@ -15,6 +15,7 @@ use model::{
     on_error::OnError,
     parameters::RunParameters,
     plan::Outputs,
+    state::WaitKind,
     validate::{Lookup, Registry},
 };
 use queue::{Delivery, Subscription};
@@ -94,6 +95,12 @@ impl Chain {
         let whole = self.header.part.is_none().then_some(step);
         let planned = whole.and_then(|step| self.runnable.plan.step(step));
         planned.map(|planned| planned.on_error).unwrap_or_default()
+    }
+
+    /// Whether the step may hold places of limits.
+    pub(crate) fn limited(&self, step: Ordinal) -> bool {
+        let planned = self.runnable.plan.step(step);
+        planned.is_some_and(|planned| !planned.limits.is_empty())
     }
 
     /// A run that this process has just accepted.
@@ -381,6 +388,10 @@ impl Engine {
             let completion = match end {
                 None => return self.trace_attempt(traced, &chain, (step, token), None),
                 Some(End::Done(completion)) => completion,
+                Some(End::Limited) => {
+                    metrics::get().step_ended(WaitKind::Limit.word(), began.elapsed());
+                    return self.trace_suspended(traced, &chain, (step, token), true);
+                }
                 Some(End::Waits(suspension)) => {
                     metrics::get().step_ended(suspension.kind.word(), began.elapsed());
                     #[cfg(feature = "simulation")]
@@ -408,6 +419,7 @@ impl Engine {
                     claimed,
                     ready,
                     ended,
+                    ..
                 }) => {
                     self.pass_on(&chain.header, &ready).await;
                     if let Some(state) = ended {

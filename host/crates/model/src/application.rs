@@ -9,13 +9,13 @@ use serde_json::{Map, Value};
 
 use crate::{
     descriptor::ParameterType,
-    for_each, on_error,
+    for_each, limits, on_error,
     operator::{self, Operator},
     policy, retry,
 };
 
 /// Keys of a step entry that are not parameters.
-pub const STEP_KEYS: [&str; 11] = [
+pub const STEP_KEYS: [&str; 13] = [
     "name",
     "file",
     "syncpack",
@@ -27,6 +27,8 @@ pub const STEP_KEYS: [&str; 11] = [
     retry::RETRY,
     on_error::ON_ERROR,
     for_each::KEY,
+    limits::CONCURRENCY,
+    limits::RATE,
 ];
 
 /// An application's document.

@@ -12,9 +12,10 @@ use crate::{
     flow::Graph,
     for_each::{self, ForEach},
     id::Ordinal,
+    limits::{self, Limit},
     on_error::OnError,
     operator::{self, Operator},
-    plan::{Plan, PlannedStep, PlannedVariable},
+    plan::{Plan, PlannedLimit, PlannedStep, PlannedVariable},
     policy::Policy,
     reference::{self, Issue, LONGEST_NAME, Names, Part, Reference, Target, Template},
     retry::Retry,
@@ -408,6 +409,7 @@ impl Compiler<'_> {
                 self.read(step, template, &path.into());
             }
         }
+        let limits = self.limits(step, &path);
         if known {
             self.steps.push(PlannedStep {
                 ordinal: Ordinal(step.index as u32),
@@ -419,6 +421,7 @@ impl Compiler<'_> {
                 retry: Retry::of_step(self.application, step, descriptor.idempotent).map(Arc::new),
                 on_error: OnError::of_step(self.application, step),
                 for_each: for_each.map(Arc::new),
+                limits,
                 descriptor,
                 parameters,
                 data_from: Vec::new(),
@@ -427,6 +430,27 @@ impl Compiler<'_> {
                 variables: Arc::clone(&self.variables.planned),
             });
         }
+    }
+
+    /// The limits of a step: their keys may refer to whatever its parameters may.
+    fn limits(&mut self, step: Step<'_>, path: &str) -> Box<[PlannedLimit]> {
+        let concurrency = limits::concurrency(step.entry)
+            .map(|(key, limit)| (limits::CONCURRENCY, key, Limit::Concurrency(limit)));
+        let rate =
+            limits::rate(step.entry).map(|(key, rate)| (limits::RATE, key, Limit::Rate(rate)));
+        let both = concurrency.into_iter().chain(rate);
+        both.map(|(name, key, limit)| {
+            let path = format!("{path}/{name}/{}", limits::KEY);
+            let scope = Scope {
+                steps: self.names,
+                variables: &self.variables.positions,
+                item: self.item,
+            };
+            let key = scope.parse(key, &path, self.problems);
+            self.read(step, &key, &path.into());
+            PlannedLimit { name, key, limit }
+        })
+        .collect()
     }
 
     /// Tells of an entry that names no step and is no operator that we know.

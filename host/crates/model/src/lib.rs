@@ -23,6 +23,7 @@ pub mod descriptor;
 pub mod flow;
 pub mod for_each;
 pub mod id;
+pub mod limits;
 pub mod log;
 pub mod mask;
 pub mod on_error;

@@ -18,6 +18,7 @@ use crate::{
     flow,
     for_each::ForEach,
     id::Ordinal,
+    limits::Limit,
     on_error::OnError,
     operator::PlannedOperator,
     parameters::RunParameters,
@@ -98,6 +99,8 @@ pub struct PlannedStep {
     pub on_error: OnError,
     /// The elements that it is executed for, once for each. `None`: it is executed once.
     pub for_each: Option<Arc<ForEach>>,
+    /// What its attempts may have to wait for before they start: a concurrency, then a rate.
+    pub limits: Box<[PlannedLimit]>,
     /// What the pack says about it.
     pub descriptor: Arc<StepDescriptor>,
     /// Its parameters: the declared ones in the descriptor's order, then, if it
@@ -112,6 +115,17 @@ pub struct PlannedStep {
     /// The operator that it is, if it is one: it has no parameters then.
     pub operator: Option<PlannedOperator>,
     pub(crate) variables: Arc<[PlannedVariable]>,
+}
+
+/// A limit of a planned step.
+#[derive(Clone, Debug)]
+pub struct PlannedLimit {
+    /// The key of the entry that says it.
+    pub(crate) name: &'static str,
+    /// What attempts are counted by.
+    pub(crate) key: Template,
+    /// How many.
+    pub limit: Limit,
 }
 
 /// A parameter of a planned step.
@@ -337,4 +351,6 @@ pub mod run_code {
     pub const VARIABLE_TYPE: &str = "PF-R017";
     /// A parameter of the run holds what would be a reference in an application.
     pub const AS_TEXT: &str = "PF-R015";
+    /// The key of a limit becomes none.
+    pub const LIMIT_KEY: &str = "PF-R020";
 }

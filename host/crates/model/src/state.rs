@@ -93,6 +93,8 @@ states! {
         Approval = 4 "approval",
         /// A message from outside.
         Webhook = 5 "webhook",
+        /// A place, or its turn, under a limit that others have reached.
+        Limit = 6 "limit",
     }
 }
 

@@ -133,6 +133,8 @@ pub mod code {
     pub const FOR_EACH: &str = "PF-A052";
     /// How long the runs are kept is no number of seconds.
     pub const RETENTION: &str = "PF-A053";
+    /// A limit of a step has a key or a value that it cannot have.
+    pub const LIMIT: &str = "PF-A060";
 }
 
 /// The most steps that an application may have.

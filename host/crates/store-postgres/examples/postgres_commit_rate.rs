@@ -173,6 +173,7 @@ impl Bench {
                 claim: Some(WORKER),
                 expires_at: EXPIRES,
                 parent: None,
+                limited: false,
             };
             match self.store.complete(completion).await.unwrap() {
                 Completed::Stored {

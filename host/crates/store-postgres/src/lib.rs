@@ -26,6 +26,7 @@ mod cache;
 mod connection;
 mod definitions;
 mod error;
+mod limits;
 mod migrate;
 mod packs;
 mod partition;

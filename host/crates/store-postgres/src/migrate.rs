@@ -99,6 +99,13 @@ const MIGRATIONS: &[Migration] = &[
         hot: true,
         sql: include_str!("../migrations/0008_asks.sql"),
     },
+    Migration {
+        number: 9,
+        name: "limits",
+        expands: true,
+        hot: false,
+        sql: include_str!("../migrations/0009_limits.sql"),
+    },
     #[cfg(feature = "next")]
     Migration {
         number: 1_000,

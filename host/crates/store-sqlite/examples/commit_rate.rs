@@ -118,6 +118,7 @@ impl Bench {
                 claim: Some(WorkerId(1)),
                 expires_at,
                 parent: None,
+                limited: false,
             };
             count += 1;
             match self.store.complete(completion).await.unwrap() {

@@ -23,6 +23,7 @@ mod cache;
 mod connection;
 mod definitions;
 mod error;
+mod limits;
 mod migrate;
 mod packs;
 mod partition;

@@ -67,6 +67,12 @@ const MIGRATIONS: &[Migration] = &[
         expands: true,
         sql: include_str!("../migrations/0008_asks.sql"),
     },
+    Migration {
+        number: 9,
+        name: "limits",
+        expands: true,
+        sql: include_str!("../migrations/0009_limits.sql"),
+    },
 ];
 
 /// Brings the database to this binary's version.

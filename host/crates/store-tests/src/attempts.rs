@@ -114,6 +114,7 @@ pub async fn a_chain_goes_on_in_the_same_commit(store: Store) {
             claimed: Some((Ordinal(step + 1), Token(1))),
             ready: Vec::new(),
             ended: None,
+            handed: false,
         };
         assert_eq!(answer, expected);
         token = Token(1);

@@ -144,6 +144,7 @@ pub fn end(key: StepKey, token: Token, state: StepState, graph: &Arc<Graph>) -> 
         claim: None,
         expires_at: EXPIRES,
         parent: None,
+        limited: false,
     }
 }
 

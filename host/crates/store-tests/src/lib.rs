@@ -20,6 +20,7 @@ pub mod build;
 pub mod control;
 pub mod joins;
 pub mod kept;
+pub mod limits;
 pub mod lists;
 pub mod pauses;
 pub mod postgres;
@@ -139,6 +140,23 @@ macro_rules! contract {
             a_pause_holds_up_what_fits,
             a_paused_run_ends_its_step_and_starts_no_other,
             pauses_are_kept_apart,
+        );
+        $crate::contract!(@ $open, limits:
+            a_line_is_served_in_its_order,
+            a_wait_for_a_limit_counts_as_no_attempt,
+            every_end_hands_the_place_on,
+            a_place_is_kept_until_the_attempt_ends,
+            limits_of_one_key_may_differ,
+            ten_thousand_wait_for_one_key,
+            a_rate_is_kept,
+            a_late_start_keeps_the_rate,
+            a_cancelled_line_takes_no_time,
+            a_step_may_have_both_limits,
+            a_fenced_attempt_takes_no_place,
+            keys_are_seen_while_they_are_used,
+            what_was_left_behind_is_given_back,
+            what_follows_a_holder_asks_for_itself,
+            never_more_than_the_limit,
         );
         $crate::contract!(@ $open, schedules:
             a_schedule_is_saved,

@@ -89,6 +89,7 @@ pub async fn a_paused_run_ends_its_step_and_starts_no_other(store: Store) {
         claimed: None,
         ready: vec![Ordinal(1)],
         ended: None,
+        handed: false,
     };
     assert_eq!(store.complete(done).await.unwrap(), expected);
     assert_eq!(ready(&store).await, []);

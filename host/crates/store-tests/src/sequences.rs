@@ -136,6 +136,7 @@ impl Model {
             claimed: None,
             ready: next.ready,
             ended,
+            handed: false,
         }
     }
 

@@ -17,6 +17,7 @@ use model::{
     id::{Ordinal, RunId, Token, WorkerId},
     state::{RunState, StepState},
 };
+use sqlx::Connection as _;
 use store::{
     Error,
     runs::{Completed, Idempotency, Submitted},
@@ -583,4 +584,39 @@ async fn what_writes_nothing_holds_no_lock() {
     assert_eq!(store.complete(late).await.unwrap(), Completed::Fenced);
     let cancelled = tokio::time::timeout(Duration::from_secs(5), store.cancel(number, NOW)).await;
     assert_eq!(cancelled.unwrap().unwrap()[0].running, []);
+}
+
+/// Three processes execute the runs of one key, and wake whoever is next: never more at a time
+/// than may, and each of them in the end.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn processes_share_a_limit() {
+    let database = Database::new().await;
+    let mut stores = Vec::new();
+    for _ in 0..3 {
+        stores.push(open(&database).await);
+    }
+    store_tests::limits::race(&stores, 90, 4).await;
+}
+
+/// Steps with two keys each, ended by two processes in batches while others ask for the same
+/// keys in another order: no deadlock that a caller hears of.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_keys_are_handed_on_without_a_deadlock() {
+    let database = Database::new().await;
+    let first = Arc::new(PostgresStore::open(options(&database)).await.unwrap());
+    let second = Arc::new(PostgresStore::open(options(&database)).await.unwrap());
+    let stores: [Store; 2] = [first.clone(), second.clone()];
+    store_tests::limits::cross(&stores, 200).await;
+    // None that was tried again either. Connections tell when they end.
+    drop(stores);
+    first.close().await;
+    second.close().await;
+    let mut connection = sqlx::PgConnection::connect(&database.url).await.unwrap();
+    let deadlocks: i64 = sqlx::query_scalar(
+        "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()",
+    )
+    .fetch_one(&mut connection)
+    .await
+    .unwrap();
+    assert_eq!(deadlocks, 0);
 }

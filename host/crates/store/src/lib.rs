@@ -14,6 +14,7 @@ pub mod asks;
 pub mod cache;
 pub mod definitions;
 mod error;
+pub mod limits;
 pub mod packs;
 pub mod pauses;
 pub mod runs;
@@ -34,6 +35,7 @@ pub trait Store:
     + schedules::Schedules
     + pauses::Pauses
     + asks::Asks
+    + limits::Limits
     + workers::Workers
 {
     /// What the backend is, for `/about`: `sqlite 3.51`, `postgresql 15.4`.

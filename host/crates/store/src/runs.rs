@@ -133,6 +133,7 @@ impl NewRun {
             claim: None,
             expires_at: self.expires_at,
             parent: None,
+            limited: false,
         }
     }
 }
@@ -250,6 +251,8 @@ pub struct Completion {
     pub expires_at: Timestamp,
     /// The step that started the run, from its header: it is told when the run ends.
     pub parent: Option<StepKey>,
+    /// Whether the step may hold places of limits, which are given back.
+    pub limited: bool,
 }
 
 /// What became of a completion.
@@ -266,6 +269,9 @@ pub enum Completed {
         ready: Vec<Ordinal>,
         /// The state in which the run ended, if this was its last step.
         ended: Option<RunState>,
+        /// Whether places of limits were handed to steps of whichever runs, which
+        /// [`Waits::wake_due`] is to wake now. It may say so of one where it was another.
+        handed: bool,
     },
 }
 

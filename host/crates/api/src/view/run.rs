@@ -10,7 +10,7 @@ use serde_json::Value;
 use store::runs::{Child, Priority, RunSummary};
 use utoipa::ToSchema;
 
-use super::{maybe_time, part, time, worker::ServedQueues};
+use super::{limit::LimitOfWait, maybe_time, part, time, worker::ServedQueues};
 use crate::problem::FaultDocument;
 
 /// Where a task is.
@@ -223,7 +223,7 @@ pub(crate) struct Step {
 pub(crate) struct WaitsFor {
     /// `retry`: its next attempt; `children`: the end of the applications that it started, or
     /// of the elements of its list; `delay`: its time; `approval`: a decision; `webhook`: a
-    /// message.
+    /// message; `limit`: a place, or its turn, under a limit.
     #[schema(example = "retry")]
     kind: &'static str,
     /// The same for people.
@@ -235,6 +235,8 @@ pub(crate) struct WaitsFor {
     /// When it goes on; `null` when something else than the time lets it.
     #[schema(format = DateTime, example = "2027-01-15T08:00:02.9Z")]
     until: Option<String>,
+    /// The limit that it waits for, and who holds it.
+    limit: Option<LimitOfWait>,
 }
 
 /// An attempt that failed and was followed by another.
@@ -402,6 +404,7 @@ impl Step {
                 message: waits.message,
                 since: time(waits.since),
                 until: maybe_time(waits.until),
+                limit: waits.limit.map(LimitOfWait::new),
             }),
             worker: step.worker,
             ready_at: maybe_time(step.ready_at),

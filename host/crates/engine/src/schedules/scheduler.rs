@@ -59,6 +59,11 @@ impl Default for Scheduler {
 }
 
 impl Scheduler {
+    /// Whether this process leads.
+    pub(crate) fn is_leading(&self) -> bool {
+        *self.leads.borrow()
+    }
+
     /// Whether this process leads from now on.
     pub(crate) fn leads(&self, leads: bool) {
         self.leads.send_replace(leads);

@@ -142,6 +142,7 @@ impl Compiler<'_> {
             retry: Retry::of_step(self.application, step, descriptor.idempotent).map(Arc::new),
             on_error: OnError::of_step(self.application, step),
             for_each: None,
+            limits: Box::default(),
             descriptor,
             parameters: Vec::new(),
             data_from: Vec::new(),

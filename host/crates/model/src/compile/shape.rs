@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     application::{Application, kind_of, truth},
-    on_error, policy, retention, retry,
+    limits, on_error, policy, retention, retry,
     validate::{MAX_FRIENDLY_NAME, MAX_NAME, Problem, code},
 };
 
@@ -68,6 +68,7 @@ pub(super) fn check(application: &Application, problems: &mut Vec<Problem>) -> u
         policy::check(entry, &path, problems);
         retry::check(entry, &path, problems);
         on_error::check(entry, &path, true, problems);
+        limits::check(entry, &path, problems);
         for key in ["output_to", "data_from"] {
             for (at, name) in list(entry, key, &path, problems).iter().enumerate() {
                 if !name.is_string() {

@@ -67,6 +67,11 @@ impl<'a> Check<'a> {
             self.secrets(step, word, &operator.parameters, &mut seen);
             return;
         }
+        for limit in &step.limits {
+            self.template(step, limit.name, &limit.key);
+            let mut seen = vec![false; self.plan.variables.len()];
+            self.secrets(step, limit.name, &limit.key, &mut seen);
+        }
         if !step.descriptor.takes_any() {
             return;
         }
@@ -157,7 +162,8 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// What is secret of what an operator refers to: it is given none when it executes.
+    /// What is secret of what an operator, or the key of a limit, refers to: it is given none
+    /// when it executes.
     fn secrets(
         &mut self,
         step: &'a PlannedStep,
@@ -193,8 +199,10 @@ impl<'a> Check<'a> {
                 }
             };
             if secret {
-                let reason = Reason::Secret {
-                    reference: reference.text.to_string(),
+                let reference = reference.text.to_string();
+                let reason = match step.operator {
+                    Some(_) => Reason::Secret { reference },
+                    None => Reason::SecretKey { reference },
                 };
                 self.missing.push(Missing {
                     code: run_code::SECRET,

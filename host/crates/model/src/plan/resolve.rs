@@ -4,10 +4,21 @@ use std::{borrow::Cow, collections::HashMap, hash::BuildHasher};
 
 use serde_json::{Value, value::RawValue};
 
-use super::{PlannedParameter, PlannedStep, evaluate::Evaluation, run_code};
+use super::{
+    PlannedParameter, PlannedStep,
+    evaluate::{Evaluation, insert_as_text},
+    run_code,
+};
 use crate::{
-    configuration::Resolved, descriptor::ParameterType, flow::Route, for_each, id::Ordinal,
-    parameters::RunParameters, raw,
+    configuration::Resolved,
+    descriptor::ParameterType,
+    flow::Route,
+    for_each,
+    id::Ordinal,
+    limits::{self, Wanted},
+    parameters::RunParameters,
+    raw,
+    reference::Template,
 };
 
 /// The data of earlier steps of the run.
@@ -145,7 +156,8 @@ impl ResolveError {
             Reason::Type { .. } => run_code::TYPE_MISMATCH,
             Reason::Choice { .. } => run_code::CHOICE,
             Reason::TooLarge => run_code::TOO_LARGE,
-            Reason::Secret { .. } => run_code::SECRET,
+            Reason::Secret { .. } | Reason::SecretKey { .. } => run_code::SECRET,
+            Reason::Key { .. } => run_code::LIMIT_KEY,
         }
     }
 }
@@ -181,6 +193,12 @@ pub enum Reason {
         "`{reference}` is secret, and what an operator makes of it could be read by anybody: hand it to a step that declares a parameter of the type `secret`"
     )]
     Secret { reference: String },
+    #[error("`{reference}` is secret, and the keys of limits are shown to everybody")]
+    SecretKey { reference: String },
+    #[error(
+        "its key becomes {found}: it is a text of 1 to {most} characters, or a number or boolean"
+    )]
+    Key { found: String, most: usize },
 }
 
 impl PlannedStep {
@@ -254,6 +272,18 @@ impl PlannedStep {
         })
     }
 
+    /// The limits of an attempt of this step, with their keys: a concurrency, then a rate.
+    pub fn wanted(&self, scope: &Scope<'_>) -> Result<Vec<Wanted>, ResolveError> {
+        let limits = self.limits.iter().map(|one| {
+            let mut evaluation = Evaluation::new(scope, &self.variables);
+            let key = limit_key(&mut evaluation, &one.key)
+                .map_err(|reason| self.error(one.name, reason))?;
+            let limit = one.limit;
+            Ok(Wanted { key, limit })
+        });
+        limits.collect()
+    }
+
     /// For a step that takes any: the other parameters of the run and the
     /// application variables.
     fn undeclared<'a>(
@@ -290,6 +320,36 @@ impl PlannedStep {
             reason,
         }
     }
+}
+
+/// The key of a limit.
+fn limit_key<'a>(
+    evaluation: &mut Evaluation<'a>,
+    template: &'a Template,
+) -> Result<String, Reason> {
+    evaluation.open = true;
+    let mut json = String::new();
+    evaluation
+        .write(template, &mut json)
+        .map_err(|reason| match reason {
+            Reason::Secret { reference } => Reason::SecretKey { reference },
+            other => other,
+        })?;
+    let mut text = String::new();
+    insert_as_text(&json, &mut text);
+    let found = match json.as_bytes().first() {
+        Some(b'[') => "a list".to_owned(),
+        Some(b'{') => "an object".to_owned(),
+        Some(b'n') => "null".to_owned(),
+        _ => match text.chars().count() {
+            1..=limits::LONGEST_KEY if !text.trim().is_empty() && !text.contains('\0') => {
+                return Ok(text);
+            }
+            length => format!("a text of {length}"),
+        },
+    };
+    let most = limits::LONGEST_KEY;
+    Err(Reason::Key { found, most })
 }
 
 fn push_key(json: &mut String, name: &str) {

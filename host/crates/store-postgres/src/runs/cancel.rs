@@ -11,7 +11,7 @@ use sqlx::{PgConnection, Row, postgres::PgRow};
 use store::runs::{CancelScope, CancelledRun};
 
 use super::{key, sql_limit, wait};
-use crate::{transaction::Work, uuid::Name};
+use crate::{limits, transaction::Work, uuid::Name};
 
 /// The oldest runs of a scope. One that ends before it is locked counts for the limit.
 const OLDEST: &str = "
@@ -125,7 +125,8 @@ async fn end(
     .bind(at.0)
     .execute(&mut *connection)
     .await?;
-    wait::runs_ended(connection, &numbers).await?;
+    wait::runs_ended(&mut *connection, &numbers).await?;
+    limits::release_runs(connection, &numbers, at).await?;
     let cancelled = runs.into_iter().map(|(run, reference)| CancelledRun {
         run,
         reference,

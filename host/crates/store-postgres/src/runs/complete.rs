@@ -68,6 +68,8 @@ pub(crate) fn complete(rows: &mut Rows, end: &Completion) -> Result<Completed> {
         claimed,
         ready: next.ready,
         ended,
+        // Known when all of the batch is.
+        handed: false,
     })
 }
 

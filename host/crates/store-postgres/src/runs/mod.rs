@@ -273,7 +273,7 @@ fn code(row: &PgRow, column: usize) -> sqlx::Result<u8> {
 }
 
 #[inline]
-fn step_state(row: &PgRow, column: usize) -> sqlx::Result<StepState> {
+pub(crate) fn step_state(row: &PgRow, column: usize) -> sqlx::Result<StepState> {
     let code = code(row, column)?;
     StepState::from_code(code).ok_or_else(|| unknown(column, &format!("step state {code}")))
 }

@@ -10,7 +10,7 @@ use sqlx::PgConnection;
 use store::{Error, runs::Revoked};
 
 use super::{activate::Event, ordinal, rows::Rows, wait};
-use crate::transaction::Work;
+use crate::{limits, transaction::Work};
 
 /// Ends the step as cancelled. An attempt that runs is fenced by it.
 pub(super) async fn revoke(
@@ -49,8 +49,9 @@ pub(super) async fn revoke(
         .await?;
     rows.write(&mut *connection).await?;
     if revoked.ended.is_some() {
-        wait::runs_ended(connection, &[key.run.0]).await?;
+        wait::runs_ended(&mut *connection, &[key.run.0]).await?;
     }
+    limits::release_steps(connection, &[(key.run.0, step)], at).await?;
     Ok(Some(revoked))
 }
 

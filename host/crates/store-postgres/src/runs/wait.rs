@@ -16,7 +16,7 @@ use store::{
 };
 
 use super::{code, key, ordinal, ready_step, sql_limit, step_state, time};
-use crate::{asks, error::OrRefused, transaction::Work};
+use crate::{asks, error::OrRefused, limits, transaction::Work};
 
 /// The run's row is locked first, as by everybody who changes its steps.
 const LOCK: &str = "SELECT FROM run WHERE id = $1 AND finished_at IS NULL FOR NO KEY UPDATE";
@@ -63,6 +63,11 @@ pub(super) async fn suspend(
     if asks::ask(&mut *connection, suspension, step).await? {
         let mut woken = wake(connection, (&[parent.run.0], &[step]), suspension.at).await?;
         return Ok(woken.pop().map_or(Suspended::Waiting, Suspended::Ready));
+    }
+    // Until the next attempt it needs no place.
+    if suspension.ended.is_some() {
+        let steps = [(parent.run.0, step)];
+        limits::release_steps(connection, &steps, suspension.at).await?;
     }
     Ok(
         match count_children(connection, parent, step, suspension.at).await? {
@@ -117,6 +122,8 @@ async fn record(
          VALUES ($1, $2, $3, $4, $5, 0, $6, $7, $8, 0, $9, $10)
          ON CONFLICT (run_id, step) DO UPDATE SET kind = excluded.kind, since = excluded.since,
            due_at = excluded.due_at, retries = wait.retries + excluded.retries,
+           first_at = CASE WHEN wait.kind = $11 AND wait.retries = 0 THEN excluded.first_at
+             ELSE wait.first_at END,
            started = excluded.started, wanted = excluded.wanted,
            ended = CASE WHEN excluded.retries > 0 THEN 0 ELSE wait.ended END,
            detail = coalesce(excluded.detail, wait.detail)",
@@ -131,6 +138,37 @@ async fn record(
     .bind(suspension.children.0 as i32)
     .bind(suspension.children.1 as i32)
     .bind(suspension.detail.as_deref())
+    .bind(i16::from(WaitKind::Limit.code()))
+    .execute(connection)
+    .await
+    .map(drop)
+}
+
+/// A step that executes waits for a limit from now on. Its run is locked.
+pub(crate) async fn wait_for_limit(
+    connection: &mut PgConnection,
+    of: StepKey,
+    step: i32,
+    at: Timestamp,
+) -> sqlx::Result<()> {
+    sqlx::query(
+        "WITH event AS (
+           UPDATE run SET seq = seq + 1 WHERE id = $1 RETURNING seq
+         ), waiting AS (
+           UPDATE step SET state = $3, seq = event.seq FROM event
+           WHERE run_id = $1 AND step = $2 RETURNING started_at
+         )
+         INSERT INTO wait (run_id, step, kind, since, due_at, wakes, retries, first_at, started,
+           ended, wanted, detail)
+         SELECT $1, $2, $4, $5, NULL, 0, 0, coalesce(started_at, $5), 0, 0, 0, NULL FROM waiting
+         ON CONFLICT (run_id, step) DO UPDATE SET kind = excluded.kind, since = excluded.since,
+           due_at = NULL, started = 0, wanted = 0",
+    )
+    .bind(of.run.0)
+    .bind(step)
+    .bind(i16::from(StepState::Waiting.code()))
+    .bind(i16::from(WaitKind::Limit.code()))
+    .bind(at.0)
     .execute(connection)
     .await
     .map(drop)
@@ -227,6 +265,12 @@ pub(super) async fn wake_due(
         runs.push(row.try_get::<i64, _>(0)?);
         steps.push(row.try_get::<i32, _>(1)?);
     }
+    limits::call_due(connection, now).await?;
+    let left = limit.saturating_sub(runs.len());
+    for (run, step) in limits::handed(connection, left).await? {
+        runs.push(run);
+        steps.push(step);
+    }
     if runs.is_empty() {
         return Ok(Vec::new());
     }
@@ -244,11 +288,16 @@ pub(super) async fn wake_due(
 }
 
 pub(super) async fn next_due(pool: &PgPool) -> Result<Option<Timestamp>> {
-    sqlx::query_scalar("SELECT min(due_at) FROM wait WHERE due_at IS NOT NULL")
-        .fetch_one(pool)
-        .await
-        .map(|due: Option<i64>| due.map(Timestamp))
-        .or_refused()
+    sqlx::query_scalar(
+        "SELECT least(
+           (SELECT min(due_at) FROM wait WHERE due_at IS NOT NULL),
+           (SELECT min(due_at) FROM limit_key WHERE due_at IS NOT NULL),
+           (SELECT min(since) FROM limit_place WHERE place = 1))",
+    )
+    .fetch_one(pool)
+    .await
+    .map(|due: Option<i64>| due.map(Timestamp))
+    .or_refused()
 }
 
 /// Runs have ended: their parents are to count them.

@@ -5,7 +5,10 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
-use model::id::{RunId, StepKey};
+use model::{
+    clock::Timestamp,
+    id::{RunId, StepKey},
+};
 use sqlx::{Executor, PgConnection};
 use store::{
     Error, Result,
@@ -13,10 +16,13 @@ use store::{
 };
 
 use super::item::{Answer, Item};
-use crate::runs::{
-    claim, complete,
-    rows::{Rows, Wanted},
-    submit, wait,
+use crate::{
+    limits,
+    runs::{
+        claim, complete, ordinal,
+        rows::{Rows, Wanted},
+        submit, wait,
+    },
 };
 
 /// How far a batch came that failed.
@@ -73,13 +79,22 @@ async fn transact(
 ) -> sqlx::Result<Vec<Answer>> {
     let mut rows = Rows::read(connection, parts.wanted).await?;
     let submitted = accept(connection, &mut rows, &parts.submits).await?;
-    let decided = decide(&mut rows, items);
+    let mut decided = decide(&mut rows, items);
     let headers = claim::headers(connection, days_of_claims(&rows, &decided)).await?;
     let again = again(connection, &decided).await?;
     let number = match rows.write(connection).await? {
         None if !submitted.is_empty() => Some(submit::transaction(connection).await?),
         number => number,
     };
+    // Last, for others may wait for the same keys.
+    if let Some((steps, at)) = limited(items, &decided) {
+        let any = limits::release_steps(connection, &steps, at).await?;
+        for one in &mut decided {
+            if let Decided::Complete(Ok(Completed::Stored { handed, .. })) = one {
+                *handed = any;
+            }
+        }
+    }
     let answers = answers(decided, submitted, &headers, again);
     let Some(number) = number else {
         // Nothing was written, but locks are held until the end.
@@ -244,6 +259,22 @@ fn days_of_claims(rows: &Rows, decided: &[Decided]) -> BTreeMap<i64, Vec<i64>> {
         runs.dedup();
     }
     days
+}
+
+/// The steps that have ended and may hold places of limits, and when the last of them did.
+fn limited(items: &[Item], decided: &[Decided]) -> Option<(Vec<(i64, i32)>, Timestamp)> {
+    let mut steps = Vec::new();
+    let mut last = None;
+    for pair in std::iter::zip(items, decided) {
+        if let (Item::Complete(end, _), Decided::Complete(Ok(Completed::Stored { .. }))) = pair
+            && end.limited
+            && let Some(step) = ordinal(end.key.step)
+        {
+            steps.push((end.key.run.0, step));
+            last = last.max(Some(end.at));
+        }
+    }
+    last.map(|last| (steps, last))
 }
 
 /// What is left of the attempts before, of the steps that were claimed before.

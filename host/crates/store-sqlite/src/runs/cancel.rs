@@ -12,7 +12,10 @@ use store::{
 };
 
 use super::{reference, run_state, sql_limit, wait};
-use crate::transaction::{Tx, step_range, unpack};
+use crate::{
+    limits,
+    transaction::{Tx, step_range, unpack},
+};
 
 /// Ends the run, the runs that it started, and all of their steps at once. Attempts that
 /// run are fenced by it: their steps do not run any more.
@@ -85,6 +88,7 @@ fn cancel_one(tx: &mut Tx<'_>, run: RunId, at: Timestamp) -> Result<Option<Cance
         "DELETE FROM ask WHERE step_id BETWEEN ?1 AND ?2",
         [first, last],
     )?;
+    limits::release(tx, (first, last), at)?;
     wait::run_ended(tx, run)?;
     tx.execute(
         "UPDATE run SET state = ?2, seq = ?3, remaining = 0, cancelled = 1, finished_at = ?4

@@ -14,7 +14,7 @@ use store::{
 
 use super::{activate::Event, step_state, wait};
 use crate::{
-    pauses,
+    limits, pauses,
     transaction::{Tx, pack},
 };
 
@@ -30,6 +30,12 @@ pub(super) fn complete(tx: &mut Tx<'_>, end: &Completion) -> Result<Completed> {
     };
     counts.seq += 1;
     store_result(tx, end, counts.seq)?;
+    let handed = if end.limited {
+        let id = pack(end.key)?;
+        limits::release(tx, (id, id), end.at)?
+    } else {
+        false
+    };
     let mut event = Event {
         tx,
         run: end.key.run,
@@ -62,6 +68,7 @@ pub(super) fn complete(tx: &mut Tx<'_>, end: &Completion) -> Result<Completed> {
         claimed,
         ready: next.ready,
         ended,
+        handed,
     })
 }
 

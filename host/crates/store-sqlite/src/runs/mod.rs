@@ -293,7 +293,7 @@ fn unknown(column: usize, code: u8) -> rusqlite::Error {
 }
 
 #[inline]
-fn step_state(row: &Row<'_>, column: usize) -> rusqlite::Result<StepState> {
+pub(crate) fn step_state(row: &Row<'_>, column: usize) -> rusqlite::Result<StepState> {
     let code = row.get(column)?;
     StepState::from_code(code).ok_or_else(|| unknown(column, code))
 }

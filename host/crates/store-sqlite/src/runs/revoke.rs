@@ -10,7 +10,10 @@ use rusqlite::params;
 use store::{Error, Result, runs::Revoked};
 
 use super::{activate::Event, complete::update_run, step_state, wait};
-use crate::transaction::{Tx, pack};
+use crate::{
+    limits,
+    transaction::{Tx, pack},
+};
 
 /// A step that has not ended, with what its run counts.
 struct Found {
@@ -75,6 +78,7 @@ pub(super) fn revoke(
     )?;
     tx.execute("UPDATE wait SET due_at = NULL WHERE step_id = ?1", [id])?;
     tx.execute("DELETE FROM ask WHERE step_id = ?1", [id])?;
+    limits::release(tx, (id, id), at)?;
     let mut event = Event {
         tx,
         run: key.run,

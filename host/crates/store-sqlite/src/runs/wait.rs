@@ -18,6 +18,7 @@ use super::{
 use crate::{
     asks,
     error::OrRefused,
+    limits,
     transaction::{Tx, pack, step_range, unpack},
 };
 
@@ -28,7 +29,7 @@ struct Attempt {
     started_at: Option<i64>,
 }
 
-pub(super) fn suspend(tx: &mut Tx<'_>, suspension: &Suspension) -> Result<Suspended> {
+pub(crate) fn suspend(tx: &mut Tx<'_>, suspension: &Suspension) -> Result<Suspended> {
     let Ok(id) = pack(suspension.key) else {
         return Ok(Suspended::Fenced);
     };
@@ -77,6 +78,7 @@ pub(super) fn suspend(tx: &mut Tx<'_>, suspension: &Suspension) -> Result<Suspen
          VALUES (?1, ?2, ?3, ?4, 0, ?5, ?6, ?7, 0, ?8, ?9)
          ON CONFLICT (step_id) DO UPDATE SET kind = excluded.kind, since = excluded.since,
            due_at = excluded.due_at, retries = retries + excluded.retries,
+           first_at = CASE WHEN kind = ?10 AND retries = 0 THEN excluded.first_at ELSE first_at END,
            started = excluded.started, wanted = excluded.wanted,
            ended = CASE WHEN excluded.retries > 0 THEN 0 ELSE ended END,
            detail = coalesce(excluded.detail, detail)",
@@ -89,13 +91,18 @@ pub(super) fn suspend(tx: &mut Tx<'_>, suspension: &Suspension) -> Result<Suspen
             attempt.started_at.unwrap_or(suspension.at.0),
             suspension.children.0,
             suspension.children.1,
-            suspension.detail.as_deref()
+            suspension.detail.as_deref(),
+            WaitKind::Limit.code()
         ],
     )?;
     set_state(tx, suspension.key, id, StepState::Waiting, None)?;
     if asks::ask(tx, id, suspension)? {
         let woken = wake(tx, suspension.key, id, suspension.at)?;
         return Ok(woken.map_or(Suspended::Waiting, Suspended::Ready));
+    }
+    // Until the next attempt it needs no place.
+    if suspension.ended.is_some() {
+        limits::release(tx, (id, id), suspension.at)?;
     }
     Ok(
         match count_children(tx, suspension.key, id, suspension.at)? {
@@ -165,8 +172,15 @@ pub(super) fn wake_due(tx: &mut Tx<'_>, now: Timestamp, limit: usize) -> Result<
     for id in due {
         woken.ready.extend(wake(tx, unpack(id), id, now)?);
     }
+    limits::call_due(tx, now)?;
+    for id in limits::take_handed(tx, limit - woken.ready.len().min(limit))? {
+        woken.ready.extend(wake(tx, unpack(id), id, now)?);
+    }
     let next = tx.first(
-        "SELECT min(due_at) FROM wait WHERE due_at IS NOT NULL",
+        "SELECT min(at) FROM (
+           SELECT min(due_at) AS at FROM wait WHERE due_at IS NOT NULL
+           UNION ALL SELECT min(due_at) FROM limit_key WHERE due_at IS NOT NULL
+           UNION ALL SELECT min(since) FROM limit_place WHERE place = 1)",
         [],
         |row| maybe_time(row, 0),
     )?;

@@ -16,11 +16,13 @@ macro_rules! for_every_call {
             clock::Timestamp,
             flow::Graph,
             id::{Ordinal, RunId, RunRef, StepKey, TenantId, Token, WorkerId},
+            limits::Kind as LimitKind,
             state::WaitKind,
         };
         use store::{
             Page, accounts, asks, cache, definitions,
             definitions::{Definition, Kind, Revision},
+            limits,
             packs,
             packs::{Artefact, PackState, PackVersion},
             pauses,
@@ -135,6 +137,13 @@ macro_rules! for_every_call {
             asked(step: StepKey) -> Option<asks::AskSummary>;
             signal(signal: asks::NewSignal) -> asks::Signalled;
             expire_signals(now: Timestamp, limit: usize) -> usize;
+        }
+        $with! { limits::Limits:
+            acquire(acquire: limits::Acquire) -> limits::Acquired;
+            limits(tenant: TenantId, now: Timestamp, after: Option<(LimitKind, String)>, limit: usize) -> Page<limits::LimitSummary>;
+            limit(tenant: TenantId, key: &str, limit: usize) -> Vec<limits::LimitDetail>;
+            limit_waits(run: RunId, holders: usize) -> Vec<limits::LimitWait>;
+            sweep_limits(now: Timestamp, limit: usize) -> usize;
         }
         $with! { workers::Workers:
             time() -> Option<Timestamp>;

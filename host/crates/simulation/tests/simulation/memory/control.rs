@@ -59,6 +59,7 @@ impl State {
                 self.cancelled_claims.insert((worker, id));
             }
             self.set_ended(key, StepState::Cancelled, (seq, at));
+            self.leave(key, at);
         }
         let run = self.runs.get_mut(&id)?;
         run.state = RunState::Cancelled;
@@ -128,6 +129,7 @@ impl State {
         if let Some(wait) = self.waits.get_mut(&key) {
             wait.due = None;
         }
+        self.leave(key, at);
         let seq = self.event(key.run);
         self.note(Commit::Revoked(key));
         let cancelled = StepState::Cancelled;

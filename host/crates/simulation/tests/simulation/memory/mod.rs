@@ -20,6 +20,7 @@ use store::{
 use self::{
     asks::{Asked, Kept},
     documents::{Document, Pack},
+    limits::{Held, Stand},
     runs::{Chunk, Run, Step},
     schedules::Timetable,
     waits::Wait,
@@ -31,6 +32,7 @@ mod calls;
 mod control;
 mod documents;
 mod history;
+mod limits;
 mod records;
 mod runs;
 mod schedules;
@@ -73,6 +75,8 @@ pub(crate) struct State {
     last_schedule: i64,
     pauses: Vec<Pause>,
     asks: BTreeMap<StepKey, Asked>,
+    limit_keys: BTreeMap<limits::Key, Stand>,
+    limit_places: BTreeMap<(StepKey, limits::Key), Held>,
     signals: Vec<Kept>,
     cache: BTreeMap<(TenantId, String), Record>,
     accounts: BTreeMap<String, Account>,

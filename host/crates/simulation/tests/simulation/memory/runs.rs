@@ -303,6 +303,7 @@ impl State {
             self.log.push(Chunk { key, token, lines });
         }
         self.note(Commit::Ended(key, end.token, end.state));
+        let handed = end.limited && self.leave(key, end.at);
         let mut next = self.end_step(key, (end.state, &end.route), &end.graph, (seq, end.at))?;
         let claim = end.claim.filter(|_| !self.is_paused(key.run));
         let claimed = self.start(key.run, &mut next.ready, claim, (seq, end.at));
@@ -315,6 +316,7 @@ impl State {
             claimed,
             ready: next.ready,
             ended,
+            handed,
         })
     }
 

@@ -81,6 +81,9 @@ impl State {
             wanted: 0,
             detail: None,
         });
+        if wait.kind == WaitKind::Limit && wait.retries == 0 {
+            wait.first_at = step.started_at.unwrap_or(at);
+        }
         wait.kind = new.kind;
         wait.since = at;
         wait.due = new.until;
@@ -102,6 +105,10 @@ impl State {
             && let Some(ready) = self.ask(key, (new.kind, ask), (at, new.until))
         {
             return Ok(Suspended::Ready(ready));
+        }
+        // Until the next attempt it needs no place.
+        if new.ended.is_some() {
+            self.leave(key, at);
         }
         Ok(match self.count_children(key, at) {
             Some(ready) => Suspended::Ready(ready),
@@ -131,11 +138,14 @@ impl State {
         let mut dues: Vec<(Timestamp, StepKey)> = dues.filter(|(due, _)| *due <= now).collect();
         dues.sort();
         dues.truncate(limit);
-        let ready = dues
+        let mut ready: Vec<ReadyStep> = dues
             .into_iter()
             .filter_map(|(_, key)| self.wake(key, now))
             .collect();
-        let next = self.waits.values().filter_map(|wait| wait.due).min();
+        let left = limit.saturating_sub(ready.len());
+        ready.extend(self.wake_limited(now, left));
+        let dues = self.waits.values().filter_map(|wait| wait.due);
+        let next = dues.chain(self.limit_due()).min();
         Ok(Woken { ready, next })
     }
 

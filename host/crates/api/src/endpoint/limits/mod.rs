@@ -1,0 +1,4 @@
+//! Limits of steps.
+
+pub(crate) mod get;
+pub(crate) mod list;
