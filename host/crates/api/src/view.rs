@@ -2,6 +2,7 @@
 
 pub(crate) mod definition;
 pub(crate) mod pause;
+pub(crate) mod revision;
 pub(crate) mod run;
 pub(crate) mod schedule;
 pub(crate) mod syncpack;

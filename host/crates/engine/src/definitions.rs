@@ -191,7 +191,7 @@ impl Engine {
                 .is_some_and(|one| self.meaning(kind, other) == Some(one))
     }
 
-    fn meaning(&self, kind: Kind, document: &str) -> Option<Value> {
+    pub(crate) fn meaning(&self, kind: Kind, document: &str) -> Option<Value> {
         let value = serde_json::from_str(document).ok()?;
         if kind == Kind::Application {
             return Some(value);

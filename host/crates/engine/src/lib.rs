@@ -62,10 +62,12 @@ mod preview;
 mod problem;
 mod reconcile;
 mod retry;
+mod revisions;
 mod role;
 mod running;
 mod schedules;
 mod served;
+mod settings;
 mod steps;
 mod submit;
 mod take_up;
@@ -86,12 +88,14 @@ pub use pauses::PauseQuery;
 pub use policy::Rules;
 pub use preview::{Preview, PreviewError, PreviewOn};
 pub use retry::RetryQuery;
+pub use revisions::RevisionEntry;
 pub use role::Role;
 pub use schedules::{
     Backfill, BackfillQuery, Look, NextRuns, OccurrencesQuery, SavedSchedule, ScheduleDetail,
     SchedulesQuery,
 };
 pub use served::{Served, ServedQueue, Waiting};
+pub use settings::{ApplicationSettings, ChangeSettings, SettingsVariable};
 pub use view::*;
 
 /// How long steps that are stopped for a drain may take to store their logs.

@@ -20,6 +20,7 @@ pub mod application;
 pub mod clock;
 pub mod configuration;
 pub mod descriptor;
+pub mod difference;
 pub mod flow;
 pub mod id;
 pub mod log;

@@ -31,6 +31,18 @@ macro_rules! newest_with {
     };
 }
 
+/// Revisions for which something holds.
+macro_rules! revision_with {
+    ($which:literal) => {
+        concat!(
+            "SELECT v.id, v.definition_id, d.name, v.number, v.edited_by, v.edited_at, v.origin,
+               v.document
+             FROM revision v JOIN definition d ON d.id = v.definition_id WHERE ",
+            $which
+        )
+    };
+}
+
 #[async_trait]
 impl Definitions for PostgresStore {
     async fn save(&self, save: Save) -> Result<Definition> {
@@ -58,25 +70,22 @@ impl Definitions for PostgresStore {
     }
 
     async fn revision(&self, id: i64) -> Result<Option<Revision>> {
-        sqlx::query(
-            "SELECT v.id, v.definition_id, d.name, v.number, v.edited_by, v.edited_at, v.document
-             FROM revision v JOIN definition d ON d.id = v.definition_id WHERE v.id = $1",
-        )
-        .bind(id)
-        .try_map(|row: PgRow| {
-            Ok(Revision {
-                id: row.try_get(0)?,
-                definition: row.try_get(1)?,
-                name: row.try_get(2)?,
-                number: row.try_get(3)?,
-                by: row.try_get(4)?,
-                at: Timestamp(row.try_get(5)?),
-                document: row.try_get(6)?,
-            })
-        })
-        .fetch_optional(&self.pool)
-        .await
-        .or_refused()
+        sqlx::query(revision_with!("v.id = $1"))
+            .bind(id)
+            .try_map(|row: PgRow| revision(&row))
+            .fetch_optional(&self.pool)
+            .await
+            .or_refused()
+    }
+
+    async fn revision_numbered(&self, definition: i64, number: i64) -> Result<Option<Revision>> {
+        sqlx::query(revision_with!("v.definition_id = $1 AND v.number = $2"))
+            .bind(definition)
+            .bind(number)
+            .try_map(|row: PgRow| revision(&row))
+            .fetch_optional(&self.pool)
+            .await
+            .or_refused()
     }
 
     async fn revisions_with(&self, definition: i64, text: &str) -> Result<Vec<String>> {
@@ -127,6 +136,19 @@ fn definition(row: &PgRow) -> sqlx::Result<Definition> {
         created_at: Timestamp(row.try_get(8)?),
         edited_at: Timestamp(row.try_get(9)?),
         document: row.try_get(10)?,
+    })
+}
+
+fn revision(row: &PgRow) -> sqlx::Result<Revision> {
+    Ok(Revision {
+        id: row.try_get(0)?,
+        definition: row.try_get(1)?,
+        name: row.try_get(2)?,
+        number: row.try_get(3)?,
+        by: row.try_get(4)?,
+        at: Timestamp(row.try_get(5)?),
+        origin: row.try_get(6)?,
+        document: row.try_get(7)?,
     })
 }
 

@@ -31,6 +31,17 @@ pub async fn a_save_makes_a_revision(store: Store) {
     let old = store.revision(first.revision).await.unwrap().unwrap();
     assert_eq!((old.number, old.document.as_str()), (1, "{\"a\": 1}"));
     assert_eq!((old.name.as_str(), old.definition), ("Größe", first.id));
+    for (number, there) in [(1, true), (2, true), (0, false), (3, false)] {
+        let found = store.revision_numbered(first.id, number).await.unwrap();
+        assert_eq!(
+            found.as_ref().map(|found| found.number),
+            there.then_some(number)
+        );
+        if number == 1 {
+            assert_eq!(found.as_ref(), Some(&old));
+        }
+    }
+    assert_eq!(store.revision_numbered(999, 1).await.unwrap(), None);
     let with = async |text: &str| store.revisions_with(first.id, text).await.unwrap();
     assert_eq!(with("\"a\"").await, ["{\"a\":  1}", "{\"a\": 1}"]);
     assert_eq!(with(":  1").await, ["{\"a\":  1}"]);

@@ -83,6 +83,8 @@ pub struct Revision {
     pub by: String,
     /// When.
     pub at: Timestamp,
+    /// The pack version that brought it.
+    pub origin: Option<String>,
     /// The document.
     pub document: String,
 }
@@ -106,6 +108,9 @@ pub trait Definitions: Send + Sync + 'static {
 
     /// One revision, by its row.
     async fn revision(&self, id: i64) -> Result<Option<Revision>>;
+
+    /// One revision of a definition, by its number as people see it.
+    async fn revision_numbered(&self, definition: i64, number: i64) -> Result<Option<Revision>>;
 
     /// The documents of a definition's revisions in which `text` occurs, the newest first; at
     /// most so many as a person can look through.
