@@ -39,7 +39,7 @@ mod request;
 mod results;
 
 /// How many runs may stand above another: beyond, an application calls itself.
-const DEEPEST: u32 = 16;
+pub(crate) const DEEPEST: u32 = 16;
 /// How many children are accepted at the same time.
 const TOGETHER: usize = 64;
 /// How many faults of a child an error names.

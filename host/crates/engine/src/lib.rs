@@ -34,6 +34,7 @@ mod attend;
 mod bindings;
 mod cache;
 mod call;
+mod calls;
 mod catalogue;
 mod children;
 mod clock;

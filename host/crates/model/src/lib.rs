@@ -17,6 +17,7 @@
 )]
 
 pub mod application;
+pub mod calls;
 pub mod clock;
 pub mod configuration;
 pub mod descriptor;

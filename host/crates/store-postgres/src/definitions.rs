@@ -18,6 +18,9 @@ use crate::{
     transaction::{Work, transact},
 };
 
+/// `pf_calls` in ASCII: the advisory lock under which documents are saved that rely on others.
+const RELYING: i64 = 0x7066_5f63_616c_6c73;
+
 /// Documents of a tenant (`$1`) and kind (`$2`) with their newest revisions.
 macro_rules! newest_with {
     ($more:literal) => {
@@ -203,6 +206,20 @@ pub(crate) async fn newest(
     .bind(name)
     .execute(&mut *connection)
     .await?;
+    peek(connection, tenant, kind, name).await
+}
+
+/// The newest revision of a name, which others may be changing.
+async fn peek(
+    connection: &mut PgConnection,
+    tenant: TenantId,
+    kind: Kind,
+    name: &str,
+) -> sqlx::Result<Option<Definition>> {
+    // No text of PostgreSQL holds one, so that none has such a name.
+    if name.contains('\0') {
+        return Ok(None);
+    }
     sqlx::query(newest_with!("d.name = $3"))
         .bind(tenant.0)
         .bind(kind as i16)
@@ -226,8 +243,26 @@ fn refuse_conflict(name: &str, expected: Option<i64>, found: Option<&Definition>
 
 /// Saves a document in the transaction of somebody else.
 pub(crate) async fn store_revision(connection: &mut PgConnection, save: &Save) -> Work<Definition> {
+    if !save.relies.is_empty() {
+        // Before any row: who waits for it holds nothing.
+        sqlx::query("SELECT pg_advisory_xact_lock($1)")
+            .bind(RELYING)
+            .execute(&mut *connection)
+            .await?;
+    }
     let found = newest(&mut *connection, save.tenant, save.kind, &save.name).await?;
     refuse_conflict(&save.name, save.expected, found.as_ref())?;
+    for (name, revision) in &save.relies {
+        let relied = peek(connection, save.tenant, Kind::Application, name).await?;
+        let found = relied.map_or(0, |relied| relied.revision);
+        if found != *revision {
+            Err(Error::Conflict {
+                name: name.clone(),
+                expected: *revision,
+                found,
+            })?;
+        }
+    }
     match found {
         None => insert(&mut *connection, save).await?,
         Some(found) => update(&mut *connection, save, &found).await?,

@@ -226,6 +226,17 @@ fn refuse_conflict(name: &str, expected: Option<i64>, found: Option<&Definition>
 pub(crate) fn store_revision(tx: &mut Tx<'_>, save: &Save) -> Result<Definition> {
     let found = newest(tx, save.tenant, save.kind, &save.name)?;
     refuse_conflict(&save.name, save.expected, found.as_ref())?;
+    for (name, revision) in &save.relies {
+        let relied = newest(tx, save.tenant, Kind::Application, name)?;
+        let found = relied.map_or(0, |relied| relied.revision);
+        if found != *revision {
+            Err(Error::Conflict {
+                name: name.clone(),
+                expected: *revision,
+                found,
+            })?;
+        }
+    }
     match found {
         None => insert(tx, save)?,
         Some(found) => update(tx, save, &found)?,

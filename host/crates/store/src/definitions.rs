@@ -37,6 +37,10 @@ pub struct Save {
     /// The revision number that the caller has seen: `Some(0)` when it expects none to
     /// exist, `None` when it overwrites whatever there is.
     pub expected: Option<i64>,
+    /// Applications that were looked at to decide that this one may be saved, with the rows of
+    /// their newest revisions; 0: there was none. One that has changed since refuses the save, as a conflict
+    /// of its name, whoever saves at the same moment: such saves take turns.
+    pub relies: Vec<(String, i64)>,
     /// The pack version that brought it: `name@version`; `None` for a person's save.
     pub origin: Option<String>,
 }
