@@ -85,12 +85,15 @@ impl Operation {
     /// The address with `value` in place of its placeholder.
     fn at(&self, value: &str) -> String {
         match (self.path.find('{'), self.path.find('}')) {
+            // Others are numbers.
             (Some(start), Some(end)) => format!(
                 "{}{}{}",
                 &self.path[..start],
                 support::part(value),
                 &self.path[end + 1..]
-            ),
+            )
+            .replace("{number}", "1")
+            .replace("{other}", "2"),
             _ => self.path.clone(),
         }
     }

@@ -4,8 +4,11 @@
 
 mod support;
 
+use std::sync::Barrier;
+use std::thread;
+
 use harness::cluster::{Cluster, Size};
-use harness::http::Client;
+use harness::http::{Client, Response};
 use harness::packs::{BENCH, TRIAL};
 use harness::service::{Plan, Service};
 use serde_json::{Value, json};
@@ -200,4 +203,129 @@ fn a_lost_step_is_handled_as_any_that_fails() {
         assert_eq!(step(&done, "lost")["state"], state, "{done}");
         assert_eq!(output(&mut client, &done, "then"), "worker-lost");
     }
+}
+
+/// Starts one application by its name, or by one that is made when the step runs.
+fn calling(name: &str, application: &str) -> Value {
+    json!({"name": name, "app_variables": [{"name": "self", "value": name}],
+        "steps": [{"name": "launch", "file": "Launch", "syncpack": "trial_pack",
+            "request": {"children": [{"application": application}]}}]})
+}
+
+fn post(client: &mut Client, document: &Value) -> Response {
+    let headers = [("content-type", "application/json")];
+    let body = document.to_string();
+    client
+        .send("POST", "/api/v1/applications", &headers, body.as_bytes())
+        .unwrap()
+}
+
+/// Applications that lead back to themselves are not saved, whoever closes the circle.
+fn no_circle_is_saved(client: &mut Client) {
+    // What is not there yet leads nowhere.
+    for (name, calls) in [("first", "second"), ("second", "third")] {
+        save(client, "applications", &calling(name, calls));
+    }
+    for (name, calls, way) in [
+        ("third", "first", "third → first → second → third"),
+        ("third", "third", "third → third"),
+        ("first", "first", "first → first"),
+    ] {
+        let refused = post(client, &calling(name, calls));
+        let problem = support::problem(&refused, way);
+        assert_eq!(refused.status, 422, "{problem}");
+        let fault = &problem["errors"][0];
+        assert_eq!(
+            (&fault["code"], &fault["at"]),
+            (&json!("PF-A062"), &json!("/steps"))
+        );
+        let message = fault["message"].as_str().unwrap();
+        assert!(message.contains(&format!(": {way};")), "{message}");
+    }
+    let missing = client
+        .send("GET", "/api/v1/applications/third", &[], &[])
+        .unwrap();
+    assert_eq!(missing.status, 404);
+    // Checking says it as well.
+    let checked = client.send_json(
+        "POST",
+        "/api/v1/applications/validate",
+        &calling("third", "first"),
+    );
+    assert_eq!(checked.unwrap()["faults"][0]["code"], "PF-A062");
+    // Nobody can say before it runs what a name will be: the depth ends it.
+    save(client, "applications", &calling("loop", "${appvar.self}"));
+    let id = start(client, "loop", &json!({}));
+    let deepest = until("the one that goes no deeper", || {
+        let page = client
+            .get("/api/v1/applications/loop/logs?limit=50&state=failed")
+            .unwrap();
+        let runs = page["items"].as_array().unwrap().clone();
+        runs.iter()
+            .map(|run| task(client, run["task_id"].as_str().unwrap()))
+            .find(|run| step(run, "launch")["error"]["code"] == "too-deep")
+    });
+    assert_eq!(deepest["state"], "failed");
+    assert_eq!(ended(client, &id)["state"], "failed");
+}
+
+/// Two save one application each, at the same moment, again and again: never both of a pair
+/// that start each other.
+fn no_circle_is_saved_by_two(clients: [Client; 2]) {
+    const PAIRS: usize = 30;
+    let gates: Vec<Barrier> = (0..PAIRS).map(|_| Barrier::new(2)).collect();
+    let [mut one, mut other] = clients;
+    let save_all = |client: &mut Client, own: &str, called: &str| -> Vec<u16> {
+        let saved = gates.iter().enumerate().map(|(pair, gate)| {
+            let document = calling(&format!("{own}{pair}"), &format!("{called}{pair}"));
+            gate.wait();
+            let answer = post(client, &document);
+            let body = String::from_utf8_lossy(&answer.body).into_owned();
+            assert!(answer.status == 201 || body.contains("PF-A062"), "{body}");
+            answer.status
+        });
+        saved.collect()
+    };
+    let (left, right) = thread::scope(|scope| {
+        let right = scope.spawn(|| save_all(&mut other, "right", "left"));
+        let left = save_all(&mut one, "left", "right");
+        (left, right.join().unwrap())
+    });
+    for (pair, both) in left.into_iter().zip(right).enumerate() {
+        assert!(
+            both == (201, 422) || both == (422, 201),
+            "pair {pair}: {both:?}"
+        );
+    }
+}
+
+#[test]
+fn applications_that_start_each_other_in_a_circle_are_refused() {
+    let folder = support::folder();
+    let service = support::serve(folder.path(), &[TRIAL]);
+    let mut client = service.client().unwrap();
+    no_circle_is_saved(&mut client);
+    no_circle_is_saved_by_two([service.client().unwrap(), client]);
+    service.stop().unwrap();
+}
+
+#[test]
+fn two_processes_close_no_circle_together() {
+    let folder = support::folder();
+    let size = Size {
+        apis: 2,
+        ..Size::default()
+    };
+    let cluster = Cluster::start(folder.path(), &size, &[]).unwrap();
+    cluster.api().upload(&TRIAL.build().unwrap()).unwrap();
+    cluster.api().activate(TRIAL.name, TRIAL.grants).unwrap();
+    // The other process knows the steps of the pack.
+    let mut other = cluster.apis[1].client().unwrap();
+    until("the pack in the other process", || {
+        let found = other.send("GET", "/api/v1/steps/Launch", &[], &[]).unwrap();
+        found.is_success().then_some(())
+    });
+    no_circle_is_saved(&mut cluster.api().client().unwrap());
+    no_circle_is_saved_by_two([cluster.api().client().unwrap(), other]);
+    cluster.stop().unwrap();
 }

@@ -343,7 +343,7 @@ fn next(name: &str, file: &Path, checked: &Value) -> String {
 }
 
 /// What became of an upload, in a line.
-fn said(saved: &Value) -> String {
+pub(crate) fn said(saved: &Value) -> String {
     let what = match (&saved["created"], &saved["changed"]) {
         (Value::Bool(true), _) => "created",
         (_, Value::Bool(false)) => "unchanged",

@@ -24,6 +24,7 @@ mod pack;
 mod params;
 mod profile;
 mod progress;
+mod revisions;
 mod session;
 mod shell;
 mod stream;

@@ -38,14 +38,15 @@ impl Params {
             }
         };
         for text in &self.one {
-            let (name, value) = pair(text)?;
+            let (name, value) = pair("--param", text)?;
             all.insert(name, value);
         }
         Ok(all)
     }
 }
 
-fn pair(text: &str) -> Result<(String, Value), Failure> {
+/// The name and the value in `name=value`, an argument of that option.
+pub(crate) fn pair(option: &str, text: &str) -> Result<(String, Value), Failure> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => {
             let typed =
@@ -53,7 +54,7 @@ fn pair(text: &str) -> Result<(String, Value), Failure> {
             Ok((name.to_owned(), typed))
         }
         _ => Err(Failure::usage(format!(
-            "`{text}` is no parameter; write --param name=value"
+            "`{text}` is no parameter; write {option} name=value"
         ))),
     }
 }
@@ -83,9 +84,13 @@ mod tests {
             ("a=007", "a", json!("007")),
             ("a={", "a", json!("{")),
         ] {
-            assert_eq!(pair(text).unwrap(), (name.to_owned(), value), "{text}");
+            assert_eq!(
+                pair("-p", text).unwrap(),
+                (name.to_owned(), value),
+                "{text}"
+            );
         }
-        assert!(pair("a").is_err() && pair("=1").is_err());
+        assert!(pair("-p", "a").is_err() && pair("-p", "=1").is_err());
     }
 
     #[test]

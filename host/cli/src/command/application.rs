@@ -1,6 +1,7 @@
 //! `pfctl application …`
 
 mod preview;
+mod set;
 
 use std::{
     path::{Path, PathBuf},
@@ -19,6 +20,7 @@ use crate::{
     follow::{self, Manner},
     output::{self, pretty, text},
     params::Params,
+    revisions::{Diff, Restore, Revisions},
     session::Session,
 };
 
@@ -85,6 +87,26 @@ pub(crate) enum Command {
         #[arg(long)]
         friendly_name: Option<String>,
     },
+    /// List the revisions of an application, or print one
+    ///
+    /// Example: pfctl application revisions create_or_update_incident
+    Revisions(Revisions),
+    /// Compare two revisions of an application
+    ///
+    /// Example: pfctl application diff create_or_update_incident 2 3
+    Diff(Diff),
+    /// Save a revision of an application again, as the newest
+    ///
+    /// What it is aligned with stays as it is.
+    ///
+    /// Example: pfctl application restore create_or_update_incident 2
+    Restore(Restore),
+    /// Change variables of an application and what it is aligned with
+    ///
+    /// Nothing else of it changes; what is left out stays.
+    ///
+    /// Example: pfctl application set create_or_update_incident --config acme --variable table=incident
+    Set(set::Set),
     /// Run an application
     ///
     /// Prints the run's id at once, or with --wait or --follow the run at its end.
@@ -263,6 +285,10 @@ pub(crate) async fn run(session: &Session, command: Command) -> Result<Exit, Fai
             to,
             friendly_name,
         } => copy(session, &from, &to, friendly_name).await,
+        Command::Revisions(asked) => APPLICATIONS.revisions(session, &asked).await,
+        Command::Diff(asked) => APPLICATIONS.diff(session, &asked).await,
+        Command::Restore(asked) => APPLICATIONS.restore(session, &asked).await,
+        Command::Set(set) => set::set(session, set).await,
         Command::Run(run) => start(session, run).await,
     }
 }

@@ -5,6 +5,7 @@ use clap::Subcommand;
 use crate::{
     document::{CONFIGURATIONS, Export, Names, Upload},
     failure::{Exit, Failure},
+    revisions::{Diff, Restore, Revisions},
     session::Session,
 };
 
@@ -40,6 +41,20 @@ pub(crate) enum Command {
     ///
     /// Example: pfctl configuration export acme --dir backup
     Export(Export),
+    /// List the revisions of a configuration object, or print one
+    ///
+    /// Example: pfctl configuration revisions acme
+    Revisions(Revisions),
+    /// Compare two revisions of a configuration object
+    ///
+    /// Of encrypted values only the names are shown.
+    ///
+    /// Example: pfctl configuration diff acme 2 3
+    Diff(Diff),
+    /// Save a revision of a configuration object again, as the newest
+    ///
+    /// Example: pfctl configuration restore acme 2
+    Restore(Restore),
     /// Delete configuration objects
     ///
     /// Example: pfctl configuration delete acme_old
@@ -53,6 +68,9 @@ pub(crate) async fn run(session: &Session, command: Command) -> Result<Exit, Fai
         Command::Show { name } => CONFIGURATIONS.show(session, &name).await,
         Command::Upload(upload) => CONFIGURATIONS.upload(session, &upload).await,
         Command::Export(export) => CONFIGURATIONS.export(session, &export).await,
+        Command::Revisions(asked) => CONFIGURATIONS.revisions(session, &asked).await,
+        Command::Diff(asked) => CONFIGURATIONS.diff(session, &asked).await,
+        Command::Restore(asked) => CONFIGURATIONS.restore(session, &asked).await,
         Command::Delete(Names { names }) => CONFIGURATIONS.delete(session, &names).await,
     }
 }

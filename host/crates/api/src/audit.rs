@@ -82,6 +82,21 @@ impl Audit {
         }
     }
 
+    /// A revision of the past was saved again.
+    pub(crate) fn restored(&self, what: Document, saved: &engine::Saved, from: i64) {
+        if saved.changed {
+            event!(
+                self,
+                action = "restore",
+                what = what.word(),
+                name = &*saved.definition.name,
+                revision = saved.definition.number,
+                from,
+                "a revision of a document was restored"
+            );
+        }
+    }
+
     fn revised(&self, what: Document, name: &str, revision: i64, syncpack: &str) {
         let what = what.word();
         event!(

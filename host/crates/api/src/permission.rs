@@ -10,7 +10,7 @@ pub enum Permission {
     /// Run applications and steps, cancel and replay runs; pause, resume and backfill
     /// schedules.
     Execute,
-    /// Save configuration objects.
+    /// Save configuration objects; change variables and alignments of applications.
     Configuration,
     /// Save applications and schedules, upload SyncPacks.
     Developer,

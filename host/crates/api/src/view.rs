@@ -4,6 +4,7 @@ pub(crate) mod ask;
 pub(crate) mod definition;
 pub(crate) mod limit;
 pub(crate) mod pause;
+pub(crate) mod revision;
 pub(crate) mod run;
 pub(crate) mod schedule;
 pub(crate) mod syncpack;

@@ -16,6 +16,7 @@ use store::{
 
 use crate::{
     Engine,
+    calls::CIRCLE,
     definitions::{MAX_DOCUMENT, agreed_name, lacks_name, refuse_other_kind, unreadable},
     error::{Error, Fault, Result},
     prepared::Configured,
@@ -24,10 +25,13 @@ use crate::{
 };
 
 const WHAT: &str = "application";
+/// How often a save is tried while others change what it relies on.
+const TRIES: u32 = 8;
 
 /// Codes of problems that keep an application from being stored at all. The others,
 /// such as a step whose pack is not active yet, are told and keep it from running.
-const REFUSED: [&str; 11] = [
+const REFUSED: [&str; 12] = [
+    CIRCLE,
     model::validate::code::WRONG_TYPE,
     model::validate::code::NAME_MISSING,
     model::validate::code::NAME_LONG,
@@ -86,7 +90,39 @@ impl Engine {
         if !named && lacks_name(application.document().get("name")) {
             application.set_name(&name);
         }
-        let found = self.problems(caller.tenant, &application).await?;
+        let friendly_name = application.friendly_name().unwrap_or(&name).to_owned();
+        let document = if named {
+            document.to_owned()
+        } else {
+            application.to_pretty()
+        };
+        for _ in 0..TRIES {
+            let (found, relies) = self.acceptable(caller.tenant, &application).await?;
+            let saved = self.save_definition(
+                caller,
+                Kind::Application,
+                name.clone(),
+                friendly_name.clone(),
+                document.clone(),
+                (expected, relies),
+                found,
+            );
+            if let Some(saved) = saved.await? {
+                return Ok(saved);
+            }
+        }
+        Err(Error::Busy(format!(
+            "the applications that `{name}` starts are being changed all the time: save it again"
+        )))
+    }
+
+    /// What is odd about an application that can be stored, and what it relies on for that.
+    async fn acceptable(
+        &self,
+        tenant: TenantId,
+        application: &Application,
+    ) -> Result<(Found, Vec<(String, i64)>)> {
+        let (found, relies) = self.problems(tenant, application).await?;
         if found
             .faults
             .iter()
@@ -96,22 +132,7 @@ impl Engine {
             faults.retain(|fault| REFUSED.contains(&fault.code.as_str()));
             return Err(Error::Invalid { what: WHAT, faults });
         }
-        let friendly_name = application.friendly_name().unwrap_or(&name).to_owned();
-        let document = if named {
-            document.to_owned()
-        } else {
-            application.to_pretty()
-        };
-        self.save_definition(
-            caller,
-            Kind::Application,
-            name,
-            friendly_name,
-            document,
-            expected,
-            found,
-        )
-        .await
+        Ok((found, relies))
     }
 
     /// One application.
@@ -184,11 +205,17 @@ impl Engine {
         {
             application.set_name(&name);
         }
-        self.problems(tenant, &application).await
+        let (found, _) = self.problems(tenant, &application).await?;
+        Ok(found)
     }
 
-    /// What keeps an application from running, and what is odd about it.
-    async fn problems(&self, tenant: TenantId, application: &Application) -> Result<Found> {
+    /// What keeps an application from running, and what is odd about it; and which
+    /// applications, of which revisions, were looked at for that.
+    async fn problems(
+        &self,
+        tenant: TenantId,
+        application: &Application,
+    ) -> Result<(Found, Vec<(String, i64)>)> {
         let mut problems = validate(application, &*self.catalogue.active(tenant));
         problems.extend(self.settings.beyond_maximum(application));
         let mut faults = Vec::new();
@@ -217,10 +244,13 @@ impl Engine {
             problem.severity == Severity::Error || BLOCKING.contains(&problem.code)
         });
         faults.extend(blocking.into_iter().map(Fault::from));
-        Ok(Found {
+        let calls = self.follow_calls(tenant, application).await?;
+        faults.extend(calls.fault);
+        let found = Found {
             faults,
             warnings: odd.into_iter().map(Fault::from).collect(),
-        })
+        };
+        Ok((found, calls.relies))
     }
 
     /// The configuration object that an application names.

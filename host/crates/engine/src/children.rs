@@ -42,7 +42,7 @@ mod results;
 pub(crate) use request::request_for;
 
 /// How many runs may stand above another: beyond, an application calls itself.
-const DEEPEST: u32 = 16;
+pub(crate) const DEEPEST: u32 = 16;
 /// How many children are accepted at the same time.
 const TOGETHER: usize = 64;
 /// How many faults of a child an error names.

@@ -144,19 +144,22 @@ impl Engine {
         } else {
             document.to_owned()
         };
-        self.save_definition(
+        let found = Found {
+            faults: Vec::new(),
+            warnings,
+        };
+        let saved = self.save_definition(
             caller,
             Kind::Configuration,
             name,
             friendly_name,
             document,
-            expected,
-            Found {
-                faults: Vec::new(),
-                warnings,
-            },
-        )
-        .await
+            (expected, Vec::new()),
+            found,
+        );
+        saved
+            .await?
+            .ok_or_else(|| Error::Internal("a configuration object relies on none".to_owned()))
     }
 
     /// Refuses ciphertext in an object that exists, unless its variable had it before: of

@@ -129,6 +129,7 @@ pub(crate) fn lacks_name(name: Option<&Value>) -> bool {
 }
 
 impl Engine {
+    /// Saves a document. `None`: one of those that it relies on has changed since.
     #[expect(
         clippy::too_many_arguments,
         reason = "all that a saved document is made of"
@@ -140,9 +141,9 @@ impl Engine {
         name: String,
         friendly_name: String,
         document: String,
-        expected: Option<i64>,
+        (expected, relies): (Option<i64>, Vec<(String, i64)>),
         found: Found,
-    ) -> Result<Saved> {
+    ) -> Result<Option<Saved>> {
         let stored = self.store.definition(caller.tenant, kind, &name).await?;
         let created = stored.is_none();
         let before = stored.as_ref().map(|stored| stored.revision);
@@ -150,36 +151,41 @@ impl Engine {
             && expected.is_none_or(|number| number == stored.number)
             && self.means_the_same(kind, &stored.document, &document)
         {
-            return Ok(Saved {
+            return Ok(Some(Saved {
                 created,
                 changed: false,
                 definition: stored,
                 found,
-            });
+            }));
         }
-        let definition = self
+        let saved = self
             .store
             .save(Save {
                 tenant: caller.tenant,
                 kind,
-                name,
+                name: name.clone(),
                 friendly_name,
                 folder: String::new(),
                 document,
                 by: caller.name.clone(),
                 at: self.now(),
                 expected,
+                relies,
                 origin: None,
             })
-            .await?;
+            .await;
+        let definition = match saved {
+            Err(store::Error::Conflict { name: other, .. }) if other != name => return Ok(None),
+            saved => saved?,
+        };
         self.prepared.forget_current();
         self.tell_changed();
-        Ok(Saved {
+        Ok(Some(Saved {
             created: created && definition.number == 1,
             changed: before != Some(definition.revision),
             definition,
             found,
-        })
+        }))
     }
 
     /// Whether two documents differ in nothing but white space, the order of keys, and
@@ -191,7 +197,7 @@ impl Engine {
                 .is_some_and(|one| self.meaning(kind, other) == Some(one))
     }
 
-    fn meaning(&self, kind: Kind, document: &str) -> Option<Value> {
+    pub(crate) fn meaning(&self, kind: Kind, document: &str) -> Option<Value> {
         let value = serde_json::from_str(document).ok()?;
         if kind == Kind::Application {
             return Some(value);

@@ -35,6 +35,7 @@ mod attend;
 mod bindings;
 mod cache;
 mod call;
+mod calls;
 mod catalogue;
 mod children;
 mod clock;
@@ -65,11 +66,13 @@ mod preview;
 mod problem;
 mod reconcile;
 mod retry;
+mod revisions;
 mod role;
 mod running;
 mod sandbox;
 mod schedules;
 mod served;
+mod settings;
 #[cfg(feature = "simulation")]
 pub mod simulation;
 mod steps;
@@ -94,12 +97,14 @@ pub use pauses::PauseQuery;
 pub use policy::Rules;
 pub use preview::{Preview, PreviewError, PreviewOn};
 pub use retry::RetryQuery;
+pub use revisions::RevisionEntry;
 pub use role::Role;
 pub use schedules::{
     Backfill, BackfillQuery, Look, NextRuns, OccurrencesQuery, SavedSchedule, ScheduleDetail,
     SchedulesQuery,
 };
 pub use served::{Served, ServedQueue, Waiting};
+pub use settings::{ApplicationSettings, ChangeSettings, SettingsVariable};
 pub use view::*;
 
 /// How long steps that are stopped for a drain may take to store their logs.

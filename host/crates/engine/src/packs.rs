@@ -301,6 +301,7 @@ impl Engine {
             by: caller.name.clone(),
             at: self.now(),
             expected: None,
+            relies: Vec::new(),
             origin: Some(origin.clone()),
         };
         for document in archive.metadata.applications {

@@ -17,9 +17,11 @@
 )]
 
 pub mod application;
+pub mod calls;
 pub mod clock;
 pub mod configuration;
 pub mod descriptor;
+pub mod difference;
 pub mod flow;
 pub mod for_each;
 pub mod id;

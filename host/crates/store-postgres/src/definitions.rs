@@ -18,6 +18,9 @@ use crate::{
     transaction::{Work, transact},
 };
 
+/// `pf_calls` in ASCII: the advisory lock under which documents are saved that rely on others.
+const RELYING: i64 = 0x7066_5f63_616c_6c73;
+
 /// Documents of a tenant (`$1`) and kind (`$2`) with their newest revisions.
 macro_rules! newest_with {
     ($more:literal) => {
@@ -27,6 +30,18 @@ macro_rules! newest_with {
              FROM definition d JOIN revision v ON v.id = d.revision_id
              WHERE d.tenant_id = $1 AND d.kind = $2 AND NOT d.deleted AND ",
             $more
+        )
+    };
+}
+
+/// Revisions for which something holds.
+macro_rules! revision_with {
+    ($which:literal) => {
+        concat!(
+            "SELECT v.id, v.definition_id, d.name, v.number, v.edited_by, v.edited_at, v.origin,
+               v.document
+             FROM revision v JOIN definition d ON d.id = v.definition_id WHERE ",
+            $which
         )
     };
 }
@@ -58,25 +73,22 @@ impl Definitions for PostgresStore {
     }
 
     async fn revision(&self, id: i64) -> Result<Option<Revision>> {
-        sqlx::query(
-            "SELECT v.id, v.definition_id, d.name, v.number, v.edited_by, v.edited_at, v.document
-             FROM revision v JOIN definition d ON d.id = v.definition_id WHERE v.id = $1",
-        )
-        .bind(id)
-        .try_map(|row: PgRow| {
-            Ok(Revision {
-                id: row.try_get(0)?,
-                definition: row.try_get(1)?,
-                name: row.try_get(2)?,
-                number: row.try_get(3)?,
-                by: row.try_get(4)?,
-                at: Timestamp(row.try_get(5)?),
-                document: row.try_get(6)?,
-            })
-        })
-        .fetch_optional(&self.pool)
-        .await
-        .or_refused()
+        sqlx::query(revision_with!("v.id = $1"))
+            .bind(id)
+            .try_map(|row: PgRow| revision(&row))
+            .fetch_optional(&self.pool)
+            .await
+            .or_refused()
+    }
+
+    async fn revision_numbered(&self, definition: i64, number: i64) -> Result<Option<Revision>> {
+        sqlx::query(revision_with!("v.definition_id = $1 AND v.number = $2"))
+            .bind(definition)
+            .bind(number)
+            .try_map(|row: PgRow| revision(&row))
+            .fetch_optional(&self.pool)
+            .await
+            .or_refused()
     }
 
     async fn revisions_with(&self, definition: i64, text: &str) -> Result<Vec<String>> {
@@ -127,6 +139,19 @@ fn definition(row: &PgRow) -> sqlx::Result<Definition> {
         created_at: Timestamp(row.try_get(8)?),
         edited_at: Timestamp(row.try_get(9)?),
         document: row.try_get(10)?,
+    })
+}
+
+fn revision(row: &PgRow) -> sqlx::Result<Revision> {
+    Ok(Revision {
+        id: row.try_get(0)?,
+        definition: row.try_get(1)?,
+        name: row.try_get(2)?,
+        number: row.try_get(3)?,
+        by: row.try_get(4)?,
+        at: Timestamp(row.try_get(5)?),
+        origin: row.try_get(6)?,
+        document: row.try_get(7)?,
     })
 }
 
@@ -181,6 +206,20 @@ pub(crate) async fn newest(
     .bind(name)
     .execute(&mut *connection)
     .await?;
+    peek(connection, tenant, kind, name).await
+}
+
+/// The newest revision of a name, which others may be changing.
+async fn peek(
+    connection: &mut PgConnection,
+    tenant: TenantId,
+    kind: Kind,
+    name: &str,
+) -> sqlx::Result<Option<Definition>> {
+    // No text of PostgreSQL holds one, so that none has such a name.
+    if name.contains('\0') {
+        return Ok(None);
+    }
     sqlx::query(newest_with!("d.name = $3"))
         .bind(tenant.0)
         .bind(kind as i16)
@@ -204,8 +243,26 @@ fn refuse_conflict(name: &str, expected: Option<i64>, found: Option<&Definition>
 
 /// Saves a document in the transaction of somebody else.
 pub(crate) async fn store_revision(connection: &mut PgConnection, save: &Save) -> Work<Definition> {
+    if !save.relies.is_empty() {
+        // Before any row: who waits for it holds nothing.
+        sqlx::query("SELECT pg_advisory_xact_lock($1)")
+            .bind(RELYING)
+            .execute(&mut *connection)
+            .await?;
+    }
     let found = newest(&mut *connection, save.tenant, save.kind, &save.name).await?;
     refuse_conflict(&save.name, save.expected, found.as_ref())?;
+    for (name, revision) in &save.relies {
+        let relied = peek(connection, save.tenant, Kind::Application, name).await?;
+        let found = relied.map_or(0, |relied| relied.revision);
+        if found != *revision {
+            Err(Error::Conflict {
+                name: name.clone(),
+                expected: *revision,
+                found,
+            })?;
+        }
+    }
     match found {
         None => insert(&mut *connection, save).await?,
         Some(found) => update(&mut *connection, save, &found).await?,

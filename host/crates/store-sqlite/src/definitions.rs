@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use model::{clock::Timestamp, id::TenantId};
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 use store::{
     Error, Page, Result,
     definitions::{Definition, Definitions, Kind, Revision, Save},
@@ -19,6 +19,18 @@ macro_rules! newest_with {
              FROM definition d JOIN revision v ON v.id = d.revision_id
              WHERE d.tenant_id = ?1 AND d.kind = ?2 AND d.deleted = 0 AND ",
             $more
+        )
+    };
+}
+
+/// Revisions for which something holds.
+macro_rules! revision_with {
+    ($which:literal) => {
+        concat!(
+            "SELECT v.id, v.definition_id, d.name, v.number, v.edited_by, v.edited_at, v.origin,
+               v.document
+             FROM revision v JOIN definition d ON d.id = v.definition_id WHERE ",
+            $which
         )
     };
 }
@@ -50,7 +62,16 @@ impl Definitions for SqliteStore {
     }
 
     async fn revision(&self, id: i64) -> Result<Option<Revision>> {
-        self.readers.call(move |c| revision(c, id)).await
+        self.readers
+            .call(move |c| revision(c, revision_with!("v.id = ?1"), params![id]))
+            .await
+    }
+
+    async fn revision_numbered(&self, definition: i64, number: i64) -> Result<Option<Revision>> {
+        let sql = revision_with!("v.definition_id = ?1 AND v.number = ?2");
+        self.readers
+            .call(move |c| revision(c, sql, params![definition, number]))
+            .await
     }
 
     async fn revisions_with(&self, definition: i64, text: &str) -> Result<Vec<String>> {
@@ -116,15 +137,16 @@ fn definition(row: &Row<'_>) -> rusqlite::Result<Definition> {
     })
 }
 
-fn revision(connection: &Connection, id: i64) -> Result<Option<Revision>> {
+fn revision(
+    connection: &Connection,
+    sql: &str,
+    parameters: impl Params,
+) -> Result<Option<Revision>> {
     connection
-        .prepare_cached(
-            "SELECT v.id, v.definition_id, d.name, v.number, v.edited_by, v.edited_at, v.document
-             FROM revision v JOIN definition d ON d.id = v.definition_id WHERE v.id = ?1",
-        )
+        .prepare_cached(sql)
         .and_then(|mut statement| {
             statement
-                .query_row([id], |row| {
+                .query_row(parameters, |row| {
                     Ok(Revision {
                         id: row.get(0)?,
                         definition: row.get(1)?,
@@ -132,7 +154,8 @@ fn revision(connection: &Connection, id: i64) -> Result<Option<Revision>> {
                         number: row.get(3)?,
                         by: row.get(4)?,
                         at: Timestamp(row.get(5)?),
-                        document: row.get(6)?,
+                        origin: row.get(6)?,
+                        document: row.get(7)?,
                     })
                 })
                 .optional()
@@ -203,6 +226,17 @@ fn refuse_conflict(name: &str, expected: Option<i64>, found: Option<&Definition>
 pub(crate) fn store_revision(tx: &mut Tx<'_>, save: &Save) -> Result<Definition> {
     let found = newest(tx, save.tenant, save.kind, &save.name)?;
     refuse_conflict(&save.name, save.expected, found.as_ref())?;
+    for (name, revision) in &save.relies {
+        let relied = newest(tx, save.tenant, Kind::Application, name)?;
+        let found = relied.map_or(0, |relied| relied.revision);
+        if found != *revision {
+            Err(Error::Conflict {
+                name: name.clone(),
+                expected: *revision,
+                found,
+            })?;
+        }
+    }
     match found {
         None => insert(tx, save)?,
         Some(found) => update(tx, save, &found)?,

@@ -201,6 +201,7 @@ pub fn save(name: &str, document: &str) -> Save {
         by: "isadmin".to_owned(),
         at: NOW,
         expected: None,
+        relies: Vec::new(),
         origin: None,
     }
 }

@@ -102,6 +102,7 @@ macro_rules! contract {
         $crate::contract!(@ $open, records:
             a_save_makes_a_revision,
             a_conflict_is_refused,
+            a_save_relies_on_others,
             a_deleted_document_keeps_its_revisions,
             documents_are_found_by_either_name,
             packs_are_stored_once,

@@ -31,6 +31,17 @@ pub async fn a_save_makes_a_revision(store: Store) {
     let old = store.revision(first.revision).await.unwrap().unwrap();
     assert_eq!((old.number, old.document.as_str()), (1, "{\"a\": 1}"));
     assert_eq!((old.name.as_str(), old.definition), ("Größe", first.id));
+    for (number, there) in [(1, true), (2, true), (0, false), (3, false)] {
+        let found = store.revision_numbered(first.id, number).await.unwrap();
+        assert_eq!(
+            found.as_ref().map(|found| found.number),
+            there.then_some(number)
+        );
+        if number == 1 {
+            assert_eq!(found.as_ref(), Some(&old));
+        }
+    }
+    assert_eq!(store.revision_numbered(999, 1).await.unwrap(), None);
     let with = async |text: &str| store.revisions_with(first.id, text).await.unwrap();
     assert_eq!(with("\"a\"").await, ["{\"a\":  1}", "{\"a\": 1}"]);
     assert_eq!(with(":  1").await, ["{\"a\":  1}"]);
@@ -74,6 +85,46 @@ pub async fn a_conflict_is_refused(store: Store) {
     ));
     assert!(delete(Some(2)).await.unwrap());
     assert!(!delete(None).await.unwrap());
+}
+
+/// What a save was decided by must be as it was, also when many save at the same moment.
+pub async fn a_save_relies_on_others(store: Store) {
+    let relying = |name: &str, relies: &[(&str, i64)]| {
+        let mut save = save(name, "{}");
+        save.relies = relies
+            .iter()
+            .map(|(name, number)| ((*name).to_owned(), *number))
+            .collect();
+        save
+    };
+    let first = store.save(relying("a", &[("b", 0), ("nul\0", 0)])).await;
+    let first = first.unwrap().revision;
+    store.save(relying("b", &[("a", first)])).await.unwrap();
+    // One of that name and number that is another.
+    let deleted = store.delete_definition(TENANT, Kind::Application, "a", None);
+    assert!(deleted.await.unwrap());
+    store.save(save("a", "{}")).await.unwrap();
+    for (changed, revision) in [("a", first), ("b", 0), ("c", 1)] {
+        let answer = store.save(relying("d", &[(changed, revision)])).await;
+        let Err(Error::Conflict { name, expected, .. }) = answer else {
+            panic!("{answer:?}")
+        };
+        assert_eq!((name.as_str(), expected), (changed, revision));
+    }
+    let none = store.definition(TENANT, Kind::Application, "d").await;
+    assert_eq!(none.unwrap(), None);
+    // Each relies on all others not being there: one is saved.
+    let names: Vec<String> = (0..8).map(|n| format!("one_of_many_{n}")).collect();
+    let saves = names.iter().map(|own| {
+        let others = names.iter().filter(|one| *one != own);
+        let relies: Vec<(&str, i64)> = others.map(|one| (one.as_str(), 0)).collect();
+        store.save(relying(own, &relies))
+    });
+    let answers = futures::future::join_all(saves).await;
+    assert_eq!(answers.iter().filter(|one| one.is_ok()).count(), 1);
+    for answer in answers.iter().filter(|one| one.is_err()) {
+        assert!(matches!(answer, Err(Error::Conflict { .. })), "{answer:?}");
+    }
 }
 
 /// Runs keep what they ran; a document of that name starts anew.

@@ -37,6 +37,10 @@ pub struct Save {
     /// The revision number that the caller has seen: `Some(0)` when it expects none to
     /// exist, `None` when it overwrites whatever there is.
     pub expected: Option<i64>,
+    /// Applications that were looked at to decide that this one may be saved, with the rows of
+    /// their newest revisions; 0: there was none. One that has changed since refuses the save, as a conflict
+    /// of its name, whoever saves at the same moment: such saves take turns.
+    pub relies: Vec<(String, i64)>,
     /// The pack version that brought it: `name@version`; `None` for a person's save.
     pub origin: Option<String>,
 }
@@ -83,6 +87,8 @@ pub struct Revision {
     pub by: String,
     /// When.
     pub at: Timestamp,
+    /// The pack version that brought it.
+    pub origin: Option<String>,
     /// The document.
     pub document: String,
 }
@@ -106,6 +112,9 @@ pub trait Definitions: Send + Sync + 'static {
 
     /// One revision, by its row.
     async fn revision(&self, id: i64) -> Result<Option<Revision>>;
+
+    /// One revision of a definition, by its number as people see it.
+    async fn revision_numbered(&self, definition: i64, number: i64) -> Result<Option<Revision>>;
 
     /// The documents of a definition's revisions in which `text` occurs, the newest first; at
     /// most so many as a person can look through.

@@ -19,6 +19,8 @@ fn operations() -> Vec<(String, String, String)> {
                 .replace("{name}", "nothing")
                 .replace("{app}", "nothing")
                 .replace("{key}", "nothing")
+                .replace("{number}", "1")
+                .replace("{other}", "2")
                 .replace("{worker}", "nothing");
             assert!(
                 !path.contains('{'),

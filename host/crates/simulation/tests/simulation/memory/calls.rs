@@ -79,6 +79,7 @@ macro_rules! for_every_call {
             save(save: definitions::Save) -> Definition;
             definition(tenant: TenantId, kind: Kind, name: &str) -> Option<Definition>;
             revision(id: i64) -> Option<Revision>;
+            revision_numbered(definition: i64, number: i64) -> Option<Revision>;
             revisions_with(definition: i64, text: &str) -> Vec<String>;
             definitions(tenant: TenantId, kind: Kind, search: &str, after: Option<&str>, limit: usize) -> Page<Definition>;
             delete_definition(tenant: TenantId, kind: Kind, name: &str, expected: Option<i64>) -> bool;

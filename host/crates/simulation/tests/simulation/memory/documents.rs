@@ -78,6 +78,17 @@ impl State {
         let newest = found.map(|at| self.newest(at));
         let number = newest.as_ref().map_or(0, |newest| newest.number);
         refuse_conflict(&save.name, save.expected, number)?;
+        for (name, revision) in &save.relies {
+            let relied = self.document(save.tenant, Kind::Application, name);
+            let found = relied.map_or(0, |at| self.newest(at).revision);
+            if found != *revision {
+                return Err(Error::Conflict {
+                    name: name.clone(),
+                    expected: *revision,
+                    found,
+                });
+            }
+        }
         let at = found.unwrap_or_else(|| {
             self.documents.push(Document {
                 tenant: save.tenant,
@@ -101,6 +112,7 @@ impl State {
                 number: number + 1,
                 by: save.by,
                 at: save.at,
+                origin: save.origin.clone(),
                 document: save.document,
             });
             self.documents[at].revision = id;
@@ -124,6 +136,16 @@ impl State {
 
     pub(super) fn revision(&mut self, id: i64) -> Result<Option<Revision>> {
         Ok(self.revisions.iter().find(|one| one.id == id).cloned())
+    }
+
+    pub(super) fn revision_numbered(
+        &mut self,
+        definition: i64,
+        number: i64,
+    ) -> Result<Option<Revision>> {
+        let mut all = self.revisions.iter();
+        let found = all.find(|one| one.definition == definition && one.number == number);
+        Ok(found.cloned())
     }
 
     pub(super) fn revisions_with(&mut self, definition: i64, text: &str) -> Result<Vec<String>> {
