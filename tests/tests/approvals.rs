@@ -220,7 +220,7 @@ fn messages(client: &mut Client) {
     ] {
         let (status, problem) = post(client, "/api/v1/signals", &body);
         assert_eq!(status, 422, "{problem}");
-        assert_eq!(problem["errors"][0]["code"], "PF-1009", "{problem}");
+        assert_eq!(problem["errors"][0]["code"], "PF-1012", "{problem}");
         assert_eq!(problem["errors"][0]["at"], at, "{problem}");
     }
 }

@@ -239,10 +239,10 @@ fn what_is_wrong_is_told(client: &mut Client) {
     assert_eq!(
         found,
         [
-            ("PF-A060", "/steps/0/task_concurrency/key"),
-            ("PF-A060", "/steps/0/task_concurrency/limit"),
-            ("PF-A060", "/steps/0/task_concurrency/per"),
-            ("PF-A060", "/steps/0/task_rate"),
+            ("PF-A054", "/steps/0/task_concurrency/key"),
+            ("PF-A054", "/steps/0/task_concurrency/limit"),
+            ("PF-A054", "/steps/0/task_concurrency/per"),
+            ("PF-A054", "/steps/0/task_rate"),
         ],
         "{told}"
     );

@@ -134,7 +134,7 @@ pub mod code {
     /// How long the runs are kept is no number of seconds.
     pub const RETENTION: &str = "PF-A053";
     /// A limit of a step has a key or a value that it cannot have.
-    pub const LIMIT: &str = "PF-A060";
+    pub const LIMIT: &str = "PF-A054";
 }
 
 /// The most steps that an application may have.

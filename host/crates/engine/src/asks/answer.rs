@@ -25,7 +25,7 @@ use crate::{
 pub(super) const APPROVED: &str = "approved";
 pub(super) const REJECTED: &str = "rejected";
 /// The code of a fault in a decision or a message.
-const FAULT: &str = "PF-1009";
+const FAULT: &str = "PF-1012";
 /// The longest note, in bytes.
 const LONGEST_NOTE: usize = 4_000;
 /// The most that a step can be given, in bytes.
