@@ -73,17 +73,7 @@ impl Compiler<'_> {
     pub(super) fn operator(&mut self, step: Step<'_>, operator: Operator) {
         let path = format!("/steps/{}", step.index);
         self.stray_operator_keys(step, operator);
-        if step.entry.contains_key(for_each::KEY) {
-            self.wrong(
-                code::FOR_EACH,
-                format!("{path}/{}", for_each::KEY),
-                format!(
-                    "a {} is executed once: `{}` is for steps of SyncPacks",
-                    operator.word(),
-                    for_each::KEY
-                ),
-            );
-        }
+        self.executed_once(step, operator);
         let parameters = match operator {
             Operator::Condition => self.condition(step, &path),
             Operator::Transform => self.transform(step, &path),
@@ -154,6 +144,21 @@ impl Compiler<'_> {
                 routing,
             }),
         });
+    }
+
+    /// Refuses an operator for each element of a list.
+    fn executed_once(&mut self, step: Step<'_>, operator: Operator) {
+        if step.entry.contains_key(for_each::KEY) {
+            self.wrong(
+                code::FOR_EACH,
+                format!("/steps/{}/{}", step.index, for_each::KEY),
+                format!(
+                    "an operator is executed once, and this is one ({}): `{}` is for steps of SyncPacks",
+                    operator.word(),
+                    for_each::KEY
+                ),
+            );
+        }
     }
 
     /// The names of the steps whose data an entry is connected with.
