@@ -362,12 +362,17 @@ impl Engine {
         self.execute_all(chain, attempt, slot).instrument(log).await;
     }
 
+    #[cfg_attr(
+        not(feature = "simulation"),
+        expect(unused_variables, reason = "the slot is held until the end")
+    )]
     async fn execute_all(
         &self,
         mut chain: Chain,
         mut attempt: ClaimedStep,
         slot: OwnedSemaphorePermit,
     ) {
+        #[cfg(feature = "simulation")]
         let mut slot = Some(slot);
         let mut hold = self.running.hold(chain.key(attempt.step));
         loop {
