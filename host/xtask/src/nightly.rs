@@ -56,8 +56,12 @@ fn told(result: &Value, date: &str) -> String {
 }
 
 fn put_in(page: &str, told: &str) -> anyhow::Result<String> {
-    let (before, rest) = page.split_once(BEGIN).context("the page has no place for it")?;
-    let (_, after) = rest.split_once(END).context("the page has no place for it")?;
+    let (before, rest) = page
+        .split_once(BEGIN)
+        .context("the page has no place for it")?;
+    let (_, after) = rest
+        .split_once(END)
+        .context("the page has no place for it")?;
     Ok(format!("{before}{BEGIN}\n{told}\n{END}{after}"))
 }
 
