@@ -3,7 +3,8 @@
 //! A commit whose answer was lost may have claimed a step for this process, which then
 //! executes it no more than anybody else does: its lease is renewed. So after any call that
 //! may have claimed something and was not answered, the process looks at what is recorded
-//! for it and gives back what it knows nothing of. While all is answered it asks nothing.
+//! for it and gives back what it knows nothing of. What it executes and is not recorded for it
+//! was stopped, and the answer that told it was lost. While all is answered it asks nothing.
 
 use std::{collections::HashSet, time::Duration};
 
@@ -95,13 +96,26 @@ impl Engine {
     }
 
     /// Gives back the attempts that were unknown `before` and still are; answers those
-    /// that are unknown now.
+    /// that are unknown now. Stops those that execute and are recorded no more: they were
+    /// stopped, or others were given them, and the answer that told it was lost.
     async fn look_for_unknown(
         &self,
         before: &HashSet<(StepKey, Token)>,
     ) -> Result<HashSet<(StepKey, Token)>> {
         let worker = self.worker();
+        let executing = self.running.attempts();
         let held = self.store.held(worker).await?;
+        for (key, token) in executing {
+            // A process that is alone stops its own, and may have another number than before.
+            if !self.settings.exclusive && !held.contains(&(key, token)) {
+                tracing::warn!(
+                    run = key.run.0,
+                    step = key.step.0,
+                    "stopped a step that is not recorded for this process any more"
+                );
+                self.running.cancel_attempt(key, token);
+            }
+        }
         let (again, unknown): (Vec<_>, Vec<_>) = held
             .into_iter()
             .filter(|(key, _)| !self.running.knows(*key))

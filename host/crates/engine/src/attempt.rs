@@ -23,7 +23,7 @@ use crate::{
     lost::worker_lost,
     problem::{Problem, failure, masked_output},
     sandbox::Program,
-    worker::Chain,
+    worker::{Chain, ClaimedStep},
 };
 
 /// The code of a failure after too many lost workers.
@@ -83,13 +83,14 @@ fn items(chain: &Chain, planned: &PlannedStep, each: &ForEach) -> Result<String,
 impl Engine {
     /// Executes a claimed step. `None`: the attempt was stopped from outside and there is
     /// nothing to store; whoever stopped it has seen to the store.
-    pub(crate) async fn attempt(
-        &self,
-        chain: &mut Chain,
-        step: Ordinal,
-        token: Token,
-    ) -> Option<End> {
-        let entry = self.running.begin(chain.key(step));
+    pub(crate) async fn attempt(&self, chain: &mut Chain, claimed: ClaimedStep) -> Option<End> {
+        let ClaimedStep { step, token, under } = claimed;
+        let entry = self.running.begin(chain.key(step), token);
+        // Between its claim and this moment others may have been given it. In this order: whoever
+        // fences this process ends its lease first, and then stops what has begun.
+        if !self.holds_lease(under) {
+            return None;
+        }
         chain.began = self.clock.now();
         if chain.waited_for(WaitKind::Children) {
             let planned = chain.planned(step);

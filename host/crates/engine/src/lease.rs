@@ -57,6 +57,11 @@ impl Held {
         self.until.store(micros as u64, Ordering::Release);
     }
 
+    /// It holds no more, whatever was known of it.
+    fn end(&self) {
+        self.until.store(0, Ordering::Release);
+    }
+
     fn holds(&self) -> bool {
         self.began.elapsed().as_micros() < u128::from(self.until.load(Ordering::Acquire))
     }
@@ -170,6 +175,8 @@ impl Engine {
             if self.settings.exclusive {
                 continue;
             }
+            // What it would have told is told once: what was stopped is found out otherwise.
+            self.account.in_doubt();
             pause = AGAIN;
             self.account.unanswered();
             if !fenced && held_until.saturating_duration_since(Instant::now()) < period + MARGIN {
@@ -268,12 +275,15 @@ impl Engine {
         }
     }
 
+    /// Stops what executes, and lets nothing begin until there is a new lease.
     fn fence(&self, why: &str) {
         #[cfg(feature = "simulation")]
         if crate::simulation::has(crate::simulation::Mutation::IgnoresLease) {
             return;
         }
         metrics::get().leases_lost.inc();
+        // In this order: what begins looks at the lease afterwards.
+        self.held.end();
         if !self.settings.role.executes() {
             return tracing::warn!(why, "this process counts as lost until it registers again");
         }

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use model::id::{RunId, StepKey};
+use model::id::{RunId, StepKey, Token};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -42,6 +42,7 @@ pub(crate) struct Running {
 /// A step in execution, as those who may stop it find it.
 struct Execution {
     number: u64,
+    token: Token,
     cancel: CancellationToken,
 }
 
@@ -89,11 +90,12 @@ impl Running {
     }
 
     /// A step begins.
-    pub(crate) fn begin(&self, key: StepKey) -> Entry<'_> {
+    pub(crate) fn begin(&self, key: StepKey, token: Token) -> Entry<'_> {
         let cancel = CancellationToken::new();
         let number = self.begun.fetch_add(1, Ordering::Relaxed);
         let execution = Execution {
             number,
+            token,
             cancel: cancel.clone(),
         };
         self.shard(key.run).lock().insert(key, execution);
@@ -160,6 +162,26 @@ impl Running {
             for execution in shard.lock().values() {
                 execution.cancel.cancel();
             }
+        }
+    }
+
+    /// The attempts that execute.
+    pub(crate) fn attempts(&self) -> Vec<(StepKey, Token)> {
+        let shards = self.shards.iter();
+        shards
+            .flat_map(|shard| {
+                let shard = shard.lock();
+                let attempts = shard.iter().map(|(key, one)| (*key, one.token));
+                attempts.collect::<Vec<_>>()
+            })
+            .collect()
+    }
+
+    /// Stops an attempt if it executes here.
+    pub(crate) fn cancel_attempt(&self, key: StepKey, token: Token) {
+        let shard = self.shard(key.run).lock();
+        if let Some(execution) = shard.get(&key).filter(|one| one.token == token) {
+            execution.cancel.cancel();
         }
     }
 
@@ -256,14 +278,14 @@ mod tests {
             run: RunId(1),
             step: Ordinal(0),
         };
-        let old = running.begin(key);
-        let new = running.begin(key);
+        let old = running.begin(key, Token(1));
+        let new = running.begin(key, Token(1));
         drop(old);
         assert!(running.executes(key));
         running.cancel_step(key, "somebody");
         assert!(new.cancel.is_cancelled());
         drop(new);
         assert!(!running.executes(key));
-        assert!(running.begin(key).cancel.is_cancelled());
+        assert!(running.begin(key, Token(1)).cancel.is_cancelled());
     }
 }

@@ -11,7 +11,12 @@ use model::{
 use store::runs::StepSummary;
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::{Engine, Parts, Settings, error::Result, problem::Problem, worker::Chain};
+use crate::{
+    Engine, Parts, Settings,
+    error::Result,
+    problem::Problem,
+    worker::{Chain, ClaimedStep},
+};
 
 /// Executes steps instead of the sandbox.
 #[async_trait]
@@ -83,7 +88,12 @@ impl Engine {
     pub(crate) async fn start_before_commit(&self, chain: &mut Chain, step: Ordinal) {
         let next = chain.runnable.plan.graph.successors(step).first().copied();
         if let Some(next) = next.filter(|_| has(Mutation::StartsBeforeCommit)) {
-            self.attempt(chain, next, Token(1)).await;
+            let claimed = ClaimedStep {
+                step: next,
+                token: Token(1),
+                under: self.worker(),
+            };
+            self.attempt(chain, claimed).await;
         }
     }
 

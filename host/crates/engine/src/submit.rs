@@ -165,7 +165,10 @@ impl Engine {
             .pauses
             .of(run.tenant, run.application, &queue)
             .is_some();
-        let starts = !paused && run.kept.is_empty() && !self.draining.is_cancelled();
+        let starts = !paused
+            && run.kept.is_empty()
+            && !self.draining.is_cancelled()
+            && self.holds_lease(self.worker());
         let slot = (starts && self.listens(&queue) && self.queue.looks_empty(&queue))
             .then(|| self.slots.clone().try_acquire_owned().ok())
             .flatten();

@@ -313,6 +313,14 @@ impl Engine {
         let mut pause = Duration::from_millis(50);
         loop {
             let worker = self.worker();
+            // Claimed without a lease, it would count as lost.
+            if !self.holds_lease(worker) {
+                tokio::select! {
+                    biased;
+                    () = self.draining.cancelled() => return None,
+                    () = tokio::time::sleep(pause) => continue,
+                }
+            }
             let claim = Claim {
                 key: delivery.key,
                 worker,
@@ -364,6 +372,10 @@ impl Engine {
         self.execute_all(chain, attempt, slot).instrument(log).await;
     }
 
+    #[cfg_attr(
+        not(feature = "simulation"),
+        expect(unused_variables, reason = "the slot is held until the end")
+    )]
     async fn execute_all(
         &self,
         mut chain: Chain,
@@ -379,12 +391,7 @@ impl Engine {
             let ClaimedStep { step, token, under } = attempt;
             let began = Instant::now();
             let traced = self.trace_begin(&chain, step, token);
-            // Between its claim and this moment others may have been given it.
-            let end = if self.holds_lease(under) {
-                self.attempt(&mut chain, step, token).await
-            } else {
-                None
-            };
+            let end = self.attempt(&mut chain, attempt).await;
             let completion = match end {
                 None => return self.trace_attempt(traced, &chain, (step, token), None),
                 Some(End::Done(completion)) => completion,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use engine::{CancelQuery, Engine, PauseQuery, RetryQuery, RunRequest};
-use model::id::{Ordinal, RunRef};
+use model::id::RunRef;
 use serde_json::{Map, json};
 use tokio::time::sleep;
 
@@ -84,25 +84,36 @@ impl Life {
     }
 
     fn stop_something(&mut self) {
+        if self.world.chance.happens(300) {
+            return self.revoke_something();
+        }
         let Some(run) = self.run_that_has(false) else {
             return;
         };
-        let step = Ordinal(self.world.chance.of(0..6) as u32);
-        match self.world.chance.of(0..10) {
-            0..6 => self.ask("requests to cancel", |engine| async move {
-                engine.cancel(&caller(), run).await.map(|()| None)
-            }),
-            6..9 => self.ask("requests to revoke", |engine| async move {
-                engine
-                    .revoke(&caller(), run.task(step))
-                    .await
-                    .map(|()| None)
-            }),
-            _ => self.ask("requests to cancel all", |engine| async move {
+        if self.world.chance.happens(100) {
+            return self.ask("requests to cancel all", |engine| async move {
                 let all = CancelQuery::default();
                 engine.cancel_all(&caller(), &all).await.map(|_| None)
-            }),
+            });
         }
+        self.ask("requests to cancel", |engine| async move {
+            engine.cancel(&caller(), run).await.map(|()| None)
+        });
+    }
+
+    fn revoke_something(&mut self) {
+        let mut steps = Vec::new();
+        self.world.journal.check(|check| {
+            steps = check.open_steps();
+            Ok(())
+        });
+        let Some((run, step)) = self.world.chance.pick(&steps).copied() else {
+            return;
+        };
+        self.ask("requests to revoke", |engine| async move {
+            let revoked = engine.revoke(&caller(), run.task(step)).await;
+            revoked.map(|()| None)
+        });
     }
 
     fn run_again(&mut self) {

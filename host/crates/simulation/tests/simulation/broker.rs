@@ -98,7 +98,7 @@ impl State {
     fn take(&mut self, subscription: &Subscription, max: usize, now: Instant) -> Vec<Delivery> {
         self.expire(now);
         let listens = |lane: &Lane| {
-            let named = subscription.queues.iter().any(|name| *name == lane.queue);
+            let named = subscription.queues.contains(&lane.queue);
             subscription.all || named
         };
         let mut order: Vec<Lane> = self

@@ -8,7 +8,7 @@ use std::{
 
 use model::{
     clock::Timestamp,
-    id::{Ordinal, RunId, StepKey, Token, WorkerId},
+    id::{Ordinal, RunId, RunRef, StepKey, Token, WorkerId},
     state::{RunState, StepState, WaitKind},
 };
 use serde_json::Value;
@@ -351,7 +351,7 @@ impl Check {
     }
 
     /// Runs that have ended, and those that have not.
-    pub(crate) fn runs(&self, ended: bool) -> Vec<(RunId, model::id::RunRef)> {
+    pub(crate) fn runs(&self, ended: bool) -> Vec<(RunId, RunRef)> {
         let runs = self
             .runs
             .iter()
@@ -359,8 +359,18 @@ impl Check {
         runs.map(|(id, run)| (*id, run.new.reference)).collect()
     }
 
+    /// Steps that were claimed and have not ended, with their runs.
+    pub(crate) fn open_steps(&self) -> Vec<(RunRef, Ordinal)> {
+        let open = self.steps.iter().filter(|(key, step)| {
+            let run = self.runs.get(&key.run);
+            step.ended.is_none() && run.is_some_and(|run| run.ended.is_none())
+        });
+        let named = open.filter_map(|(key, _)| Some((self.runs.get(&key.run)?, key.step)));
+        named.map(|(run, step)| (run.new.reference, step)).collect()
+    }
+
     /// Whether a run of that name was accepted.
-    pub(crate) fn knows(&self, reference: model::id::RunRef) -> bool {
+    pub(crate) fn knows(&self, reference: RunRef) -> bool {
         self.runs.values().any(|run| run.new.reference == reference)
     }
 }

@@ -192,27 +192,25 @@ impl World {
                 self.faults.clone(),
                 self.journal.clone(),
             ));
-            match timeout(Duration::from_secs(30), self.begin(host, link.clone())).await {
-                Ok(Ok(engine)) => {
-                    self.journal.note("processes started", &(host, number));
-                    let slots = self.hosts[host].slots;
-                    self.journal.check(|check| {
-                        check.started(number, slots);
-                        Ok(())
-                    });
-                    engine.work();
-                    self.hosts[host].process = Some(Process {
-                        number,
-                        engine,
-                        link,
-                    });
-                }
+            let begun = timeout(Duration::from_secs(30), self.begin(host, link.clone())).await;
+            let Ok(Ok(engine)) = begun else {
                 // Whoever looks after it starts it again.
-                Ok(Err(_)) | Err(_) => {
-                    link.kill();
-                    sleep(Duration::from_millis(200)).await;
-                }
-            }
+                link.kill();
+                sleep(Duration::from_millis(200)).await;
+                continue;
+            };
+            self.journal.note("processes started", &(host, number));
+            let slots = self.hosts[host].slots;
+            self.journal.check(|check| {
+                check.started(number, slots);
+                Ok(())
+            });
+            engine.work();
+            self.hosts[host].process = Some(Process {
+                number,
+                engine,
+                link,
+            });
         }
     }
 

@@ -1,5 +1,10 @@
 //! A store in memory, for all processes of a simulation. Every call is one step under one
 //! lock, and either does all of what it does or nothing.
+#![expect(
+    clippy::unnecessary_wraps,
+    clippy::needless_pass_by_value,
+    reason = "every call has the form that its trait gives it"
+)]
 
 use std::{
     collections::{BTreeMap, BTreeSet},
