@@ -23,6 +23,7 @@ use crate::{
 
 /// The routes.
 #[rustfmt::skip]
+#[expect(clippy::too_many_lines, reason = "all routes can be seen at once")]
 fn table(routes: Routes) -> Routes {
     routes
         .open(routes!(service::home::home))

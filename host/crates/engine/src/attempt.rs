@@ -46,6 +46,10 @@ pub(crate) struct Prepared {
 }
 
 /// What an attempt does.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one is made for each attempt and moved to its call"
+)]
 pub(crate) enum Ready {
     /// It calls its step.
     Call(Prepared),

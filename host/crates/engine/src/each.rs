@@ -16,7 +16,6 @@ use model::{
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use store::runs::{Idempotency, NewRun, Parent, RunHeader};
-use trace::Context;
 use tracing::Instrument as _;
 
 use crate::{
@@ -165,7 +164,7 @@ impl Engine {
                 digest: [0; 16],
             }),
             claim: None,
-            trace: chain.trace.as_ref().map(Context::clone),
+            trace: chain.trace.clone(),
             part: Some(step),
             kept: Vec::new(),
         };

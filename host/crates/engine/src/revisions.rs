@@ -245,6 +245,7 @@ fn aligned_as(current: &str, old: String) -> Result<String> {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 mod tests {
     use super::*;
 

@@ -169,7 +169,11 @@ impl Engine {
                     message,
                 });
             };
-            let known = || application.variables().filter_map(|one| one.name());
+            let known = || {
+                application
+                    .variables()
+                    .filter_map(model::application::Variable::name)
+            };
             let Some(variable) = application
                 .variables()
                 .find(|one| one.name() == Some(name.as_str()))
@@ -236,6 +240,7 @@ fn set_variables(application: &mut Application, values: &Map<String, Value>) {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 mod tests {
     use serde_json::json;
 

@@ -74,7 +74,7 @@ impl Approval {
             task: ask.reference.task(ask.step.step),
             step: question.step,
             application: ask.application_name.clone(),
-            question: question.question,
+            question: question.text,
             approvers: question.approvers,
             since: ask.since,
             until: ask.until,
@@ -287,12 +287,12 @@ impl Engine {
         Ok(Some(match ask.kind {
             WaitKind::Webhook => format!("waiting for a message under the key `{}`", ask.key),
             _ if question.approvers.is_empty() => {
-                format!("waiting for a decision: {}", question.question)
+                format!("waiting for a decision: {}", question.text)
             }
             _ => format!(
                 "waiting for a decision of {}: {}",
                 question.approvers.join(", "),
-                question.question
+                question.text
             ),
         }))
     }

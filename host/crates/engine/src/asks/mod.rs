@@ -46,8 +46,8 @@ pub(crate) struct Question {
     /// The step's name.
     pub(crate) step: String,
     /// What is asked; nothing of a wait for a webhook.
-    #[serde(default)]
-    pub(crate) question: String,
+    #[serde(default, rename = "question")]
+    pub(crate) text: String,
     /// Who may decide; empty: whoever may execute applications.
     #[serde(default)]
     pub(crate) approvers: Vec<String>,
@@ -199,7 +199,7 @@ impl Engine {
         let answer = detail(chain.again.as_ref()).filter(|answer| !answer.is_empty());
         let (result, line) = match (kind, answer) {
             (WaitKind::Approval, answer) => self.decided(&asked, answer),
-            (_, answer) => self.signalled(&asked, answer),
+            (_, answer) => signalled(&asked, answer),
         };
         let line = runtime::Line {
             at: self.clock.now(),
@@ -220,14 +220,14 @@ impl Engine {
         let planned = chain.planned(step);
         let question = Question {
             step: planned.map_or_else(String::new, |one| one.name.clone()),
-            question: chain.masker.mask(&asked.question).into_owned(),
+            text: chain.masker.mask(&asked.question).into_owned(),
             approvers: asked.approvers,
         };
         let line = runtime::Line {
             at: now,
             level: runtime::Level::Flow,
             message: match kind {
-                WaitKind::Approval => format!("waits for a decision: {}", question.question),
+                WaitKind::Approval => format!("waits for a decision: {}", question.text),
                 _ => format!("waits for a message under the key `{}`", asked.key),
             },
         };
@@ -293,35 +293,31 @@ impl Engine {
         let problem = Problem::permanent(REJECTED, &line).with_detail(json!(decided));
         (Err(problem), line)
     }
+}
 
-    /// What a message makes of its step, and what the log says of it.
-    fn signalled(
-        &self,
-        asked: &Asked,
-        answer: Option<&Bytes>,
-    ) -> (Result<runtime::Outcome, Problem>, String) {
-        if let Some(answer) = answer {
-            return match serde_json::from_slice::<Value>(answer) {
-                Ok(data) => (
-                    Ok(output(&data)),
-                    format!("was given a message under the key `{}`", asked.key),
-                ),
-                Err(error) => (
-                    Err(Problem::permanent(
-                        "internal",
-                        format!("the message: {error}"),
-                    )),
-                    "the message cannot be read".to_owned(),
-                ),
-            };
-        }
-        let message = format!("no message came in time under the key `{}`", asked.key);
-        if asked.on_timeout == "continue" {
-            let data = json!({"timed_out": true, "key": asked.key, "body": null});
-            return (Ok(output(&data)), message);
-        }
-        (Err(Problem::permanent(TIMED_OUT, &message)), message)
+/// What a message makes of its step, and what the log says of it.
+fn signalled(asked: &Asked, answer: Option<&Bytes>) -> (Result<runtime::Outcome, Problem>, String) {
+    if let Some(answer) = answer {
+        return match serde_json::from_slice::<Value>(answer) {
+            Ok(data) => (
+                Ok(output(&data)),
+                format!("was given a message under the key `{}`", asked.key),
+            ),
+            Err(error) => (
+                Err(Problem::permanent(
+                    "internal",
+                    format!("the message: {error}"),
+                )),
+                "the message cannot be read".to_owned(),
+            ),
+        };
     }
+    let message = format!("no message came in time under the key `{}`", asked.key);
+    if asked.on_timeout == "continue" {
+        let data = json!({"timed_out": true, "key": asked.key, "body": null});
+        return (Ok(output(&data)), message);
+    }
+    (Err(Problem::permanent(TIMED_OUT, &message)), message)
 }
 
 /// Which tenant and step name a list shows.
@@ -335,6 +331,7 @@ pub(crate) fn filter(tenant: TenantId, kind: WaitKind) -> store::asks::AskFilter
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 mod tests {
     use super::*;
 

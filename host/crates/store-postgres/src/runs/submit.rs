@@ -286,15 +286,17 @@ async fn insert(connection: &mut PgConnection, new: &[Accepted<'_>]) -> sqlx::Re
     let small = |read: fn(&Accepted<'_>) -> u8| -> Vec<i16> {
         new.iter().map(|one| i16::from(read(one))).collect()
     };
+    let short =
+        |read: fn(&NewRun) -> i32| -> Vec<i32> { new.iter().map(|one| read(one.run)).collect() };
+    let ordinal = |read: fn(&NewRun) -> Option<Ordinal>| -> Vec<Option<i32>> {
+        let each = new.iter().map(|one| read(one.run));
+        each.map(|step| step.map(|step| step.0 as i32)).collect()
+    };
     let steps = Steps::of(new);
     sqlx::query_scalar(INSERT)
         .bind((0..new.len() as i64).collect::<Vec<_>>())
         .bind(small(|one| one.state().code()))
-        .bind(
-            new.iter()
-                .map(|one| one.run.graph.len() as i32)
-                .collect::<Vec<_>>(),
-        )
+        .bind(short(|run| run.graph.len() as i32))
         .bind(maybe(|one| {
             one.claimed.is_some().then_some(one.run.created_at.0)
         }))
@@ -318,11 +320,7 @@ async fn insert(connection: &mut PgConnection, new: &[Accepted<'_>]) -> sqlx::Re
         .bind(number(|run| run.created_at.0))
         .bind(new.iter().map(|one| &*one.run.trigger).collect::<Vec<_>>())
         .bind(maybe(|one| one.run.parent.map(|parent| parent.key.run.0)))
-        .bind(
-            new.iter()
-                .map(|one| one.run.parent.map(|parent| parent.key.step.0 as i32))
-                .collect::<Vec<_>>(),
-        )
+        .bind(ordinal(|run| run.parent.map(|parent| parent.key.step)))
         .bind(
             new.iter()
                 .map(|one| Some(&*one.run.idempotency.as_ref()?.key))
@@ -338,16 +336,8 @@ async fn insert(connection: &mut PgConnection, new: &[Accepted<'_>]) -> sqlx::Re
                 .map(|one| one.run.trace.as_ref().map(Context::to_bytes))
                 .collect::<Vec<_>>(),
         )
-        .bind(
-            new.iter()
-                .map(|one| one.run.part.map(|part| part.0 as i32))
-                .collect::<Vec<_>>(),
-        )
-        .bind(
-            new.iter()
-                .map(|one| one.run.expires_at.day() as i32)
-                .collect::<Vec<_>>(),
-        )
+        .bind(ordinal(|run| run.part))
+        .bind(short(|run| run.expires_at.day() as i32))
         .bind(new.iter().map(|one| &one.run.input[..]).collect::<Vec<_>>())
         .bind(steps.place)
         .bind(steps.step)
