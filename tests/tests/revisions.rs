@@ -393,6 +393,7 @@ fn set(client: &mut Client, body: &Value, headers: &[(&str, &str)]) -> Response 
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one case after the other")]
 fn settings_are_changed_apart_from_the_definition() {
     let folder = support::folder();
     let service = support::serve(folder.path(), &[TRIAL]);
