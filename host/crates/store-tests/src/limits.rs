@@ -15,7 +15,7 @@ use model::{
 };
 use store::{
     limits::{Acquire, Acquired, LimitDetail, LimitPlace, position},
-    runs::{Completed, Completion, ReadyStep, Suspended, Suspension},
+    runs::{Claim, Completed, Completion, ReadyStep, Suspended, Suspension},
 };
 
 use crate::{
@@ -183,13 +183,29 @@ pub async fn a_wait_for_a_limit_counts_as_no_attempt(store: Store) {
     assert_eq!(waits[0].kind, WaitKind::Limit);
     complete(&store, done(all[0], StepState::Success)).await;
     woken(&store, at(10)).await;
-    let claimed = claim(&store, all[1].step, WorkerId(1)).await.unwrap();
+    let claimed = store.claim(Claim {
+        key: all[1].step,
+        worker: WorkerId(1),
+        at: at(50),
+    });
+    let claimed = claimed.await.unwrap().unwrap();
     let again = claimed.again.unwrap();
     assert_eq!(
         (claimed.token, again.kind, again.wakes, again.retries),
         (Token(2), WaitKind::Limit, 1, 0)
     );
     assert!(store.attempts(all[1].step).await.unwrap().is_empty());
+    // What a retry counts from is the attempt that executed, not the one that joined the line.
+    let next = Attempt {
+        token: claimed.token,
+        ..all[1]
+    };
+    assert_eq!(ask(&store, next, &wanted, at(51)).await, Acquired::Taken);
+    store.suspend(failed(next, 60)).await.unwrap();
+    assert_eq!(woken(&store, at(60)).await, [next.step]);
+    let retried = claim(&store, next.step, WorkerId(1)).await.unwrap();
+    let again = retried.again.unwrap();
+    assert_eq!((again.first_at, again.retries), (at(50), 1));
 }
 
 fn failed(attempt: Attempt, until: i64) -> Suspension {
