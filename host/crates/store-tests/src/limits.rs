@@ -591,51 +591,44 @@ pub async fn never_more_than_the_limit(store: Store) {
     race(&[store], 60, 3).await;
 }
 
-/// Runs of one step each are executed by tasks of their own on these stores, under one key
-/// with that limit.
+/// Runs of one step each are executed at the same time on these stores, under one key with
+/// that limit. Whoever has its place keeps it until all others have asked.
 ///
 /// # Panics
 /// When more than `limit` of them execute at a time, or one of them never does.
 pub async fn race(stores: &[Store], runs: usize, limit: usize) {
     let wanted = [places("device", limit as u32)];
-    let executing = AtomicUsize::new(0);
-    let ended = AtomicUsize::new(0);
     let mut open = Vec::new();
     for _ in 0..runs {
         open.push(key(submit(&stores[0], run(&chain(1))).await.0, 0));
     }
-    let serve = |store: usize, step: StepKey| {
-        let (store, wanted) = (&stores[store], &wanted);
-        let (executing, ended) = (&executing, &ended);
-        async move {
-            let Some(claimed) = claim(store, step, WorkerId(1)).await else {
-                return;
-            };
-            let attempt = Attempt {
-                step,
-                token: claimed.token,
-            };
-            if ask(store, attempt, wanted, NOW).await != Acquired::Taken {
-                return;
+    let mut ended = 0;
+    while ended < runs {
+        assert!(!open.is_empty(), "nobody was woken");
+        let (round, asked) = (open.len(), AtomicUsize::new(0));
+        let executing = AtomicUsize::new(0);
+        let serve = open.drain(..).enumerate().map(|(number, step)| {
+            let store = &stores[number % stores.len()];
+            let (wanted, asked, executing) = (&wanted, &asked, &executing);
+            async move {
+                let next = attempt(store, step).await;
+                let taken = ask(store, next, wanted, NOW).await == Acquired::Taken;
+                executing.fetch_add(usize::from(taken), Ordering::SeqCst);
+                asked.fetch_add(1, Ordering::SeqCst);
+                while asked.load(Ordering::SeqCst) < round {
+                    tokio::task::yield_now().await;
+                }
+                let now = executing.load(Ordering::SeqCst);
+                assert!(now <= limit, "{now} execute");
+                if taken {
+                    complete(store, done(next, StepState::Success)).await;
+                }
+                usize::from(taken)
             }
-            let now = executing.fetch_add(1, Ordering::SeqCst) + 1;
-            assert!(now <= limit, "{now} execute");
-            tokio::task::yield_now().await;
-            executing.fetch_sub(1, Ordering::SeqCst);
-            complete(store, done(attempt, StepState::Success)).await;
-            ended.fetch_add(1, Ordering::SeqCst);
-        }
-    };
-    while ended.load(Ordering::SeqCst) < runs {
-        let served = open.iter().enumerate();
-        join_all(served.map(|(number, step)| serve(number % stores.len(), *step))).await;
-        open.clear();
+        });
+        ended += join_all(serve).await.into_iter().sum::<usize>();
         let looks = stores.iter().map(|store| woken(store, NOW));
         open.extend(join_all(looks).await.into_iter().flatten());
-        assert!(
-            !open.is_empty() || ended.load(Ordering::SeqCst) == runs,
-            "nobody was woken"
-        );
     }
     let seen = detail(&stores[0], "device").await;
     assert_eq!((seen.summary.held, seen.summary.waiting), (0, 0));
