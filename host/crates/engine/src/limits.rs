@@ -245,7 +245,12 @@ impl Engine {
             None => None,
         };
         let limit = limit.clamp(1, PAGE);
-        Ok(self.store.limits(tenant, self.now(), after, limit).await?)
+        let now = self.now();
+        let mut page = self.store.limits(tenant, now, after, limit).await?;
+        for summary in &mut page.items {
+            forget_past(summary, now);
+        }
+        Ok(page)
     }
 
     /// The limits of a key: a concurrency, a rate, or both.
@@ -253,9 +258,13 @@ impl Engine {
     /// # Errors
     /// [`Error::NotFound`] when nobody uses it.
     pub async fn limit(&self, tenant: TenantId, key: &str) -> Result<Vec<LimitView>> {
-        let found = self.store.limit(tenant, key, SHOWN).await?;
+        let mut found = self.store.limit(tenant, key, SHOWN).await?;
         if found.is_empty() {
             return Err(Error::not_found("limit", key));
+        }
+        let now = self.now();
+        for one in &mut found {
+            forget_past(&mut one.summary, now);
         }
         Ok(found.into_iter().map(LimitView::from).collect())
     }
@@ -264,6 +273,11 @@ impl Engine {
     pub(crate) async fn limit_waits(&self, run: RunId) -> Result<Vec<LimitWait>> {
         Ok(self.store.limit_waits(run, NAMED).await?)
     }
+}
+
+/// Who may start since a while may start now.
+fn forget_past(summary: &mut LimitSummary, now: Timestamp) {
+    summary.next = summary.next.filter(|next| *next > now);
 }
 
 impl From<&LimitWait> for WaitsForLimit {

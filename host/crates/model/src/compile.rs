@@ -12,10 +12,9 @@ use crate::{
     flow::Graph,
     for_each::{self, ForEach},
     id::Ordinal,
-    limits::{self, Limit},
     on_error::OnError,
     operator::{self, Operator},
-    plan::{Plan, PlannedLimit, PlannedStep, PlannedVariable},
+    plan::{Plan, PlannedStep, PlannedVariable},
     policy::Policy,
     reference::{self, Issue, LONGEST_NAME, Names, Part, Reference, Target, Template},
     retry::Retry,
@@ -31,6 +30,7 @@ const MAX_READS: usize = 1_000_000;
 mod configured;
 mod edges;
 mod jinja;
+mod limited;
 mod live;
 mod operators;
 mod parameters;
@@ -430,27 +430,6 @@ impl Compiler<'_> {
                 variables: Arc::clone(&self.variables.planned),
             });
         }
-    }
-
-    /// The limits of a step: their keys may refer to whatever its parameters may.
-    fn limits(&mut self, step: Step<'_>, path: &str) -> Box<[PlannedLimit]> {
-        let concurrency = limits::concurrency(step.entry)
-            .map(|(key, limit)| (limits::CONCURRENCY, key, Limit::Concurrency(limit)));
-        let rate =
-            limits::rate(step.entry).map(|(key, rate)| (limits::RATE, key, Limit::Rate(rate)));
-        let both = concurrency.into_iter().chain(rate);
-        both.map(|(name, key, limit)| {
-            let path = format!("{path}/{name}/{}", limits::KEY);
-            let scope = Scope {
-                steps: self.names,
-                variables: &self.variables.positions,
-                item: self.item,
-            };
-            let key = scope.parse(key, &path, self.problems);
-            self.read(step, &key, &path.into());
-            PlannedLimit { name, key, limit }
-        })
-        .collect()
     }
 
     /// Tells of an entry that names no step and is no operator that we know.

@@ -455,3 +455,74 @@ fn growth_is_limited() {
         assert_eq!(case.error().code(), run_code::TOO_LARGE);
     }
 }
+
+/// The key of a step's concurrency in a run, or the code of why it has none.
+fn limit_key(case: &Case) -> Result<String, &'static str> {
+    let handles = Handles::default();
+    let (run, resolved) = (case.run_parameters(), case.resolved());
+    let wanted = case.plan().steps[2].wanted(&Scope {
+        run: &run,
+        configuration: resolved.as_ref(),
+        outputs: &case.outputs,
+        secret: &[],
+        secrets: &handles,
+        limit: Scope::LIMIT,
+    });
+    let wanted = wanted.map_err(|error| error.code())?;
+    assert!(handles.0.lock().unwrap().is_empty());
+    Ok(wanted[0].key.clone())
+}
+
+#[test]
+fn keys_of_limits_are_filled_in() {
+    let case = |key: &str| {
+        Case::new(json!([{"name": "x"}]))
+            .entry(json!({"task_concurrency": {"key": key, "limit": 2}}))
+            .variables(
+                json!([{"name": "device", "value": "d1"}, {"name": "list", "value": [1]},
+                {"name": "inner", "value": "${config.password}"}]),
+            )
+            .configuration(json!([{"name": "site", "value": "fr"},
+                {"name": "password", "value": "hunter22", "encrypted": true}]))
+            .output(0, r#"{"id": 7, "up": true, "none": null}"#)
+    };
+    for (key, expected) in [
+        ("all", "all"),
+        ("${config.site}/${appvar.device}", "fr/d1"),
+        // A whole reference takes the value as a text.
+        ("${a.b.id}", "7"),
+        ("${a.b.up}", "true"),
+        ("if ${a.b.id}", "if 7"),
+        ("$${x}", "${x}"),
+    ] {
+        assert_eq!(limit_key(&case(key)).as_deref(), Ok(expected), "{key}");
+    }
+    for (key, expected) in [
+        ("${a.b.none}", run_code::LIMIT_KEY),
+        ("${appvar.list}", run_code::LIMIT_KEY),
+        ("${a.b}", run_code::LIMIT_KEY),
+        ("${a.b.gone}", run_code::NO_DATA),
+        ("k ${config.password}", run_code::SECRET),
+        ("${appvar.inner}", run_code::SECRET),
+    ] {
+        assert_eq!(limit_key(&case(key)), Err(expected), "{key}");
+    }
+    let given = case("${appvar.device}").run(json!({"device": "d2"}));
+    assert_eq!(limit_key(&given).as_deref(), Ok("d2"));
+    for text in ["", " ", &"d".repeat(201), "a\u{0}b"] {
+        let given = case("${appvar.device}").run(json!({"device": text}));
+        assert_eq!(limit_key(&given), Err(run_code::LIMIT_KEY), "{text}");
+    }
+    // Told before anything runs.
+    let secret = case("k ${config.password}");
+    let resolved = secret.resolved();
+    let missing = secret
+        .plan()
+        .check(&secret.run_parameters(), resolved.as_ref())
+        .unwrap_err();
+    let told: Vec<_> = missing
+        .iter()
+        .map(|one| (one.code, one.parameter.as_str()))
+        .collect();
+    assert_eq!(told, [(run_code::SECRET, "task_concurrency")]);
+}

@@ -25,6 +25,8 @@ pub mod lists;
 pub mod pauses;
 pub mod postgres;
 pub mod processes;
+pub mod races;
+pub mod rates;
 pub mod records;
 pub mod schedules;
 pub mod sequences;
@@ -149,14 +151,18 @@ macro_rules! contract {
             a_place_is_kept_until_the_attempt_ends,
             limits_of_one_key_may_differ,
             ten_thousand_wait_for_one_key,
-            a_rate_is_kept,
-            a_late_start_keeps_the_rate,
-            a_cancelled_line_takes_no_time,
-            a_step_may_have_both_limits,
             a_fenced_attempt_takes_no_place,
             keys_are_seen_while_they_are_used,
             what_was_left_behind_is_given_back,
             what_follows_a_holder_asks_for_itself,
+        );
+        $crate::contract!(@ $open, rates:
+            a_rate_is_kept,
+            a_late_start_keeps_the_rate,
+            a_cancelled_line_takes_no_time,
+            a_step_may_have_both_limits,
+        );
+        $crate::contract!(@ $open, races:
             never_more_than_the_limit,
         );
         $crate::contract!(@ $open, schedules:

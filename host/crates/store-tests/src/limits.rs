@@ -1,10 +1,6 @@
 //! Limits of steps: who has a place, who waits, and who is next.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::atomic::{AtomicUsize, Ordering},
-    time::Duration,
-};
+use std::{collections::BTreeSet, time::Duration};
 
 use futures::future::join_all;
 use model::{
@@ -15,7 +11,7 @@ use model::{
 };
 use store::{
     limits::{Acquire, Acquired, LimitDetail, LimitPlace, position},
-    runs::{Completed, Completion, ReadyStep, Suspended, Suspension},
+    runs::{Claim, Completed, Completion, ReadyStep, Suspended, Suspension},
 };
 
 use crate::{
@@ -24,12 +20,12 @@ use crate::{
 };
 
 /// A time of the cases.
-fn at(micros: i64) -> Timestamp {
+pub(crate) fn at(micros: i64) -> Timestamp {
     NOW.plus_micros(micros)
 }
 
 /// So many at a time.
-fn places(key: &str, most: u32) -> Wanted {
+pub(crate) fn places(key: &str, most: u32) -> Wanted {
     Wanted {
         key: key.to_owned(),
         limit: Limit::Concurrency(most),
@@ -37,7 +33,7 @@ fn places(key: &str, most: u32) -> Wanted {
 }
 
 /// So many starts in a second.
-fn rate(key: &str, limit: u32, burst: u32) -> Wanted {
+pub(crate) fn rate(key: &str, limit: u32, burst: u32) -> Wanted {
     Wanted {
         key: key.to_owned(),
         limit: Limit::Rate(Rate {
@@ -50,13 +46,13 @@ fn rate(key: &str, limit: u32, burst: u32) -> Wanted {
 
 /// An attempt that runs.
 #[derive(Clone, Copy, Debug)]
-struct Attempt {
-    step: StepKey,
-    token: Token,
+pub(crate) struct Attempt {
+    pub(crate) step: StepKey,
+    pub(crate) token: Token,
 }
 
 /// Claims a step, which is ready.
-async fn attempt(store: &Store, step: StepKey) -> Attempt {
+pub(crate) async fn attempt(store: &Store, step: StepKey) -> Attempt {
     let claimed = claim(store, step, WorkerId(1)).await.unwrap();
     Attempt {
         step,
@@ -65,12 +61,17 @@ async fn attempt(store: &Store, step: StepKey) -> Attempt {
 }
 
 /// Accepts a run of one step and claims it.
-async fn started(store: &Store) -> Attempt {
+pub(crate) async fn started(store: &Store) -> Attempt {
     let (number, _) = submit(store, run(&chain(1))).await;
     attempt(store, key(number, 0)).await
 }
 
-async fn ask(store: &Store, attempt: Attempt, wanted: &[Wanted], now: Timestamp) -> Acquired {
+pub(crate) async fn ask(
+    store: &Store,
+    attempt: Attempt,
+    wanted: &[Wanted],
+    now: Timestamp,
+) -> Acquired {
     let acquire = Acquire {
         key: attempt.step,
         token: attempt.token,
@@ -83,7 +84,7 @@ async fn ask(store: &Store, attempt: Attempt, wanted: &[Wanted], now: Timestamp)
 }
 
 /// Runs of one step that ask for a place, one after the other.
-async fn line(store: &Store, wanted: &[Wanted], count: usize) -> Vec<Attempt> {
+pub(crate) async fn line(store: &Store, wanted: &[Wanted], count: usize) -> Vec<Attempt> {
     let mut attempts = Vec::new();
     for number in 0..count {
         let attempt = started(store).await;
@@ -93,7 +94,7 @@ async fn line(store: &Store, wanted: &[Wanted], count: usize) -> Vec<Attempt> {
     attempts
 }
 
-fn done(attempt: Attempt, state: StepState) -> Completion {
+pub(crate) fn done(attempt: Attempt, state: StepState) -> Completion {
     Completion {
         limited: true,
         ..end(attempt.step, attempt.token, state, &chain(1))
@@ -101,14 +102,14 @@ fn done(attempt: Attempt, state: StepState) -> Completion {
 }
 
 /// Ends an attempt that has not been fenced; says whether somebody was handed its place.
-async fn complete(store: &Store, completion: Completion) -> bool {
+pub(crate) async fn complete(store: &Store, completion: Completion) -> bool {
     match store.complete(completion).await.unwrap() {
         Completed::Stored { handed, .. } => handed,
         Completed::Fenced => panic!("fenced"),
     }
 }
 
-async fn woken(store: &Store, now: Timestamp) -> Vec<StepKey> {
+pub(crate) async fn woken(store: &Store, now: Timestamp) -> Vec<StepKey> {
     let woken = store.wake_due(now, 10_000).await.unwrap();
     woken
         .ready
@@ -117,17 +118,17 @@ async fn woken(store: &Store, now: Timestamp) -> Vec<StepKey> {
         .collect()
 }
 
-fn steps(attempts: &[Attempt]) -> Vec<StepKey> {
+pub(crate) fn steps(attempts: &[Attempt]) -> Vec<StepKey> {
     attempts.iter().map(|one| one.step).collect()
 }
 
-async fn detail(store: &Store, key: &str) -> LimitDetail {
+pub(crate) async fn detail(store: &Store, key: &str) -> LimitDetail {
     let mut found = store.limit(TenantId::DEFAULT, key, 100).await.unwrap();
     assert_eq!(found.len(), 1);
     found.remove(0)
 }
 
-fn named(places: &[LimitPlace]) -> Vec<StepKey> {
+pub(crate) fn named(places: &[LimitPlace]) -> Vec<StepKey> {
     places.iter().map(|one| one.step).collect()
 }
 
@@ -183,13 +184,29 @@ pub async fn a_wait_for_a_limit_counts_as_no_attempt(store: Store) {
     assert_eq!(waits[0].kind, WaitKind::Limit);
     complete(&store, done(all[0], StepState::Success)).await;
     woken(&store, at(10)).await;
-    let claimed = claim(&store, all[1].step, WorkerId(1)).await.unwrap();
+    let claimed = store.claim(Claim {
+        key: all[1].step,
+        worker: WorkerId(1),
+        at: at(50),
+    });
+    let claimed = claimed.await.unwrap().unwrap();
     let again = claimed.again.unwrap();
     assert_eq!(
         (claimed.token, again.kind, again.wakes, again.retries),
         (Token(2), WaitKind::Limit, 1, 0)
     );
     assert!(store.attempts(all[1].step).await.unwrap().is_empty());
+    // What a retry counts from is the attempt that executed, not the one that joined the line.
+    let next = Attempt {
+        token: claimed.token,
+        ..all[1]
+    };
+    assert_eq!(ask(&store, next, &wanted, at(51)).await, Acquired::Taken);
+    store.suspend(failed(next, 60)).await.unwrap();
+    assert_eq!(woken(&store, at(60)).await, [next.step]);
+    let retried = claim(&store, next.step, WorkerId(1)).await.unwrap();
+    let again = retried.again.unwrap();
+    assert_eq!((again.first_at, again.retries), (at(50), 1));
 }
 
 fn failed(attempt: Attempt, until: i64) -> Suspension {
@@ -374,97 +391,6 @@ pub async fn ten_thousand_wait_for_one_key(store: Store) {
     assert_eq!((seen.summary.held, seen.summary.waiting), (0, 0));
 }
 
-/// Thirty come at once: they start in their order, no faster than they may, by a clock that
-/// jumps to what is due.
-pub async fn a_rate_is_kept(store: Store) {
-    let wanted = [rate("api", 10, 1)];
-    let all = line(&store, &wanted, 30).await;
-    let mut starts = vec![(all[0].step, NOW)];
-    let mut now = NOW;
-    while starts.len() < all.len() {
-        let due = store.wake_due(now, 100).await.unwrap();
-        for step in due.ready {
-            let next = attempt(&store, step.key).await;
-            assert_eq!(ask(&store, next, &wanted, now).await, Acquired::Taken);
-            starts.push((step.key, now));
-        }
-        if let Some(next) = due.next {
-            now = now.max(next);
-        }
-    }
-    assert_eq!(
-        starts.iter().map(|one| one.0).collect::<Vec<_>>(),
-        steps(&all)
-    );
-    for (number, (_, start)) in starts.iter().enumerate() {
-        assert_eq!(*start, at(100_000 * number as i64));
-    }
-    let due = store.wake_due(now, 100).await.unwrap();
-    assert_eq!((due.ready.len(), due.next), (0, None));
-}
-
-/// One that was called and starts late does not start beside others; it goes before them.
-pub async fn a_late_start_keeps_the_rate(store: Store) {
-    let wanted = [rate("api", 10, 1)];
-    let all = line(&store, &wanted, 4).await;
-    assert_eq!(woken(&store, at(100_000)).await, [all[1].step]);
-    assert_eq!(woken(&store, at(200_000)).await, [all[2].step]);
-    // Both are executed only now.
-    let second = attempt(&store, all[1].step).await;
-    let taken = ask(&store, second, &wanted, at(250_000)).await;
-    assert_eq!(taken, Acquired::Taken);
-    let third = attempt(&store, all[2].step).await;
-    let refused = ask(&store, third, &wanted, at(250_000)).await;
-    assert_eq!(refused, Acquired::Waits(Some(at(350_000))));
-    assert!(woken(&store, at(349_999)).await.is_empty());
-    assert_eq!(woken(&store, at(350_000)).await, [all[2].step]);
-    assert_eq!(woken(&store, at(450_000)).await, [all[3].step]);
-}
-
-/// The line that was cancelled keeps nobody waiting who comes after it.
-pub async fn a_cancelled_line_takes_no_time(store: Store) {
-    let wanted = [rate("api", 10, 1)];
-    let all = line(&store, &wanted, 50).await;
-    let last = started(&store).await;
-    let waits = ask(&store, last, &wanted, at(60)).await;
-    assert_eq!(waits, Acquired::Waits(Some(at(5_000_000))));
-    for one in &all[1..] {
-        store.cancel(one.step.run, at(70)).await.unwrap();
-    }
-    let due = store.wake_due(at(70), 10).await.unwrap();
-    assert_eq!((due.ready.len(), due.next), (0, Some(at(100_000))));
-    assert_eq!(woken(&store, at(100_000)).await, [last.step]);
-}
-
-/// Whoever waits for its turn has its place meanwhile; a retry asks for both anew.
-pub async fn a_step_may_have_both_limits(store: Store) {
-    let wanted = [places("device", 1), rate("api", 10, 1)];
-    let first = started(&store).await;
-    assert_eq!(ask(&store, first, &wanted, at(0)).await, Acquired::Taken);
-    complete(&store, done(first, StepState::Success)).await;
-    let second = started(&store).await;
-    let waits = ask(&store, second, &wanted, at(10)).await;
-    assert_eq!(waits, Acquired::Waits(Some(at(100_000))));
-    let third = started(&store).await;
-    assert_eq!(
-        ask(&store, third, &wanted, at(20)).await,
-        Acquired::Waits(None)
-    );
-    let found = store.limit_waits(second.step.run, 5).await.unwrap();
-    assert_eq!(found[0].of.summary.limit.kind(), Kind::Rate);
-    let found = store.limit_waits(third.step.run, 5).await.unwrap();
-    assert_eq!(named(&found[0].of.holders), [second.step]);
-    assert_eq!(woken(&store, at(100_000)).await, [second.step]);
-    let second = attempt(&store, second.step).await;
-    let taken = ask(&store, second, &wanted, at(100_000)).await;
-    assert_eq!(taken, Acquired::Taken);
-    complete(&store, done(second, StepState::Success)).await;
-    assert_eq!(woken(&store, at(100_001)).await, [third.step]);
-    let third = attempt(&store, third.step).await;
-    let waits = ask(&store, third, &wanted, at(100_002)).await;
-    assert_eq!(waits, Acquired::Waits(Some(at(200_000))));
-}
-
 /// An attempt that was fenced takes nothing.
 pub async fn a_fenced_attempt_takes_no_place(store: Store) {
     let wanted = [places("device", 1)];
@@ -569,108 +495,4 @@ pub async fn what_follows_a_holder_asks_for_itself(store: Store) {
     let refused = ask(&store, second, &wanted, at(1)).await;
     assert_eq!(refused, Acquired::Waits(None));
     assert_eq!(woken(&store, at(2)).await, steps(&other));
-}
-
-/// Whoever comes when, from however many sides: never more hold a place than may.
-pub async fn never_more_than_the_limit(store: Store) {
-    race(&[store], 60, 3).await;
-}
-
-/// Runs of one step each are executed by tasks of their own on these stores, under one key
-/// with that limit.
-///
-/// # Panics
-/// When more than `limit` of them execute at a time, or one of them never does.
-pub async fn race(stores: &[Store], runs: usize, limit: usize) {
-    let wanted = [places("device", limit as u32)];
-    let executing = AtomicUsize::new(0);
-    let ended = AtomicUsize::new(0);
-    let mut open = Vec::new();
-    for _ in 0..runs {
-        open.push(key(submit(&stores[0], run(&chain(1))).await.0, 0));
-    }
-    let serve = |store: usize, step: StepKey| {
-        let (store, wanted) = (&stores[store], &wanted);
-        let (executing, ended) = (&executing, &ended);
-        async move {
-            let Some(claimed) = claim(store, step, WorkerId(1)).await else {
-                return;
-            };
-            let attempt = Attempt {
-                step,
-                token: claimed.token,
-            };
-            if ask(store, attempt, wanted, NOW).await != Acquired::Taken {
-                return;
-            }
-            let now = executing.fetch_add(1, Ordering::SeqCst) + 1;
-            assert!(now <= limit, "{now} execute");
-            tokio::task::yield_now().await;
-            executing.fetch_sub(1, Ordering::SeqCst);
-            complete(store, done(attempt, StepState::Success)).await;
-            ended.fetch_add(1, Ordering::SeqCst);
-        }
-    };
-    while ended.load(Ordering::SeqCst) < runs {
-        let served = open.iter().enumerate();
-        join_all(served.map(|(number, step)| serve(number % stores.len(), *step))).await;
-        open.clear();
-        let looks = stores.iter().map(|store| woken(store, NOW));
-        open.extend(join_all(looks).await.into_iter().flatten());
-        assert!(
-            !open.is_empty() || ended.load(Ordering::SeqCst) == runs,
-            "nobody was woken"
-        );
-    }
-    let seen = detail(&stores[0], "device").await;
-    assert_eq!((seen.summary.held, seen.summary.waiting), (0, 0));
-}
-
-/// Runs of one step each that want a place of one of five keys and a start of another of
-/// five, ended by whoever has them; every one comes to its end.
-///
-/// # Panics
-/// When one does not.
-pub async fn cross(stores: &[Store], runs: usize) {
-    let wanted = |number: usize| {
-        let fast = Wanted {
-            key: format!("{}", (number / 5) % 5),
-            limit: Limit::Rate(Rate {
-                limit: 1_000_000,
-                per: Duration::from_secs(1),
-                burst: 1,
-            }),
-        };
-        [places(&format!("{}", number % 5), 2), fast]
-    };
-    let mut all = Vec::new();
-    for _ in 0..runs {
-        all.push(key(submit(&stores[0], run(&chain(1))).await.0, 0));
-    }
-    let number_of: BTreeMap<StepKey, usize> = all.iter().copied().zip(0..).collect();
-    let (mut open, mut ended, mut now) = (all, 0, NOW);
-    while ended < runs {
-        let serve = open.iter().map(|step| {
-            let (number, step) = (number_of[step], *step);
-            let store = &stores[number % stores.len()];
-            async move {
-                let Some(claimed) = claim(store, step, WorkerId(1)).await else {
-                    return 0;
-                };
-                let attempt = Attempt {
-                    step,
-                    token: claimed.token,
-                };
-                if ask(store, attempt, &wanted(number), now).await != Acquired::Taken {
-                    return 0;
-                }
-                complete(store, done(attempt, StepState::Success)).await;
-                1
-            }
-        });
-        ended += join_all(serve).await.into_iter().sum::<usize>();
-        now = now.plus_micros(3);
-        let looks = stores.iter().map(|store| woken(store, now));
-        open = join_all(looks).await.into_iter().flatten().collect();
-    }
 }

@@ -595,7 +595,7 @@ async fn processes_share_a_limit() {
     for _ in 0..3 {
         stores.push(open(&database).await);
     }
-    store_tests::limits::race(&stores, 90, 4).await;
+    store_tests::races::race(&stores, 90, 4).await;
 }
 
 /// Steps with two keys each, ended by two processes in batches while others ask for the same
@@ -606,7 +606,7 @@ async fn many_keys_are_handed_on_without_a_deadlock() {
     let first = Arc::new(PostgresStore::open(options(&database)).await.unwrap());
     let second = Arc::new(PostgresStore::open(options(&database)).await.unwrap());
     let stores: [Store; 2] = [first.clone(), second.clone()];
-    store_tests::limits::cross(&stores, 200).await;
+    store_tests::races::cross(&stores, 200).await;
     // None that was tried again either. Connections tell when they end.
     drop(stores);
     first.close().await;

@@ -32,7 +32,7 @@ pub(crate) struct LimitSummary {
     /// How many steps wait.
     #[schema(example = 17)]
     waiting: u64,
-    /// Of a rate: from when on the next step may start.
+    /// Of a rate: from when on the next step may start; `null`: now.
     #[schema(format = DateTime, example = json!(null))]
     next_at: Option<String>,
     /// Where it is.
