@@ -169,6 +169,7 @@ impl Engine {
             Submitted::Orphan => Ok(None),
             Submitted::Existing { reference, .. } => Ok(Some(Started {
                 run: reference,
+                again: true,
                 warnings,
             })),
             Submitted::New {
@@ -185,6 +186,7 @@ impl Engine {
                 self.queue_up(&run, id, &ready).await;
                 Ok(Some(Started {
                     run: reference,
+                    again: false,
                     warnings,
                 }))
             }

@@ -39,6 +39,7 @@ pub mod state;
 pub mod suggest;
 pub mod trace;
 pub mod validate;
+pub mod webhook;
 
 mod compile;
 mod raw;

@@ -92,9 +92,16 @@ const MIGRATIONS: &[Migration] = &[
         hot: false,
         sql: include_str!("../migrations/0007_pauses.sql"),
     },
-    #[cfg(feature = "next")]
     Migration {
         number: 8,
+        name: "webhooks",
+        expands: true,
+        hot: false,
+        sql: include_str!("../migrations/0008_webhooks.sql"),
+    },
+    #[cfg(feature = "next")]
+    Migration {
+        number: 9,
         name: "next",
         expands: true,
         hot: true,

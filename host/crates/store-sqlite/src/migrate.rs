@@ -61,6 +61,12 @@ const MIGRATIONS: &[Migration] = &[
         expands: true,
         sql: include_str!("../migrations/0007_pauses.sql"),
     },
+    Migration {
+        number: 8,
+        name: "webhooks",
+        expands: true,
+        sql: include_str!("../migrations/0008_webhooks.sql"),
+    },
 ];
 
 /// Brings the database to this binary's version.

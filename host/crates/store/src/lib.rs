@@ -17,6 +17,7 @@ pub mod packs;
 pub mod pauses;
 pub mod runs;
 pub mod schedules;
+pub mod webhooks;
 pub mod workers;
 
 pub use error::{Error, Result};
@@ -32,6 +33,7 @@ pub trait Store:
     + accounts::Accounts
     + schedules::Schedules
     + pauses::Pauses
+    + webhooks::Webhooks
     + workers::Workers
 {
     /// What the backend is, for `/about`: `sqlite 3.51`, `postgresql 15.4`.
