@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::command::{
-    application, cache, configuration, run, schedule, step, syncpack, task, worker,
+    application, cache, configuration, run, schedule, step, syncpack, task, webhook, worker,
 };
 
 const AFTER: &str = "\
@@ -89,6 +89,9 @@ pub(crate) enum Command {
     /// Schedules, when applications run by themselves: create, pause, look ahead and back
     #[command(subcommand)]
     Schedule(schedule::Command),
+    /// Webhooks, addresses that other systems call to start applications: make, look at deliveries
+    #[command(subcommand)]
+    Webhook(webhook::Command),
     /// Steps that active SyncPacks offer: find, run one alone
     #[command(subcommand)]
     Step(step::Command),

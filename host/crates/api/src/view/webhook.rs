@@ -93,12 +93,14 @@ pub(crate) struct NewWebhookBody {
     #[schema(example = "Pushes to the main branch")]
     description: Option<String>,
     /// Parameters that each run is given.
+    #[serde(default)]
     #[schema(value_type = Object, example = json!({"region": "eu"}))]
     params: Option<Map<String, Value>>,
     /// Parameters by name that are made of the delivery: `{"body": "/a/JSON/pointer"}`,
     /// `{"header": "x-name"}` or `{"query": "name"}`. The last two may have a `type`: `string`,
     /// `integer`, `number`, `boolean` or `json`. A delivery without one is refused, unless
     /// `"required": false`.
+    #[serde(default)]
     #[schema(value_type = Object, example = json!({"event_id": {"body": "/event/id"}}))]
     mapping: Option<Map<String, Value>>,
     /// The parameter that the whole body is: JSON, a form as an object of texts, or a text.
@@ -114,10 +116,12 @@ pub(crate) struct NewWebhookBody {
     /// `prefix`, `encoding` `hex` or `base64`, `timestamp_header`, `tolerance_seconds`, and
     /// `signed`, a text with `{timestamp}` and `{body}`), `stripe`, `token` (the secret itself
     /// in `header`, perhaps behind a `prefix`), or `none`, which believes whoever knows the address.
+    #[serde(default)]
     #[schema(value_type = Object, example = json!({"scheme": "hmac-sha256", "header": "x-hub-signature-256", "prefix": "sha256="}))]
     signature: Option<Map<String, Value>>,
     /// What tells two deliveries of the same event: `{"header": …}`, `{"body": …}` or
     /// `{"query": …}`. The second one answers the run of the first.
+    #[serde(default)]
     #[schema(value_type = Object, example = json!({"header": "x-github-delivery"}))]
     deduplicate: Option<Map<String, Value>>,
     /// Whether deliveries are taken; `true` where it is left out.
