@@ -62,6 +62,12 @@ fn change_everything(service: &Service) -> String {
         "syncpack activate servicenow_example --grant sl1".to_owned(),
         "syncpack deactivate servicenow_example".to_owned(),
         "syncpack delete servicenow_example".to_owned(),
+        "application set endless --queue blue".to_owned(),
+        "application restore endless 1".to_owned(),
+        "webhook create hook --app endless --sender github".to_owned(),
+        "webhook rotate hook".to_owned(),
+        "webhook delete hook".to_owned(),
+        "run bulk start cancel --application endless --wait".to_owned(),
         "application delete endless".to_owned(),
         format!("worker set {worker} --slots 9 --queues acme"),
     ] {
@@ -116,6 +122,15 @@ fn every_change_is_told_with_who_and_by_which_request() {
     assert_eq!(of(&trail, "delete", "application")[0]["name"], "endless");
     let set = of(&trail, "set", "worker")[0];
     assert_eq!((&set["slots"], &set["queues"]), (&json!(9), &json!("acme")));
+    // Its alignment stays: what is restored means the same, and changes nothing.
+    assert!(
+        trail.iter().all(|one| one["action"] != "restore"),
+        "{trail:#?}"
+    );
+    for action in ["save", "rotate", "delete"] {
+        assert_eq!(of(&trail, action, "webhook")[0]["name"], "hook");
+    }
+    assert_eq!(of(&trail, "start", "bulk")[0]["of"], "cancel");
     for action in ["upload", "deactivate", "delete"] {
         of(&trail, action, "syncpack");
     }

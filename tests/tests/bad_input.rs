@@ -425,6 +425,7 @@ fn stored(client: &mut Client) -> Vec<Value> {
         "applications",
         "configurations",
         "schedules",
+        "webhooks",
         "syncpacks",
         "steps",
         "runs",

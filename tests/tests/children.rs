@@ -237,7 +237,7 @@ fn no_circle_is_saved(client: &mut Client) {
         let fault = &problem["errors"][0];
         assert_eq!(
             (&fault["code"], &fault["at"]),
-            (&json!("PF-A062"), &json!("/steps"))
+            (&json!("PF-A072"), &json!("/steps"))
         );
         let message = fault["message"].as_str().unwrap();
         assert!(message.contains(&format!(": {way};")), "{message}");
@@ -252,7 +252,7 @@ fn no_circle_is_saved(client: &mut Client) {
         "/api/v1/applications/validate",
         &calling("third", "first"),
     );
-    assert_eq!(checked.unwrap()["faults"][0]["code"], "PF-A062");
+    assert_eq!(checked.unwrap()["faults"][0]["code"], "PF-A072");
     // Nobody can say before it runs what a name will be: the depth ends it.
     save(client, "applications", &calling("loop", "${appvar.self}"));
     let id = start(client, "loop", &json!({}));
@@ -281,7 +281,7 @@ fn no_circle_is_saved_by_two(clients: [Client; 2]) {
             gate.wait();
             let answer = post(client, &document);
             let body = String::from_utf8_lossy(&answer.body).into_owned();
-            assert!(answer.status == 201 || body.contains("PF-A062"), "{body}");
+            assert!(answer.status == 201 || body.contains("PF-A072"), "{body}");
             answer.status
         });
         saved.collect()

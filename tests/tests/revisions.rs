@@ -457,8 +457,8 @@ fn settings_are_changed_apart_from_the_definition() {
     assert_eq!(
         told,
         [
-            ("PF-A060", "/variables/wrod"),
-            ("PF-A061", "/variables/token"),
+            ("PF-A070", "/variables/wrod"),
+            ("PF-A071", "/variables/token"),
             ("PF-R004", "/configuration"),
             ("PF-R011", "/queue"),
         ]

@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::command::{
     application, approval, cache, configuration, limit, run, schedule, signal, step, syncpack,
-    task, worker,
+    task, webhook, worker,
 };
 
 const AFTER: &str = "\
@@ -96,6 +96,9 @@ pub(crate) enum Command {
     /// Schedules, when applications run by themselves: create, pause, look ahead and back
     #[command(subcommand)]
     Schedule(schedule::Command),
+    /// Webhooks, addresses that other systems call to start applications: make, look at deliveries
+    #[command(subcommand)]
+    Webhook(webhook::Command),
     /// Steps that active SyncPacks offer: find, run one alone
     #[command(subcommand)]
     Step(step::Command),

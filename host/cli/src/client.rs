@@ -91,6 +91,11 @@ impl Client {
         }
     }
 
+    /// The whole address of a path of the service.
+    pub(crate) fn address(&self, path: &str) -> String {
+        format!("{}{path}", self.base.as_str().trim_end_matches('/'))
+    }
+
     /// Sends it and takes the answer, or the refusal as a failure.
     pub(crate) async fn send(&self, request: RequestBuilder) -> Result<Reply, Failure> {
         let unreachable = |error: reqwest::Error| self.unreachable(&error);

@@ -11,6 +11,7 @@ pub(crate) mod signal;
 pub(crate) mod step;
 pub(crate) mod syncpack;
 pub(crate) mod task;
+pub(crate) mod webhook;
 pub(crate) mod worker;
 
 use clap::CommandFactory as _;
@@ -34,6 +35,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Signal(command) => signal::run(&session, command).await,
         Command::Configuration(command) => configuration::run(&session, command).await,
         Command::Schedule(command) => schedule::run(&session, command).await,
+        Command::Webhook(command) => webhook::run(&session, command).await,
         Command::Step(command) => step::run(&session, command).await,
         Command::Syncpack(command) => syncpack::run(&session, command).await,
         Command::Cache(command) => cache::run(&session, command).await,

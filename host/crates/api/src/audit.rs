@@ -61,6 +61,7 @@ pub(crate) enum Document {
     Application,
     Configuration,
     Schedule,
+    Webhook,
 }
 
 impl Document {
@@ -69,6 +70,7 @@ impl Document {
             Self::Application => "application",
             Self::Configuration => "configuration object",
             Self::Schedule => "schedule",
+            Self::Webhook => "webhook",
         }
     }
 }
@@ -208,6 +210,34 @@ impl Audit {
                 "a schedule was changed"
             );
         }
+    }
+
+    /// A webhook was saved, or given another secret.
+    pub(crate) fn webhook(&self, action: &'static str, saved: &engine::SavedWebhook) {
+        if saved.changed {
+            let one = &saved.detail.webhook;
+            event!(
+                self,
+                action,
+                what = Document::Webhook.word(),
+                name = &*one.name,
+                application = &*one.application,
+                revision = one.revision,
+                "a webhook was changed"
+            );
+        }
+    }
+
+    /// What a webhook had received was delivered again.
+    pub(crate) fn redelivered(&self, name: &str, number: i64) {
+        event!(
+            self,
+            action = "redeliver",
+            what = Document::Webhook.word(),
+            name,
+            number,
+            "what a webhook had received was delivered again"
+        );
     }
 
     /// Occurrences of the past are to run.
@@ -371,6 +401,18 @@ impl Origin {
                 .map(|info| info.0.ip()),
             forwarded_for: brief(&String::from_utf8_lossy(forwarded.unwrap_or_default())),
         }
+    }
+}
+
+impl Origin {
+    /// It in a line, for a person. What a proxy says is marked as that.
+    pub(crate) fn said(&self) -> String {
+        let address = self.address.map(|address| address.to_string());
+        let address = address.unwrap_or_default();
+        if self.forwarded_for.is_empty() {
+            return address;
+        }
+        format!("{address}, which says it is for {}", self.forwarded_for)
     }
 }
 

@@ -41,6 +41,8 @@ codes! {
     KEY_REUSED "PF-1003" "The idempotency key was used for another request",
     RUN_STATE "PF-1004" "The state of the run does not allow it",
     POSITION "PF-1005" "The list cannot be narrowed in this way",
+    UNDELIVERABLE "PF-1009" "What the webhook received starts no run",
+    WEBHOOK_DISABLED "PF-1010" "The webhook takes no deliveries",
     NOT_A_SYNCPACK "PF-2001" "The file is no SyncPack",
     PACK_STATE "PF-2002" "The SyncPack's state does not allow it",
     GRANT "PF-2003" "The grant cannot be given",

@@ -37,6 +37,7 @@ const SCHEME: &str = "basic";
         (name = "applications", description = "What runs: steps and how they follow each other"),
         (name = "configurations", description = "Configuration objects: what differs between customers"),
         (name = "schedules", description = "When applications run by themselves"),
+        (name = "webhooks", description = "Addresses that other systems call to start applications"),
         (name = "operators", description = "Conditions and transforms of applications"),
         (name = "steps", description = "What active SyncPacks offer"),
         (name = "syncpacks", description = "Plugins: one WebAssembly file each"),

@@ -8,11 +8,11 @@ pub enum Permission {
     /// Read everything.
     View,
     /// Run applications and steps, cancel and replay runs; pause, resume and backfill
-    /// schedules.
+    /// schedules; read webhooks, whose addresses start runs.
     Execute,
     /// Save configuration objects; change variables and alignments of applications.
     Configuration,
-    /// Save applications and schedules, upload SyncPacks.
+    /// Save applications, schedules and webhooks, upload SyncPacks.
     Developer,
     /// Install, activate and delete SyncPacks; delete applications, configuration
     /// objects and cache records; set workers; pause runs, and cancel many at once.

@@ -24,12 +24,14 @@ impl From<Error> for Problem {
                 message,
             }]),
             Error::Position(_) => refuse(StatusCode::BAD_REQUEST, detail),
-            Error::Grant(_) | Error::KeyReused(_) => {
+            Error::Grant(_) | Error::KeyReused(_) | Error::Undeliverable(_) => {
                 refuse(StatusCode::UNPROCESSABLE_ENTITY, detail)
             }
-            Error::PackState(_) | Error::Conflict(_) | Error::InUse(_) | Error::RunState(_) => {
-                refuse(StatusCode::CONFLICT, detail)
-            }
+            Error::PackState(_)
+            | Error::Conflict(_)
+            | Error::InUse(_)
+            | Error::RunState(_)
+            | Error::WebhookDisabled(_) => refuse(StatusCode::CONFLICT, detail),
             Error::Busy(_) => refuse(StatusCode::TOO_MANY_REQUESTS, detail).retry_after(1),
             Error::Unavailable(_) => {
                 tracing::warn!(error = detail, "the engine is unavailable");
@@ -103,6 +105,8 @@ mod tests {
             (Error::InUse(text()), 409),
             (Error::KeyReused(text()), 422),
             (Error::RunState(text()), 409),
+            (Error::Undeliverable(text()), 422),
+            (Error::WebhookDisabled(text()), 409),
             (Error::Busy(text()), 429),
             (Error::Unavailable(text()), 503),
             (Error::Draining, 503),

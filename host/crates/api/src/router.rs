@@ -14,7 +14,7 @@ use crate::{
     edge,
     endpoint::{
         applications, asks, cache, configurations, limits, operators, runs, schedules, service,
-        steps, syncpacks, tasks, workers,
+        steps, syncpacks, tasks, webhooks, workers,
     },
     openapi,
     permission::Permission::{Administrator, Configuration, Developer, Execute, View},
@@ -32,6 +32,8 @@ fn table(routes: Routes) -> Routes {
         .open(routes!(service::document::document))
         .open(routes!(service::errors::all))
         .open(routes!(service::errors::one))
+
+        .open(routes!(webhooks::receive::receive))
 
         .needs(View, routes!(service::about::about))
         .needs(View, routes!(service::metrics::metrics))
@@ -74,6 +76,15 @@ fn table(routes: Routes) -> Routes {
         .needs(View,      routes!(schedules::predecessor::list))
         .needs(Developer, routes!(schedules::predecessor::save))
         .needs(Developer, routes!(schedules::predecessor::delete))
+
+        .needs(Execute,   routes!(webhooks::list::list))
+        .needs(Developer, routes!(webhooks::create::create))
+        .needs(Execute,   routes!(webhooks::get::get))
+        .needs(Developer, routes!(webhooks::put::put))
+        .needs(Developer, routes!(webhooks::delete::delete))
+        .needs(Developer, routes!(webhooks::rotate::rotate))
+        .needs(Execute,   routes!(webhooks::deliveries::deliveries))
+        .needs(Execute,   routes!(webhooks::redeliver::redeliver))
 
         .needs(Developer, routes!(operators::preview::preview))
         .needs(View,      routes!(operators::schema::schema))

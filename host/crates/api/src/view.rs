@@ -8,6 +8,7 @@ pub(crate) mod revision;
 pub(crate) mod run;
 pub(crate) mod schedule;
 pub(crate) mod syncpack;
+pub(crate) mod webhook;
 pub(crate) mod worker;
 
 use model::clock::Timestamp;

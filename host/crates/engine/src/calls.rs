@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Applications start each other in a circle.
-pub(crate) const CIRCLE: &str = "PF-A062";
+pub(crate) const CIRCLE: &str = "PF-A072";
 
 /// What following the calls of an application gave.
 #[derive(Default)]

@@ -352,6 +352,7 @@ impl Engine {
             trace: chain.trace.clone(),
             parent: Some((parent, child_key(chain, step, at))),
             kept: Vec::new(),
+            same: None,
         };
         let engine = self.clone();
         let accepting = async move {

@@ -78,6 +78,12 @@ pub enum Error {
     /// The state of the run does not allow it.
     #[error("{0}")]
     RunState(String),
+    /// What a webhook received starts no run.
+    #[error("{0}")]
+    Undeliverable(String),
+    /// The webhook takes no deliveries.
+    #[error("{0}")]
+    WebhookDisabled(String),
     /// Too much is waiting; try again later.
     #[error("{0}")]
     Busy(String),
@@ -123,6 +129,8 @@ impl Error {
             Self::Invalid { .. } => "PF-1001",
             Self::CannotRun { .. } => "PF-1002",
             Self::Position(_) => "PF-1005",
+            Self::Undeliverable(_) => "PF-1009",
+            Self::WebhookDisabled(_) => "PF-1010",
             Self::NotASyncPack { .. } => "PF-2001",
             Self::PackState(_) => "PF-2002",
             Self::Grant(_) => "PF-2003",

@@ -83,6 +83,7 @@ mod traces;
 mod view;
 mod waits;
 mod wake;
+mod webhooks;
 mod worker;
 mod workers;
 
@@ -106,6 +107,10 @@ pub use schedules::{
 pub use served::{Served, ServedQueue, Waiting};
 pub use settings::{ApplicationSettings, ChangeSettings, SettingsVariable};
 pub use view::*;
+pub use webhooks::{
+    Delivered, Received, RotateWebhook, SavedWebhook, WebhookDetail, WebhookQuery, WebhookSecret,
+    WebhookWrite, parse_public, public_text,
+};
 
 /// How long steps that are stopped for a drain may take to store their logs.
 const STOPPING: Duration = Duration::from_secs(2);
@@ -238,6 +243,8 @@ pub struct Inner {
     held: lease::Held,
     /// What is paused, as far as it was known last.
     pauses: pauses::Known,
+    /// How much of what webhooks refuse is written down.
+    refused_deliveries: webhooks::Refused,
     /// What all workers listen on, as far as it was known last.
     served: served::Kept,
     /// What it listens on.
@@ -313,6 +320,7 @@ impl Engine {
                     &settings.queues,
                 )),
                 pauses: pauses::Known::default(),
+                refused_deliveries: webhooks::Refused::default(),
                 served: served::Kept::default(),
                 size: AtomicU32::new(size),
                 slots,

@@ -32,6 +32,8 @@ pub(crate) struct Origin {
     pub(crate) parent: Option<(Parent, String)>,
     /// Results of another run that it starts with.
     pub(crate) kept: Vec<KeptStep>,
+    /// The key under which it is the same run, whatever it is given.
+    pub(crate) same: Option<String>,
 }
 
 impl Origin {
@@ -43,6 +45,7 @@ impl Origin {
             trace: None,
             parent: None,
             kept: Vec::new(),
+            same: None,
         }
     }
 }
@@ -77,10 +80,11 @@ impl Engine {
         let parameters = std::mem::take(&mut request.parameters);
         let input = Input::new(parameters, &runnable.plan, configured.as_deref(), secret);
         let stored = self.seal_input(&input)?;
-        let idempotency = match (&origin.parent, key) {
-            // Whatever the step asks for when it is executed again, this is its child.
-            (Some((_, key)), _) => Some(Idempotency {
-                key: key.clone(),
+        // Whatever a step asks for when it is executed again, this is its child.
+        let child = origin.parent.as_ref().map(|(_, key)| key.clone());
+        let idempotency = match (child.or(origin.same), key) {
+            (Some(key), _) => Some(Idempotency {
+                key,
                 digest: [0; 16],
             }),
             (None, Some(key)) => {

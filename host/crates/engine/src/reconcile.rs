@@ -105,7 +105,8 @@ impl Engine {
         loop {
             let forgotten = self.store.expire(self.clock.now(), 500).await?;
             if forgotten < 500 {
-                return self.forget_occurrences().await;
+                self.forget_occurrences().await?;
+                return self.forget_deliveries().await;
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }

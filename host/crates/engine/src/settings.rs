@@ -12,9 +12,9 @@ use crate::{
 };
 
 /// There is no such variable.
-const NO_VARIABLE: &str = "PF-A060";
+const NO_VARIABLE: &str = "PF-A070";
 /// A secret would be readable.
-const PLAIN_SECRET: &str = "PF-A061";
+const PLAIN_SECRET: &str = "PF-A071";
 
 /// The settings of an application.
 #[derive(Clone, Debug, PartialEq)]

@@ -181,6 +181,7 @@ impl Engine {
             Submitted::Orphan => Ok(None),
             Submitted::Existing { reference, .. } => Ok(Some(Started {
                 run: reference,
+                again: true,
                 warnings,
             })),
             Submitted::New {
@@ -198,6 +199,7 @@ impl Engine {
                 self.queue_up(&run, id, &ready).await;
                 Ok(Some(Started {
                     run: reference,
+                    again: false,
                     warnings,
                 }))
             }

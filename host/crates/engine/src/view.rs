@@ -259,6 +259,8 @@ pub struct RunDetail {
 pub struct Started {
     /// The run.
     pub run: RunRef,
+    /// It is the run that the same key started before.
+    pub again: bool,
     /// What is odd about the request. `at` is a JSON pointer into it; empty for what it
     /// does not name.
     pub warnings: Vec<Fault>,

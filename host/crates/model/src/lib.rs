@@ -42,6 +42,7 @@ pub mod state;
 pub mod suggest;
 pub mod trace;
 pub mod validate;
+pub mod webhook;
 
 mod compile;
 mod raw;

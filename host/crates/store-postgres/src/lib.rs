@@ -35,6 +35,7 @@ mod runs;
 mod schedules;
 mod transaction;
 mod uuid;
+mod webhooks;
 mod workers;
 mod writer;
 

@@ -106,6 +106,13 @@ const MIGRATIONS: &[Migration] = &[
         hot: false,
         sql: include_str!("../migrations/0009_limits.sql"),
     },
+    Migration {
+        number: 10,
+        name: "webhooks",
+        expands: true,
+        hot: false,
+        sql: include_str!("../migrations/0010_webhooks.sql"),
+    },
     #[cfg(feature = "next")]
     Migration {
         number: 1_000,

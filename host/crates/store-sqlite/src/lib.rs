@@ -32,6 +32,7 @@ mod reader;
 mod runs;
 mod schedules;
 mod transaction;
+mod webhooks;
 mod workers;
 mod writer;
 

@@ -73,6 +73,12 @@ const MIGRATIONS: &[Migration] = &[
         expands: true,
         sql: include_str!("../migrations/0009_limits.sql"),
     },
+    Migration {
+        number: 10,
+        name: "webhooks",
+        expands: true,
+        sql: include_str!("../migrations/0010_webhooks.sql"),
+    },
 ];
 
 /// Brings the database to this binary's version.

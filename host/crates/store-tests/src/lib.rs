@@ -32,6 +32,7 @@ pub mod schedules;
 pub mod sequences;
 pub mod submits;
 pub mod waits;
+pub mod webhooks;
 
 /// A store of a test's own.
 pub type Store = Arc<dyn store::Store>;
@@ -176,6 +177,12 @@ macro_rules! contract {
             only_so_many_wait,
             a_range_is_filled,
             a_pack_brings_schedules,
+        );
+        $crate::contract!(@ $open, webhooks:
+            a_webhook_is_saved,
+            webhooks_are_listed,
+            deliveries_are_recorded,
+            the_log_of_deliveries_is_bounded,
         );
         $crate::contract!(@ $open, sequences:
             any_sequence_of_calls_answers_as_the_model,

@@ -19,6 +19,7 @@ pub mod packs;
 pub mod pauses;
 pub mod runs;
 pub mod schedules;
+pub mod webhooks;
 pub mod workers;
 
 pub use error::{Error, Result};
@@ -36,6 +37,7 @@ pub trait Store:
     + pauses::Pauses
     + asks::Asks
     + limits::Limits
+    + webhooks::Webhooks
     + workers::Workers
 {
     /// What the backend is, for `/about`: `sqlite 3.51`, `postgresql 15.4`.

@@ -40,6 +40,8 @@ pub enum Purpose {
     Configuration,
     /// A parameter that a run was given.
     RunParameter,
+    /// A secret that webhooks are signed with, or what one received.
+    Webhook,
     /// What the service keeps for itself, such as the credentials of an identity provider.
     Service,
 }
@@ -50,6 +52,7 @@ impl Purpose {
         match self {
             Self::Configuration => "configuration",
             Self::RunParameter => "run-parameter",
+            Self::Webhook => "webhook",
             Self::Service => "service",
         }
     }

@@ -12,6 +12,7 @@ pub(crate) mod service;
 pub(crate) mod steps;
 pub(crate) mod syncpacks;
 pub(crate) mod tasks;
+pub(crate) mod webhooks;
 pub(crate) mod workers;
 
 use std::future::Future;

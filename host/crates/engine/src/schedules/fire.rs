@@ -336,6 +336,7 @@ impl Engine {
             trace,
             parent: None,
             kept: Vec::new(),
+            same: None,
         };
         let made = self
             .make_run(origin, &runnable, request, Vec::new(), None)

@@ -35,6 +35,7 @@ macro_rules! for_every_call {
             },
             schedules,
             schedules::{Fired, Occurrence, Outcome, Schedule, ScheduleFilter, Waiting},
+            webhooks,
             workers,
         };
 
@@ -145,6 +146,17 @@ macro_rules! for_every_call {
             limit(tenant: TenantId, key: &str, limit: usize) -> Vec<limits::LimitDetail>;
             limit_waits(run: RunId, holders: usize) -> Vec<limits::LimitWait>;
             sweep_limits(now: Timestamp, limit: usize) -> usize;
+        }
+        $with! { webhooks::Webhooks:
+            save_webhook(save: webhooks::SaveWebhook) -> webhooks::Webhook;
+            webhook(tenant: TenantId, name: &str) -> Option<webhooks::Webhook>;
+            webhook_at(public: u128) -> Option<webhooks::Webhook>;
+            webhooks(tenant: TenantId, application: Option<&str>, search: &str, after: Option<&str>, limit: usize) -> Page<webhooks::Webhook>;
+            delete_webhook(tenant: TenantId, name: &str, expected: Option<i64>) -> bool;
+            record_delivery(webhook: i64, delivery: webhooks::NewDelivery) -> Option<i64>;
+            deliveries(webhook: i64, outcome: Option<webhooks::Outcome>, before: Option<i64>, limit: usize) -> Page<webhooks::Delivery>;
+            delivery(webhook: i64, number: i64) -> Option<(webhooks::Delivery, Option<String>)>;
+            forget_deliveries(before: Timestamp, limit: usize) -> usize;
         }
         $with! { workers::Workers:
             time() -> Option<Timestamp>;

@@ -29,6 +29,7 @@ use self::{
     runs::{Chunk, Run, Step},
     schedules::Timetable,
     waits::Wait,
+    webhooks::Hooked,
 };
 use crate::journal::{Commit, Journal};
 
@@ -42,6 +43,7 @@ mod records;
 mod runs;
 mod schedules;
 mod waits;
+mod webhooks;
 mod workers;
 
 pub(crate) use calls::{Result, for_every_call};
@@ -80,6 +82,8 @@ pub(crate) struct State {
     last_schedule: i64,
     pauses: Vec<Pause>,
     asks: BTreeMap<StepKey, Asked>,
+    webhooks: BTreeMap<i64, Hooked>,
+    last_webhook: i64,
     limit_keys: BTreeMap<limits::Key, Stand>,
     limit_places: BTreeMap<(StepKey, limits::Key), Held>,
     signals: Vec<Kept>,
