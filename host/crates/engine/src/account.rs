@@ -6,9 +6,13 @@
 //! for it and gives back what it knows nothing of. What it executes and is not recorded for it
 //! was stopped, and the answer that told it was lost. While all is answered it asks nothing.
 
-use std::{collections::HashSet, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap},
+    time::Duration,
+};
 
 use model::id::{StepKey, Token};
+use parking_lot::Mutex;
 use tokio::{
     sync::{Notify, watch},
     time::Instant,
@@ -27,13 +31,40 @@ const DOUBTFUL: Duration = Duration::from_secs(15);
 pub(crate) struct Account {
     answers: watch::Sender<bool>,
     doubt: Notify,
+    submits: Mutex<Submits>,
 }
+
+/// Submits that may claim a step, by their numbers.
+#[derive(Default)]
+struct Submits {
+    last: u64,
+    unanswered: BTreeSet<u64>,
+}
+
+/// A submit that may claim a step of which this process knows nothing before it is answered;
+/// dropping it says that the step is known, or that there is none.
+pub(crate) struct Submitting {
+    engine: Engine,
+    number: u64,
+}
+
+impl Drop for Submitting {
+    fn drop(&mut self) {
+        let mut submits = self.engine.account.submits.lock();
+        submits.unanswered.remove(&self.number);
+    }
+}
+
+/// Attempts of which this process knows nothing, each with the last submit that had begun when
+/// it was first seen: the answer to one of those may be under way.
+type Unknown = HashMap<(StepKey, Token), u64>;
 
 impl Default for Account {
     fn default() -> Self {
         Self {
             answers: watch::Sender::new(true),
             doubt: Notify::new(),
+            submits: Mutex::default(),
         }
     }
 }
@@ -56,6 +87,19 @@ impl Account {
         self.doubt.notify_one();
     }
 
+    fn last_submit(&self) -> u64 {
+        self.submits.lock().last
+    }
+
+    /// Whether no submit up to that one is under way.
+    fn are_answered(&self, until: u64) -> bool {
+        let submits = self.submits.lock();
+        submits
+            .unanswered
+            .first()
+            .is_none_or(|first| *first > until)
+    }
+
     /// Whether the store answers, and each change of it.
     pub(crate) fn watch(&self) -> watch::Receiver<bool> {
         self.answers.subscribe()
@@ -63,6 +107,18 @@ impl Account {
 }
 
 impl Engine {
+    /// A submit begins that may claim a step.
+    pub(crate) fn submitting(&self) -> Submitting {
+        let mut submits = self.account.submits.lock();
+        submits.last += 1;
+        let number = submits.last;
+        submits.unanswered.insert(number);
+        Submitting {
+            engine: self.clone(),
+            number,
+        }
+    }
+
     /// Settles doubts until the engine stops.
     pub(crate) async fn settle_doubts(&self) {
         loop {
@@ -72,7 +128,7 @@ impl Engine {
                 () = self.stopped.cancelled() => return,
             }
             let mut until = Instant::now() + DOUBTFUL;
-            let mut unknown = HashSet::new();
+            let mut unknown = Unknown::new();
             while Instant::now() < until || !unknown.is_empty() {
                 let look = tokio::time::sleep(PERIOD);
                 tokio::pin!(look);
@@ -98,10 +154,7 @@ impl Engine {
     /// Gives back the attempts that were unknown `before` and still are; answers those
     /// that are unknown now. Stops those that execute and are recorded no more: they were
     /// stopped, or others were given them, and the answer that told it was lost.
-    async fn look_for_unknown(
-        &self,
-        before: &HashSet<(StepKey, Token)>,
-    ) -> Result<HashSet<(StepKey, Token)>> {
+    async fn look_for_unknown(&self, before: &Unknown) -> Result<Unknown> {
         let worker = self.worker();
         let executing = self.running.attempts();
         let held = self.store.held(worker).await?;
@@ -116,11 +169,21 @@ impl Engine {
                 self.running.cancel_attempt(key, token);
             }
         }
-        let (again, unknown): (Vec<_>, Vec<_>) = held
+        let last = self.account.last_submit();
+        let unknown = held
             .into_iter()
-            .filter(|(key, _)| !self.running.knows(*key))
-            .partition(|attempt| before.contains(attempt));
-        let mut left: HashSet<_> = unknown.into_iter().chain(again.iter().copied()).collect();
+            .filter(|(key, _)| !self.running.knows(*key));
+        let mut left: Unknown = unknown
+            .map(|attempt| (attempt, before.get(&attempt).copied().unwrap_or(last)))
+            .collect();
+        let mut again: Vec<(StepKey, Token)> = left
+            .iter()
+            .filter(|(attempt, since)| {
+                before.contains_key(*attempt) && self.account.are_answered(**since)
+            })
+            .map(|(attempt, _)| *attempt)
+            .collect();
+        again.sort_unstable();
         if !again.is_empty() {
             let given = self
                 .store
@@ -131,7 +194,7 @@ impl Engine {
                 "gave back steps that were claimed for this process without its knowledge"
             );
             // What somebody else was at in that moment is looked at again.
-            left.retain(|(key, _)| given.iter().all(|step| step.key != *key));
+            left.retain(|(key, _), _| given.iter().all(|step| step.key != *key));
             self.enqueue(given).await?;
         }
         Ok(left)

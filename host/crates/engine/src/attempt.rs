@@ -91,8 +91,8 @@ impl Engine {
         let ClaimedStep { step, token, under } = claimed;
         let entry = self.running.begin(chain.key(step), token);
         // Between its claim and this moment others may have been given it. In this order: whoever
-        // fences this process ends its lease first, and then stops what has begun.
-        if !self.holds_lease(under) {
+        // stops or fences this process says so first, and then stops what has begun.
+        if self.stopped.is_cancelled() || !self.holds_lease(under) {
             return None;
         }
         chain.began = self.clock.now();

@@ -5,7 +5,7 @@
 //! the store, and queued again by whoever resumes; if that process is lost, by the leading
 //! process or at the next start.
 
-use std::{ops::Deref, sync::Arc};
+use std::{ops::Deref, sync::Arc, time::Duration};
 
 use model::{id::TenantId, plan::run_code};
 use parking_lot::RwLock;
@@ -167,14 +167,28 @@ impl Engine {
         let (engine, tenant) = (self.clone(), caller.tenant);
         // However much waited: whoever asked need not wait for it.
         self.tasks.spawn_on(
-            async move {
-                if let Err(error) = engine.queue_resumed(tenant, &scope).await {
-                    tracing::warn!(%error, "what was paused could not be queued yet");
-                }
-            },
+            async move { engine.queue_patiently(tenant, scope).await },
             &self.guests,
         );
         known
+    }
+
+    /// Queues what a pause held up, trying again while the store or the queue does not answer:
+    /// in a single process nobody else comes to it.
+    async fn queue_patiently(&self, tenant: TenantId, scope: PauseScope) {
+        let mut wait = Duration::from_millis(100);
+        while let Err(error) = self.queue_resumed(tenant, &scope).await {
+            tracing::warn!(%error, "what was paused could not be queued yet");
+            if !error.is_retryable() {
+                return;
+            }
+            tokio::select! {
+                biased;
+                () = self.draining.cancelled() => return,
+                () = tokio::time::sleep(wait) => {}
+            }
+            wait = (wait * 2).min(Duration::from_secs(5));
+        }
     }
 
     async fn queue_resumed(&self, tenant: TenantId, scope: &PauseScope) -> Result<()> {

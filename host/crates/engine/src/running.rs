@@ -98,7 +98,10 @@ impl Running {
             token,
             cancel: cancel.clone(),
         };
-        self.shard(key.run).lock().insert(key, execution);
+        // One that executes still has been fenced, and nobody finds it here any more.
+        if let Some(older) = self.shard(key.run).lock().insert(key, execution) {
+            older.cancel.cancel();
+        }
         // In this order: whoever cancels remembers it first and looks here afterwards.
         if self.any_cancelled.load(Ordering::SeqCst)
             && (self.cancelled.lock().contains_key(&key.run)
@@ -279,7 +282,8 @@ mod tests {
             step: Ordinal(0),
         };
         let old = running.begin(key, Token(1));
-        let new = running.begin(key, Token(1));
+        let new = running.begin(key, Token(2));
+        assert!(old.cancel.is_cancelled() && !new.cancel.is_cancelled());
         drop(old);
         assert!(running.executes(key));
         running.cancel_step(key, "somebody");

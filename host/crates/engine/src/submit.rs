@@ -173,6 +173,7 @@ impl Engine {
             .then(|| self.slots.clone().try_acquire_owned().ok())
             .flatten();
         run.claim = slot.is_some().then(|| self.worker());
+        let submitting = slot.is_some().then(|| self.submitting());
         let submitted = self.store.submit(run.clone()).await;
         if run.claim.is_some() && submitted.as_ref().is_err_and(store::Error::is_retryable) {
             self.account.in_doubt();
@@ -194,7 +195,8 @@ impl Engine {
                 if let (Some((step, token)), Some(under), Some(slot)) = (claimed, run.claim, slot) {
                     let mut chain = Chain::begun(id, &run, runnable, configured, input, masker);
                     chain.know_element()?;
-                    self.spawn_chain(chain, ClaimedStep { step, token, under }, slot);
+                    let claimed = ClaimedStep { step, token, under };
+                    self.spawn_chain(chain, claimed, slot, submitting);
                 }
                 self.queue_up(&run, id, &ready).await;
                 Ok(Some(Started {

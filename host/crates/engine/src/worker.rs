@@ -26,10 +26,12 @@ use tracing::Instrument as _;
 
 use crate::{
     Engine,
+    account::Submitting,
     attempt::End,
     error::Error,
     inputs::Input,
     prepared::{Configured, Runnable},
+    running::Hold,
 };
 
 /// How many entries are taken off the queue at a time.
@@ -293,7 +295,7 @@ impl Engine {
         match self.take_up_patiently(claimed.header).await {
             Ok(mut chain) => {
                 chain.again = claimed.again;
-                self.carry_on(chain, attempt, slot).await;
+                self.carry_on(chain, attempt, slot, None).await;
             }
             Err((header, error)) if error.is_retryable() => {
                 tracing::error!(%error, run = %header.reference, "a run cannot be loaded; the next start takes it up again");
@@ -359,17 +361,27 @@ impl Engine {
         chain: Chain,
         attempt: ClaimedStep,
         slot: OwnedSemaphorePermit,
+        submitting: Option<Submitting>,
     ) {
         let engine = self.clone();
         self.tasks.spawn_on(
-            async move { engine.carry_on(chain, attempt, slot).await },
+            async move { engine.carry_on(chain, attempt, slot, submitting).await },
             &self.guests,
         );
     }
 
-    async fn carry_on(&self, chain: Chain, attempt: ClaimedStep, slot: OwnedSemaphorePermit) {
+    async fn carry_on(
+        &self,
+        chain: Chain,
+        attempt: ClaimedStep,
+        slot: OwnedSemaphorePermit,
+        submitting: Option<Submitting>,
+    ) {
         let log = chain.log_span();
-        self.execute_all(chain, attempt, slot).instrument(log).await;
+        let hold = self.running.hold(chain.key(attempt.step));
+        drop(submitting);
+        let going = self.execute_all(chain, attempt, slot, hold);
+        going.instrument(log).await;
     }
 
     #[cfg_attr(
@@ -381,12 +393,10 @@ impl Engine {
         mut chain: Chain,
         mut attempt: ClaimedStep,
         slot: OwnedSemaphorePermit,
+        mut hold: Hold<'_>,
     ) {
         #[cfg(feature = "simulation")]
         let mut slot = Some(slot);
-        #[cfg(not(feature = "simulation"))]
-        let _slot = slot;
-        let mut hold = self.running.hold(chain.key(attempt.step));
         loop {
             let ClaimedStep { step, token, under } = attempt;
             let began = Instant::now();

@@ -33,6 +33,8 @@ pub(crate) struct Link {
     /// process.
     answers: bool,
     faults: Arc<AtomicBool>,
+    /// Of a thousand calls so many are slow, and three times as many are lost.
+    bad: u64,
     journal: Journal,
 }
 
@@ -66,7 +68,7 @@ impl Link {
         process: u32,
         chance: Chance,
         answers: bool,
-        faults: Arc<AtomicBool>,
+        (faults, bad): (Arc<AtomicBool>, u64),
         journal: Journal,
     ) -> Self {
         Self {
@@ -76,6 +78,7 @@ impl Link {
             cut_until: Mutex::new(Instant::now()),
             answers,
             faults,
+            bad,
             journal,
         }
     }
@@ -103,16 +106,17 @@ impl Link {
         if !self.faults.load(Ordering::Relaxed) {
             return (chance.millis(0..2), Fate::Answered, Duration::ZERO);
         }
+        let bad = self.bad;
         let mut delay = || match chance.of(0..1000) {
             0..600 => Duration::ZERO,
-            600..950 => chance.millis(1..5),
-            950..995 => chance.millis(5..300),
+            600..930 => chance.millis(1..5),
+            one if one < 1000 - bad => chance.millis(5..300),
             _ => chance.millis(300..4000),
         };
         let (before, after) = (delay(), delay());
         let fate = match chance.of(0..1000) {
-            0..15 => Fate::Refused,
-            15..30 if self.answers => Fate::Unanswered,
+            one if one < 3 * bad => Fate::Refused,
+            one if one < 6 * bad && self.answers => Fate::Unanswered,
             _ => Fate::Answered,
         };
         (before, fate, after)
@@ -161,9 +165,9 @@ impl Link {
         Ok(answer)
     }
 
-    fn loses(&self, in_thousand: u64) -> bool {
+    fn loses_a_hint(&self) -> bool {
         let faults = self.faults.load(Ordering::Relaxed);
-        self.is_dead() || self.is_cut() || faults && self.chance.lock().happens(in_thousand)
+        self.is_dead() || self.is_cut() || faults && self.chance.lock().happens(30 * self.bad)
     }
 }
 
@@ -274,7 +278,7 @@ pub(crate) struct HintsPort {
 
 impl hints::Hints for HintsPort {
     fn publish(&self, topic: &str, message: &[u8]) {
-        if !self.link.loses(100) {
+        if !self.link.loses_a_hint() {
             self.hints.publish(topic, message);
         }
     }

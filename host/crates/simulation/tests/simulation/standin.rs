@@ -86,6 +86,8 @@ impl StandIn for Steps {
         let process = self.link.process;
         self.journal.speaks(process);
         self.journal
+            .tell(process, || format!("executes {key:?} {token:?}"));
+        self.journal
             .check(|check| check.begins(process, key, token, &call.data));
         let length = self.length();
         let result = tokio::select! {
@@ -95,6 +97,8 @@ impl StandIn for Steps {
             () = sleep(length) => self.outcome(key, token, &call),
         };
         self.link.live().await;
+        self.journal
+            .tell(process, || format!("has executed {key:?} {token:?}"));
         self.journal
             .check(|check| check.is_over(process, key, token));
         Execution {

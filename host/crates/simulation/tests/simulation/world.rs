@@ -118,6 +118,8 @@ pub(crate) struct World {
     /// One process has the store for itself.
     pub(crate) exclusive: bool,
     lease: Duration,
+    /// How bad the network is.
+    bad: u64,
     processes: u32,
 }
 
@@ -159,6 +161,7 @@ impl World {
             hosts,
             exclusive,
             lease: chance.millis(2000..8000),
+            bad: *chance.pick(&[1, 5, 5, 20]).unwrap_or(&1),
             processes: 0,
             chance,
         }
@@ -189,7 +192,7 @@ impl World {
                 number,
                 Chance::new(self.chance.next()),
                 !self.exclusive,
-                self.faults.clone(),
+                (self.faults.clone(), self.bad),
                 self.journal.clone(),
             ));
             let begun = timeout(Duration::from_secs(30), self.begin(host, link.clone())).await;
