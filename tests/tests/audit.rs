@@ -123,7 +123,10 @@ fn every_change_is_told_with_who_and_by_which_request() {
     let set = of(&trail, "set", "worker")[0];
     assert_eq!((&set["slots"], &set["queues"]), (&json!(9), &json!("acme")));
     // Its alignment stays: what is restored means the same, and changes nothing.
-    assert!(trail.iter().all(|one| one["action"] != "restore"), "{trail:#?}");
+    assert!(
+        trail.iter().all(|one| one["action"] != "restore"),
+        "{trail:#?}"
+    );
     for action in ["save", "rotate", "delete"] {
         assert_eq!(of(&trail, action, "webhook")[0]["name"], "hook");
     }

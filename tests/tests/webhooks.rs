@@ -121,11 +121,7 @@ fn a_sender_meets(service: &Service, client: &mut Client) {
         (&run["state"], &run["trigger"]),
         (&json!("success"), &json!("webhook:github push"))
     );
-    assert_eq!(
-        support::output(client, &run, "echo"),
-        4711,
-        "{run}"
-    );
+    assert_eq!(support::output(client, &run, "echo"), 4711, "{run}");
 
     // The same event again, with another body: the run of then.
     let again = sender.signed(SECRET, "d-1", &json!({"event": {"id": 4712}}));
@@ -359,10 +355,7 @@ fn a_signed_time_that_is_old_is_refused_and_secrets_are_rotated() {
     };
     let id = run_of(&send(SECRET, now()), 202);
     let run = ended(&mut client, &id);
-    assert_eq!(
-        support::output(&mut client, &run, "echo"),
-        json!({"a": 1})
-    );
+    assert_eq!(support::output(&mut client, &run, "echo"), json!({"a": 1}));
     // Recorded by somebody and sent again later.
     assert_eq!(send(SECRET, now() - 3600).status, 404);
     assert_eq!(send(SECRET, now() + 3600).status, 404);

@@ -1,5 +1,6 @@
 //! The shapes of answers that several endpoints share.
 
+pub(crate) mod bulk;
 pub(crate) mod definition;
 pub(crate) mod pause;
 pub(crate) mod revision;

@@ -32,6 +32,7 @@ mod applications;
 mod attempt;
 mod attend;
 mod bindings;
+mod bulk;
 mod cache;
 mod call;
 mod calls;
@@ -41,6 +42,7 @@ mod clock;
 mod commit;
 mod configurations;
 mod control;
+mod dead_letters;
 mod definitions;
 mod delay;
 mod error;
@@ -82,8 +84,10 @@ mod worker;
 mod workers;
 
 pub use about::About;
+pub use bulk::{BulkAction, BulkDetail, BulkProblem, BulkQuery};
 pub use cache::RunCache;
 pub use clock::SharedClock;
+pub use dead_letters::{DeadLetterDetail, DeadLetterQuery, SetAside};
 pub use error::{Error, Fault, Result};
 pub use parts::Part;
 pub use pauses::PauseQuery;
@@ -223,6 +227,8 @@ pub struct Inner {
     recount: tokio::sync::Notify,
     running: running::Running,
     waiting: waits::Waiting,
+    /// Work on many runs was asked for here.
+    bulk_asked: tokio::sync::Notify,
     /// What starts runs by schedules.
     scheduler: schedules::Scheduler,
     account: account::Account,
@@ -286,6 +292,7 @@ impl Engine {
                 recount: tokio::sync::Notify::new(),
                 running: running::Running::default(),
                 waiting: waits::Waiting::default(),
+                bulk_asked: tokio::sync::Notify::new(),
                 scheduler: schedules::Scheduler::default(),
                 account: account::Account::default(),
                 worker: AtomicI64::new(worker.0),
@@ -354,6 +361,8 @@ impl Engine {
             let engine = self.clone();
             self.guests
                 .spawn(async move { engine.keep_schedules().await });
+            let engine = self.clone();
+            self.guests.spawn(async move { engine.keep_bulks().await });
         }
         let accepts = self.settings.role.serves() || self.settings.role.leads();
         if accepts && !self.settings.exclusive {

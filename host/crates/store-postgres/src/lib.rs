@@ -21,6 +21,7 @@ use sqlx::{Connection, postgres::PgPool};
 use store::Result;
 
 mod accounts;
+mod bulk;
 mod cache;
 mod connection;
 mod definitions;

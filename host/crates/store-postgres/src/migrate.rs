@@ -99,9 +99,16 @@ const MIGRATIONS: &[Migration] = &[
         hot: false,
         sql: include_str!("../migrations/0008_webhooks.sql"),
     },
-    #[cfg(feature = "next")]
     Migration {
         number: 9,
+        name: "bulk",
+        expands: true,
+        hot: false,
+        sql: include_str!("../migrations/0009_bulk.sql"),
+    },
+    #[cfg(feature = "next")]
+    Migration {
+        number: 10,
         name: "next",
         expands: true,
         hot: true,

@@ -18,6 +18,7 @@ use std::{path::PathBuf, sync::Arc};
 use store::Result;
 
 mod accounts;
+mod bulk;
 mod cache;
 mod connection;
 mod definitions;

@@ -67,6 +67,12 @@ const MIGRATIONS: &[Migration] = &[
         expands: true,
         sql: include_str!("../migrations/0008_webhooks.sql"),
     },
+    Migration {
+        number: 9,
+        name: "bulk",
+        expands: true,
+        sql: include_str!("../migrations/0009_bulk.sql"),
+    },
 ];
 
 /// Brings the database to this binary's version.

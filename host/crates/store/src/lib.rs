@@ -10,6 +10,7 @@
 //! something answers after the commit is as durable as the backend was configured.
 
 pub mod accounts;
+pub mod bulk;
 pub mod cache;
 pub mod definitions;
 mod error;
@@ -34,6 +35,7 @@ pub trait Store:
     + schedules::Schedules
     + pauses::Pauses
     + webhooks::Webhooks
+    + bulk::Bulks
     + workers::Workers
 {
     /// What the backend is, for `/about`: `sqlite 3.51`, `postgresql 15.4`.

@@ -3,6 +3,7 @@
 pub(crate) mod applications;
 pub(crate) mod cache;
 pub(crate) mod configurations;
+pub(crate) mod dead_letters;
 pub(crate) mod operators;
 pub(crate) mod runs;
 pub(crate) mod schedules;
