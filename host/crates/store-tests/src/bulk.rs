@@ -103,9 +103,7 @@ pub async fn runs_are_counted_as_they_are_listed(store: Store) {
     for at in 0..6 {
         let mut new = run(&plan);
         new.created_at = NOW.plus_micros(at);
-        if at % 2 == 0 {
-            new.application = application.id;
-        }
+        new.application = application.id + at % 2;
         if at == 5 {
             new.queue = "other".into();
         }
