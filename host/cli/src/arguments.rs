@@ -78,7 +78,7 @@ pub(crate) enum Command {
     /// Applications, graphs of steps: upload, check, run
     #[command(subcommand, visible_alias = "app")]
     Application(application::Command),
-    /// Runs: follow, read logs and data, replay, retry, cancel, pause
+    /// Runs: follow, read logs and data, replay, retry, cancel, pause, one or many
     #[command(subcommand)]
     Run(run::Command),
     /// Single steps of runs: stop them

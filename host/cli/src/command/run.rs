@@ -1,5 +1,8 @@
 //! `pfctl run …`
 
+mod bulk;
+mod dead_letters;
+
 use std::time::Duration;
 
 use clap::{Subcommand, builder::PossibleValuesParser};
@@ -170,6 +173,12 @@ pub(crate) enum Command {
     ///
     /// Example: pfctl run pauses
     Pauses,
+    /// Many runs together: cancel, retry, replay
+    #[command(subcommand)]
+    Bulk(bulk::Command),
+    /// Steps that failed because their workers were lost
+    #[command(subcommand)]
+    DeadLetters(dead_letters::Command),
 }
 
 /// Which runs are paused or resumed.
@@ -273,6 +282,8 @@ pub(crate) async fn run(session: &Session, command: Command) -> Result<Exit, Fai
         Command::Pause { which, reason } => pause(session, &client, &which, &reason).await,
         Command::Resume { which } => resume(session, &client, &which).await,
         Command::Pauses => pauses(session, &client).await,
+        Command::Bulk(command) => bulk::run(session, &client, command).await,
+        Command::DeadLetters(command) => dead_letters::run(session, &client, command).await,
     };
     done.map_err(|failure| match failure.exit {
         Exit::NotFound => failure.next("pfctl run list"),

@@ -288,6 +288,34 @@ impl Audit {
         );
     }
 
+    /// Work on many runs was started or stopped.
+    pub(crate) fn bulk(&self, action: &'static str, detail: &engine::BulkDetail) {
+        let query = detail.query.as_ref();
+        let of = |name: Option<&String>| name.cloned().unwrap_or_default();
+        event!(
+            self,
+            action,
+            what = "bulk",
+            name = detail.bulk.id,
+            of = query.map_or("", |query| query.action.word()),
+            application = &*of(query.and_then(|query| query.application.as_ref())),
+            queue = &*of(query.and_then(|query| query.queue.as_ref())),
+            runs = detail.bulk.total,
+            "work on many runs was started or stopped"
+        );
+    }
+
+    /// Somebody has seen to a dead letter.
+    pub(crate) fn dead_letter(&self, action: &'static str, number: &str) {
+        event!(
+            self,
+            action,
+            what = "dead letter",
+            name = number,
+            "somebody has seen to a dead letter"
+        );
+    }
+
     /// Runs were paused or resumed.
     pub(crate) fn paused(
         &self,

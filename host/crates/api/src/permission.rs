@@ -15,7 +15,7 @@ pub enum Permission {
     /// Save applications, schedules and webhooks, upload SyncPacks.
     Developer,
     /// Install, activate and delete SyncPacks; delete applications, configuration
-    /// objects and cache records; set workers; pause runs, and cancel many at once.
+    /// objects and cache records; set workers; pause runs, and cancel, retry or replay many at once.
     Administrator,
 }
 

@@ -13,8 +13,8 @@ use crate::{
     auth::guard::{self, Access, Guard},
     edge,
     endpoint::{
-        applications, asks, cache, configurations, limits, operators, runs, schedules, service,
-        steps, syncpacks, tasks, webhooks, workers,
+        applications, asks, cache, configurations, dead_letters, limits, operators, runs,
+        schedules, service, steps, syncpacks, tasks, webhooks, workers,
     },
     openapi,
     permission::Permission::{Administrator, Configuration, Developer, Execute, View},
@@ -106,6 +106,15 @@ fn table(routes: Routes) -> Routes {
         .needs(View,          routes!(runs::pauses::pauses))
         .needs(Administrator, routes!(runs::pause::pause))
         .needs(Administrator, routes!(runs::resume::resume))
+        .needs(View,          routes!(runs::bulk::list::list))
+        .needs(Administrator, routes!(runs::bulk::start::start))
+        .needs(View,          routes!(runs::bulk::get::get))
+        .needs(Administrator, routes!(runs::bulk::stop::stop))
+
+        .needs(View,    routes!(dead_letters::list::list))
+        .needs(View,    routes!(dead_letters::set_aside::set_aside))
+        .needs(Execute, routes!(dead_letters::replay::replay))
+        .needs(Execute, routes!(dead_letters::delete::delete))
 
         .needs(View,    routes!(tasks::get::get))
         .needs(View,    routes!(tasks::logs::logs))

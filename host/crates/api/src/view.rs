@@ -1,6 +1,7 @@
 //! The shapes of answers that several endpoints share.
 
 pub(crate) mod ask;
+pub(crate) mod bulk;
 pub(crate) mod definition;
 pub(crate) mod limit;
 pub(crate) mod pause;

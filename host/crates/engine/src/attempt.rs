@@ -100,7 +100,8 @@ impl Engine {
             let planned = chain.planned(step);
             let lost = chain.lost(token);
             let refused = planned.and_then(|planned| self.check_attempt(planned, lost).err());
-            if let Some(Refused::Failed(problem)) = refused {
+            if let Some(problem) = refused {
+                self.note_dead_letter(chain, step, token, &problem).await;
                 return Some(self.end(chain, step, token, Err(*problem), Vec::new()));
             }
             return self.resume_parent(chain, step, token, &entry.cancel).await;
@@ -267,7 +268,10 @@ impl Engine {
                 "the plan has no such step",
             )));
         };
-        self.check_attempt(planned, chain.lost(token))?;
+        if let Err(problem) = self.check_attempt(planned, chain.lost(token)) {
+            self.note_dead_letter(chain, step, token, &problem).await;
+            return Err(Refused::failed(*problem));
+        }
         self.load_outputs(chain, planned).await?;
         if let Some(each) = chain.for_each(step).cloned() {
             return items(chain, planned, &each).map(Ready::Elements);
@@ -303,14 +307,18 @@ impl Engine {
     }
 
     /// Refuses an attempt too many: after lost workers, or where a second is not allowed.
-    fn check_attempt(&self, planned: &PlannedStep, lost: i64) -> Result<(), Refused> {
+    fn check_attempt(
+        &self,
+        planned: &PlannedStep,
+        lost: i64,
+    ) -> std::result::Result<(), Box<Problem>> {
         let rules = self.settings.rules(&planned.policy);
         // Given back by a process that does not know the policy.
         if lost > 0 && rules.on_worker_lost == OnWorkerLost::Fail {
-            return Err(Refused::failed(worker_lost()));
+            return Err(Box::new(worker_lost()));
         }
         if lost >= self.settings.max_attempts {
-            return Err(Refused::failed(Problem::permanent(
+            return Err(Box::new(Problem::permanent(
                 DEAD_LETTER,
                 format!(
                     "the worker was lost during each of {lost} attempts; the step may bring it down: check the worker's log, then replay the run"

@@ -33,6 +33,7 @@ mod asks;
 mod attempt;
 mod attend;
 mod bindings;
+mod bulk;
 mod cache;
 mod call;
 mod calls;
@@ -42,6 +43,7 @@ mod clock;
 mod commit;
 mod configurations;
 mod control;
+mod dead_letters;
 mod definitions;
 mod delay;
 mod each;
@@ -89,8 +91,10 @@ mod workers;
 
 pub use about::About;
 pub use asks::{Approval, ApprovalsQuery, Decision, Signal, Signalled};
+pub use bulk::{BulkAction, BulkDetail, BulkProblem, BulkQuery};
 pub use cache::RunCache;
 pub use clock::SharedClock;
+pub use dead_letters::{DeadLetterDetail, DeadLetterQuery, SetAside};
 pub use error::{Error, Fault, Result};
 pub use limits::{LimitView, PlaceView, WaitsForLimit};
 pub use parts::Part;
@@ -234,6 +238,8 @@ pub struct Inner {
     recount: tokio::sync::Notify,
     running: running::Running,
     waiting: waits::Waiting,
+    /// Work on many runs was asked for here.
+    bulk_asked: tokio::sync::Notify,
     /// What starts runs by schedules.
     scheduler: schedules::Scheduler,
     account: account::Account,
@@ -312,6 +318,7 @@ impl Engine {
                 recount: tokio::sync::Notify::new(),
                 running: running::Running::default(),
                 waiting: waits::Waiting::default(),
+                bulk_asked: tokio::sync::Notify::new(),
                 scheduler: schedules::Scheduler::default(),
                 account: account::Account::default(),
                 worker: AtomicI64::new(worker.0),
@@ -382,6 +389,8 @@ impl Engine {
             let engine = self.clone();
             self.guests
                 .spawn(async move { engine.keep_schedules().await });
+            let engine = self.clone();
+            self.guests.spawn(async move { engine.keep_bulks().await });
         }
         let accepts = self.settings.role.serves() || self.settings.role.leads();
         if accepts && !self.settings.exclusive {

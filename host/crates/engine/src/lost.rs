@@ -95,8 +95,10 @@ impl Engine {
 
     /// Ends a lost attempt as failed.
     async fn fail_lost(&self, lost: LostStep, runnable: &Runnable) -> Result<()> {
+        let problem = worker_lost();
+        self.note_lost(&lost, &problem).await;
         // It repeats no values.
-        let error = worker_lost().to_json(&Masker::none());
+        let error = problem.to_json(&Masker::none());
         let whole = lost.part.is_none().then_some(lost.key.step);
         let planned = whole.and_then(|step| runnable.plan.step(step));
         let on_error = planned.map(|planned| planned.on_error).unwrap_or_default();

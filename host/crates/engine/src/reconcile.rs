@@ -106,7 +106,8 @@ impl Engine {
             let forgotten = self.store.expire(self.clock.now(), 500).await?;
             if forgotten < 500 {
                 self.forget_occurrences().await?;
-                return self.forget_deliveries().await;
+                self.forget_deliveries().await?;
+                return self.forget_bulks().await;
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }

@@ -59,6 +59,17 @@ impl Engine {
         run: RunRef,
         query: &RetryQuery,
     ) -> Result<Started> {
+        self.retry_as(caller, run, query, None).await
+    }
+
+    /// The same under a key: asked again with it, it is the same run.
+    pub(crate) async fn retry_as(
+        &self,
+        caller: &Caller,
+        run: RunRef,
+        query: &RetryQuery,
+        same: Option<String>,
+    ) -> Result<Started> {
         let old = self.summary(caller.tenant, run).await?;
         whole(&old)?;
         if !old.state.is_final() {
@@ -76,10 +87,14 @@ impl Engine {
         let (request, secret) = self.request_again(&old, query).await?;
         let origin = Origin {
             kept,
+            same,
             ..Origin::of(caller, format!("retry:{run}"))
         };
-        self.accept(caller, origin, runnable, request, secret, None)
-            .await
+        let started = self
+            .accept(caller, origin, runnable, request, secret, None)
+            .await?;
+        self.settle_letters(old.run).await;
+        Ok(started)
     }
 
     /// What the old run was given, with what is given now in place of it.

@@ -355,6 +355,16 @@ impl Engine {
     /// Runs again what a run ran: the same application at its newest revision, with the
     /// same parameters, configuration object and queue.
     pub async fn replay(&self, caller: &Caller, run: RunRef) -> Result<Started> {
+        self.replay_as(caller, run, None).await
+    }
+
+    /// The same under a key: asked again with it, it is the same run.
+    pub(crate) async fn replay_as(
+        &self,
+        caller: &Caller,
+        run: RunRef,
+        same: Option<String>,
+    ) -> Result<Started> {
         let summary = self.summary(caller.tenant, run).await?;
         whole(&summary)?;
         let input = self.open_input(&self.input(&summary).await?)?;
@@ -372,10 +382,16 @@ impl Engine {
         let runnable = self
             .runnable(caller.tenant, &summary.application_name)
             .await?;
-        let origin = Origin::of(caller, format!("replay:{run}"));
+        let origin = Origin {
+            same,
+            ..Origin::of(caller, format!("replay:{run}"))
+        };
         // Once secret, always: the newest revision may declare it otherwise.
-        self.accept(caller, origin, runnable, request, input.secret, None)
-            .await
+        let started = self
+            .accept(caller, origin, runnable, request, input.secret, None)
+            .await?;
+        self.settle_letters(summary.run).await;
+        Ok(started)
     }
 
     /// Waits until a run has ended, or `at_most`, and tells how it stands then.

@@ -264,6 +264,7 @@ impl Engine {
                 .map(|name| queue::canonical(name).to_owned()),
             configuration: query.configuration.clone(),
             states,
+            ..RunFilter::default()
         };
         Ok(self
             .store

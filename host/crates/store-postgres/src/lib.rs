@@ -22,6 +22,7 @@ use store::Result;
 
 mod accounts;
 mod asks;
+mod bulk;
 mod cache;
 mod connection;
 mod definitions;

@@ -113,6 +113,13 @@ const MIGRATIONS: &[Migration] = &[
         hot: false,
         sql: include_str!("../migrations/0010_webhooks.sql"),
     },
+    Migration {
+        number: 11,
+        name: "bulk",
+        expands: true,
+        hot: false,
+        sql: include_str!("../migrations/0011_bulk.sql"),
+    },
     #[cfg(feature = "next")]
     Migration {
         number: 1_000,

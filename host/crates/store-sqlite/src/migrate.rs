@@ -79,6 +79,12 @@ const MIGRATIONS: &[Migration] = &[
         expands: true,
         sql: include_str!("../migrations/0010_webhooks.sql"),
     },
+    Migration {
+        number: 11,
+        name: "bulk",
+        expands: true,
+        sql: include_str!("../migrations/0011_bulk.sql"),
+    },
 ];
 
 /// Brings the database to this binary's version.

@@ -17,6 +17,7 @@ use std::sync::Arc;
 pub mod asks;
 pub mod attempts;
 pub mod build;
+pub mod bulk;
 pub mod control;
 pub mod joins;
 pub mod kept;
@@ -177,6 +178,11 @@ macro_rules! contract {
             only_so_many_wait,
             a_range_is_filled,
             a_pack_brings_schedules,
+        );
+        $crate::contract!(@ $open, bulk:
+            progress_is_counted_once,
+            runs_are_counted_as_they_are_listed,
+            a_dead_letter_is_that_of_a_failed_step,
         );
         $crate::contract!(@ $open, webhooks:
             a_webhook_is_saved,

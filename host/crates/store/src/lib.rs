@@ -11,6 +11,7 @@
 
 pub mod accounts;
 pub mod asks;
+pub mod bulk;
 pub mod cache;
 pub mod definitions;
 mod error;
@@ -38,6 +39,7 @@ pub trait Store:
     + asks::Asks
     + limits::Limits
     + webhooks::Webhooks
+    + bulk::Bulks
     + workers::Workers
 {
     /// What the backend is, for `/about`: `sqlite 3.51`, `postgresql 15.4`.

@@ -4,6 +4,7 @@ pub(crate) mod applications;
 pub(crate) mod asks;
 pub(crate) mod cache;
 pub(crate) mod configurations;
+pub(crate) mod dead_letters;
 pub(crate) mod limits;
 pub(crate) mod operators;
 pub(crate) mod runs;

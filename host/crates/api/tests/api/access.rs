@@ -20,6 +20,8 @@ fn operations() -> Vec<(String, String, String)> {
                 .replace("{app}", "nothing")
                 .replace("{key}", "nothing")
                 .replace("{hook}", "nothing")
+                .replace("{bulk}", "nothing")
+                .replace("{letter}", "nothing")
                 .replace("{number}", "1")
                 .replace("{other}", "2")
                 .replace("{worker}", "nothing");

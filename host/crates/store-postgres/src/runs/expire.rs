@@ -23,6 +23,8 @@ const FORGET: &str = "
     DELETE FROM attempt USING expired WHERE attempt.run_id = expired.id
   ), ends AS (
     DELETE FROM child_end USING expired WHERE child_end.parent_run = expired.id
+  ), letters AS (
+    DELETE FROM dead_letter USING expired WHERE dead_letter.run_id = expired.id
   )
   DELETE FROM run USING expired WHERE run.id = expired.id";
 

@@ -85,6 +85,55 @@ pub(super) async fn runs(
     if let Some(after) = after {
         query.push(" AND r.id < ").push_bind(after.0);
     }
+    narrow(&mut query, filter);
+    query
+        .push(" ORDER BY r.id DESC LIMIT ")
+        .push_bind(sql_limit(limit).saturating_add(1));
+    let mut items = query
+        .build()
+        .try_map(|row: PgRow| summary(&row))
+        .fetch_all(pool)
+        .await
+        .or_refused()?;
+    let next = (items.len() > limit).then(|| {
+        items.truncate(limit);
+        items.last().map(|run| run.run.0.to_string())
+    });
+    Ok(Page {
+        items,
+        next: next.flatten(),
+    })
+}
+
+/// How many runs fit, below that number.
+pub(crate) async fn count_runs(
+    pool: &PgPool,
+    tenant: TenantId,
+    filter: &RunFilter,
+    below: RunId,
+) -> Result<u64> {
+    let mut query = QueryBuilder::<Postgres>::new(
+        "SELECT count(*) FROM run r
+         LEFT JOIN revision cv ON cv.id = r.configuration_revision
+         LEFT JOIN definition cd ON cd.id = cv.definition_id
+         WHERE r.tenant_id = ",
+    );
+    query
+        .push_bind(tenant.0)
+        .push(" AND r.part IS NULL AND r.id < ")
+        .push_bind(below.0);
+    narrow(&mut query, filter);
+    query
+        .build()
+        .try_map(|row: PgRow| row.try_get::<i64, _>(0))
+        .fetch_one(pool)
+        .await
+        .map(|count| count as u64)
+        .or_refused()
+}
+
+/// Adds which runs fit.
+fn narrow<'f>(query: &mut QueryBuilder<'f, Postgres>, filter: &'f RunFilter) {
     if let Some(application) = filter.application {
         query
             .push(" AND r.application_id = ")
@@ -107,23 +156,18 @@ pub(super) async fn runs(
             .push_bind(codes)
             .push(")");
     }
-    query
-        .push(" ORDER BY r.id DESC LIMIT ")
-        .push_bind(sql_limit(limit).saturating_add(1));
-    let mut items = query
-        .build()
-        .try_map(|row: PgRow| summary(&row))
-        .fetch_all(pool)
-        .await
-        .or_refused()?;
-    let next = (items.len() > limit).then(|| {
-        items.truncate(limit);
-        items.last().map(|run| run.run.0.to_string())
-    });
-    Ok(Page {
-        items,
-        next: next.flatten(),
-    })
+    if let Some(from) = filter.from {
+        query.push(" AND r.created_at >= ").push_bind(from.0);
+    }
+    if let Some(until) = filter.until {
+        query.push(" AND r.created_at < ").push_bind(until.0);
+    }
+    if filter.top {
+        query.push(" AND r.parent_run IS NULL");
+    }
+    if filter.dead {
+        query.push(" AND EXISTS (SELECT FROM dead_letter l WHERE l.run_id = r.id)");
+    }
 }
 
 pub(super) async fn unfinished(pool: &PgPool, tenant: TenantId) -> Result<u64> {

@@ -45,6 +45,8 @@ pub(crate) mod wait;
 mod waited;
 mod write;
 
+pub(crate) use list::count_runs;
+
 #[async_trait]
 impl Runs for PostgresStore {
     async fn pin_set(&self, pins: &str) -> Result<i64> {

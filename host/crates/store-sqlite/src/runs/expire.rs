@@ -49,6 +49,7 @@ pub(super) fn forget_runs(tx: &mut Tx<'_>, now: Timestamp, limit: usize) -> Resu
         ] {
             tx.execute(sql, [first, last])?;
         }
+        tx.execute("DELETE FROM dead_letter WHERE run_id = ?1", [run])?;
         tx.execute("DELETE FROM run WHERE id = ?1", [run])?;
     }
     Ok(runs.len())

@@ -22,6 +22,11 @@ const SUMMARY: &str = "SELECT r.id, r.uuid, r.tenant_id, r.application_id, d.nam
   LEFT JOIN revision cv ON cv.id = r.configuration_revision
   LEFT JOIN definition cd ON cd.id = cv.definition_id";
 
+/// What conditions on a run need besides it.
+const JOINED: &str = "
+  LEFT JOIN revision cv ON cv.id = r.configuration_revision
+  LEFT JOIN definition cd ON cd.id = cv.definition_id";
+
 fn summary(row: &Row<'_>) -> rusqlite::Result<RunSummary> {
     let steps: u32 = row.get(13)?;
     let remaining: u32 = row.get(14)?;
@@ -77,35 +82,7 @@ pub(super) fn runs(
     let before = after.map_or(i64::MAX, |run| run.0);
     let more = sql_limit(limit).saturating_add(1);
     let mut values: Vec<&dyn ToSql> = vec![&tenant.0, &before, &more];
-    // `+` keeps the walk on the rows' own order where no application narrows it.
-    let tenant_column = if filter.application.is_some() {
-        "r.tenant_id"
-    } else {
-        "+r.tenant_id"
-    };
-    let mut sql = format!("{SUMMARY} WHERE {tenant_column} = ?1 AND r.id < ?2 AND r.part IS NULL");
-    // Writing to a string does not fail.
-    let mut narrow = |condition: &str, value| {
-        values.push(value);
-        let _ = write!(sql, " AND {condition} = ?{}", values.len());
-    };
-    if let Some(application) = &filter.application {
-        narrow("r.application_id", application);
-    }
-    if let Some(queue) = &filter.queue {
-        narrow("r.queue", queue);
-    }
-    if let Some(configuration) = &filter.configuration {
-        narrow("cd.name", configuration);
-    }
-    if !filter.states.is_empty() {
-        let codes: Vec<_> = filter
-            .states
-            .iter()
-            .map(|state| state.code().to_string())
-            .collect();
-        let _ = write!(sql, " AND r.state IN ({})", codes.join(", "));
-    }
+    let mut sql = format!("{SUMMARY}{}", narrowed(filter, &mut values));
     sql.push_str(" ORDER BY r.id DESC LIMIT ?3");
     let mut items: Vec<RunSummary> = connection
         .prepare_cached(&sql)
@@ -123,6 +100,74 @@ pub(super) fn runs(
         items,
         next: next.flatten(),
     })
+}
+
+/// How many runs fit, below that number.
+pub(crate) fn count_runs(
+    connection: &Connection,
+    tenant: TenantId,
+    filter: &RunFilter,
+    below: RunId,
+) -> Result<u64> {
+    // The third stands for the limit of a list.
+    let mut values: Vec<&dyn ToSql> = vec![&tenant.0, &below.0, &0];
+    let sql = format!(
+        "SELECT count(*), ?3 FROM run r{JOINED}{}",
+        narrowed(filter, &mut values)
+    );
+    connection
+        .prepare_cached(&sql)
+        .and_then(|mut statement| {
+            statement.query_row(params_from_iter(values), |row| row.get::<_, i64>(0))
+        })
+        .map(|count| count as u64)
+        .or_refused()
+}
+
+/// Which runs fit, of the tenant `?1` and below `?2`.
+fn narrowed<'f>(filter: &'f RunFilter, values: &mut Vec<&'f dyn ToSql>) -> String {
+    // `+` keeps the walk on the rows' own order where no application narrows it.
+    let tenant_column = if filter.application.is_some() {
+        "r.tenant_id"
+    } else {
+        "+r.tenant_id"
+    };
+    let mut sql = format!(" WHERE {tenant_column} = ?1 AND r.id < ?2 AND r.part IS NULL");
+    // Writing to a string does not fail.
+    let mut narrow = |condition: &str, value| {
+        values.push(value);
+        let _ = write!(sql, " AND {condition} ?{}", values.len());
+    };
+    if let Some(application) = &filter.application {
+        narrow("r.application_id =", application);
+    }
+    if let Some(queue) = &filter.queue {
+        narrow("r.queue =", queue);
+    }
+    if let Some(configuration) = &filter.configuration {
+        narrow("cd.name =", configuration);
+    }
+    if let Some(from) = &filter.from {
+        narrow("r.created_at >=", &from.0);
+    }
+    if let Some(until) = &filter.until {
+        narrow("r.created_at <", &until.0);
+    }
+    if filter.top {
+        sql.push_str(" AND r.parent_run IS NULL");
+    }
+    if filter.dead {
+        sql.push_str(" AND EXISTS (SELECT 1 FROM dead_letter l WHERE l.run_id = r.id)");
+    }
+    if !filter.states.is_empty() {
+        let codes: Vec<_> = filter
+            .states
+            .iter()
+            .map(|state| state.code().to_string())
+            .collect();
+        let _ = write!(sql, " AND r.state IN ({})", codes.join(", "));
+    }
+    sql
 }
 
 pub(super) fn unfinished(connection: &Connection, tenant: TenantId) -> Result<u64> {

@@ -283,6 +283,8 @@ impl History for SqliteStore {
     }
 }
 
+pub(crate) use list::count_runs;
+
 /// A number of SQL from a number of ours: `LIMIT` takes no more than it can count.
 pub(crate) fn sql_limit(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)

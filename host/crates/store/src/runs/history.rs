@@ -97,6 +97,14 @@ pub struct RunFilter {
     pub configuration: Option<String>,
     /// Runs in one of these states; empty: any.
     pub states: Vec<RunState>,
+    /// Runs accepted at this moment or later.
+    pub from: Option<Timestamp>,
+    /// Runs accepted before this moment.
+    pub until: Option<Timestamp>,
+    /// Runs that no other run started.
+    pub top: bool,
+    /// Runs with dead letters, see [`crate::bulk`].
+    pub dead: bool,
 }
 
 /// Log lines of one attempt, as they were stored together.

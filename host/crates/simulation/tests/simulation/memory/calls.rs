@@ -20,7 +20,7 @@ macro_rules! for_every_call {
             state::WaitKind,
         };
         use store::{
-            Page, accounts, asks, cache, definitions,
+            Page, accounts, asks, bulk, cache, definitions,
             definitions::{Definition, Kind, Revision},
             limits,
             packs,
@@ -157,6 +157,21 @@ macro_rules! for_every_call {
             deliveries(webhook: i64, outcome: Option<webhooks::Outcome>, before: Option<i64>, limit: usize) -> Page<webhooks::Delivery>;
             delivery(webhook: i64, number: i64) -> Option<(webhooks::Delivery, Option<String>)>;
             forget_deliveries(before: Timestamp, limit: usize) -> usize;
+        }
+        $with! { bulk::Bulks:
+            count_runs(tenant: TenantId, filter: &RunFilter, below: RunId) -> u64;
+            add_bulk(new: bulk::NewBulk) -> bulk::Bulk;
+            bulk(tenant: TenantId, id: i64) -> Option<bulk::Bulk>;
+            bulks(tenant: TenantId, before: Option<i64>, limit: usize) -> Page<bulk::Bulk>;
+            open_bulk() -> Option<bulk::Bulk>;
+            advance_bulk(advance: bulk::Advance) -> bool;
+            stop_bulk(tenant: TenantId, id: i64, at: Timestamp) -> bool;
+            forget_bulks(before: Timestamp, limit: usize) -> usize;
+            add_dead_letter(new: bulk::NewDeadLetter) -> ();
+            dead_letters(tenant: TenantId, filter: &bulk::DeadLetterFilter, before: Option<i64>, limit: usize) -> Page<bulk::DeadLetter>;
+            dead_letter(tenant: TenantId, id: i64) -> Option<bulk::DeadLetter>;
+            settle_dead_letters(run: RunId) -> usize;
+            delete_dead_letter(tenant: TenantId, id: i64) -> bool;
         }
         $with! { workers::Workers:
             time() -> Option<Timestamp>;

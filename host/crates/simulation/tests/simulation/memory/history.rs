@@ -71,6 +71,10 @@ impl State {
         let fits = |run: &RunSummary| {
             run.tenant == tenant
                 && run.part.is_none()
+                && filter.from.is_none_or(|from| run.created_at >= from)
+                && filter.until.is_none_or(|until| run.created_at < until)
+                && (!filter.top || self.runs[&run.run].parent().is_none())
+                && (!filter.dead || self.letters.values().any(|one| one.run == run.run))
                 && filter.application.is_none_or(|id| id == run.application)
                 && filter.queue.as_ref().is_none_or(|name| *name == run.queue)
                 && configuration.is_none_or(|name| run.configuration_name.as_ref() == Some(name))

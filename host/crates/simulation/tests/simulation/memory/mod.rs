@@ -18,7 +18,12 @@ use model::{
 };
 use parking_lot::Mutex;
 use store::{
-    accounts::Account, cache::Record, packs::Artefact, pauses::Pause, runs::AttemptSummary,
+    accounts::Account,
+    bulk::{Bulk, NewDeadLetter},
+    cache::Record,
+    packs::Artefact,
+    pauses::Pause,
+    runs::AttemptSummary,
     workers::Worker,
 };
 
@@ -34,6 +39,7 @@ use self::{
 use crate::journal::{Commit, Journal};
 
 mod asks;
+mod bulk;
 mod calls;
 mod control;
 mod documents;
@@ -82,6 +88,10 @@ pub(crate) struct State {
     last_schedule: i64,
     pauses: Vec<Pause>,
     asks: BTreeMap<StepKey, Asked>,
+    bulks: BTreeMap<i64, Bulk>,
+    last_bulk: i64,
+    letters: BTreeMap<i64, NewDeadLetter>,
+    last_letter: i64,
     webhooks: BTreeMap<i64, Hooked>,
     last_webhook: i64,
     limit_keys: BTreeMap<limits::Key, Stand>,
