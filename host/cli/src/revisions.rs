@@ -97,14 +97,13 @@ impl Collection {
 
     pub(crate) async fn diff(self, session: &Session, asked: &Diff) -> Result<Exit, Failure> {
         let client = session.client()?;
-        let to = match asked.to {
-            Some(to) => to,
-            None => {
-                let query = [("meta", "true".to_owned())];
-                let reply = client.get_with(&[self.path, &asked.name], &query).await;
-                let newest = self.named(&client, &asked.name, reply).await?.json()?;
-                newest["revision"].as_u64().unwrap_or_default()
-            }
+        let to = if let Some(to) = asked.to {
+            to
+        } else {
+            let query = [("meta", "true".to_owned())];
+            let reply = client.get_with(&[self.path, &asked.name], &query).await;
+            let newest = self.named(&client, &asked.name, reply).await?.json()?;
+            newest["revision"].as_u64().unwrap_or_default()
         };
         let from = asked.from.unwrap_or_else(|| to.saturating_sub(1));
         if from == 0 {
