@@ -1,6 +1,6 @@
 //! `pfctl webhook …`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
 use reqwest::{Method, header};
@@ -298,7 +298,7 @@ fn mapped(text: &str) -> Result<(String, Value), Failure> {
 }
 
 /// The first line of a file.
-fn secret(path: &PathBuf) -> Result<String, Failure> {
+fn secret(path: &Path) -> Result<String, Failure> {
     let text = file::text(path)?;
     let line = text.lines().next().unwrap_or_default().trim().to_owned();
     if line.is_empty() {

@@ -22,9 +22,13 @@ use crate::{
 };
 
 /// The routes.
-#[rustfmt::skip]
-#[expect(clippy::too_many_lines, reason = "all routes can be seen at once")]
 fn table(routes: Routes) -> Routes {
+    work(documents(routes))
+}
+
+/// The service itself, and what people write.
+#[rustfmt::skip]
+fn documents(routes: Routes) -> Routes {
     routes
         .open(routes!(service::home::home))
         .open(routes!(service::health::health))
@@ -100,7 +104,12 @@ fn table(routes: Routes) -> Routes {
         .long(Administrator, routes!(syncpacks::activate::activate))
         .long(Administrator, routes!(syncpacks::deactivate::deactivate))
         .long(Administrator, routes!(syncpacks::delete::delete))
+}
 
+/// What runs, and who executes it.
+#[rustfmt::skip]
+fn work(routes: Routes) -> Routes {
+    routes
         .needs(View,          routes!(runs::list::list))
         .needs(Administrator, routes!(runs::cancel::cancel))
         .needs(View,          routes!(runs::pauses::pauses))

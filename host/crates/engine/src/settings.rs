@@ -1,7 +1,13 @@
 //! What of an application is changed without touching its definition: the values of its
 //! variables, and what it is aligned with. It is saved as a revision like any other.
 
-use model::{application::Application, id::TenantId, mask::MASK, suggest, validate::pointer};
+use model::{
+    application::{Application, Variable},
+    id::TenantId,
+    mask::MASK,
+    suggest,
+    validate::pointer,
+};
 use serde_json::{Map, Value};
 use store::definitions::Kind;
 
@@ -169,11 +175,7 @@ impl Engine {
                     message,
                 });
             };
-            let known = || {
-                application
-                    .variables()
-                    .filter_map(model::application::Variable::name)
-            };
+            let known = || application.variables().filter_map(Variable::name);
             let Some(variable) = application
                 .variables()
                 .find(|one| one.name() == Some(name.as_str()))

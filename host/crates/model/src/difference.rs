@@ -208,7 +208,7 @@ fn several(what: &str, names: &[String]) -> String {
         let more = if cut.len() < name.len() { "…" } else { "" };
         format!("`{cut}{more}`")
     };
-    let some: Vec<String> = names.iter().take(NAMED).map(short).collect();
+    let shown: Vec<String> = names.iter().take(NAMED).map(short).collect();
     let s = if names.len() == 1 { " " } else { "s " };
     let what = if what.is_empty() {
         String::new()
@@ -219,7 +219,7 @@ fn several(what: &str, names: &[String]) -> String {
         0 => String::new(),
         more => format!(" and {more} more"),
     };
-    format!("{what}{}{more}", some.join(", "))
+    format!("{what}{}{more}", shown.join(", "))
 }
 
 /// What entries are called; one without a name by its place.

@@ -638,23 +638,22 @@ impl Check {
         let timestamp = self.text(AT, entry, "timestamp_header");
         let signed = self.text(AT, entry, "signed");
         let tolerance = self.tolerance(entry);
-        let timed = match timestamp {
-            Some(name) => Some(Timed {
+        let timed = if let Some(name) = timestamp {
+            Some(Timed {
                 header: self.header("/signature/timestamp_header", &name)?,
                 tolerance,
                 signed: signed.unwrap_or_else(|| SIGNED.to_owned()),
-            }),
-            None => {
-                for key in ["tolerance_seconds", "signed"] {
-                    if entry.contains_key(key) {
-                        self.wrong(
-                            format!("{AT}/{key}"),
-                            "it means something only with `timestamp_header`",
-                        );
-                    }
+            })
+        } else {
+            for key in ["tolerance_seconds", "signed"] {
+                if entry.contains_key(key) {
+                    self.wrong(
+                        format!("{AT}/{key}"),
+                        "it means something only with `timestamp_header`",
+                    );
                 }
-                None
             }
+            None
         };
         if let Some(timed) = &timed
             && ["{timestamp}", "{body}"]

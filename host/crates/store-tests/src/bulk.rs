@@ -1,12 +1,12 @@
 //! Work on many runs, and dead letters.
 
 use model::{
-    id::{Ordinal, RunId, StepKey, TenantId, WorkerId},
+    id::{Ordinal, RunId, TenantId},
     state::{RunState, StepState},
 };
 use store::{
-    bulk::{Advance, BulkState, DeadLetterFilter, NewBulk, NewDeadLetter},
-    runs::{Claim, RunFilter},
+    bulk::{Advance, BulkState, DeadLetter, DeadLetterFilter, NewBulk, NewDeadLetter},
+    runs::RunFilter,
 };
 
 use crate::{
@@ -95,15 +95,21 @@ pub async fn progress_is_counted_once(store: Store) {
     assert_eq!(store.open_bulk().await.unwrap(), Some(third));
 }
 
+fn runs_with(set: impl FnOnce(&mut RunFilter)) -> RunFilter {
+    let mut filter = RunFilter::default();
+    set(&mut filter);
+    filter
+}
+
 /// As a list of them has them.
 pub async fn runs_are_counted_as_they_are_listed(store: Store) {
     let plan = chain(1);
-    let application = store.save(save("app", "{}")).await.unwrap();
+    let application = store.save(save("app", "{}")).await.unwrap().id;
     let mut numbers = Vec::new();
     for at in 0..6 {
         let mut new = run(&plan);
         new.created_at = NOW.plus_micros(at);
-        new.application = application.id + at % 2;
+        new.application = application + at % 2;
         if at == 5 {
             new.queue = "other".into();
         }
@@ -111,106 +117,41 @@ pub async fn runs_are_counted_as_they_are_listed(store: Store) {
         numbers.push(number);
     }
     execute(&store, key(numbers[0], 0), StepState::Failed, &plan).await;
-    let all = || RunFilter::default();
-    for (filter, below, expected) in [
-        (all(), i64::MAX, 6),
-        (all(), numbers[3].0, 3),
-        (
-            RunFilter {
-                application: Some(application.id),
-                ..all()
-            },
-            i64::MAX,
-            3,
-        ),
-        (
-            RunFilter {
-                queue: Some("other".to_owned()),
-                ..all()
-            },
-            i64::MAX,
-            1,
-        ),
-        (
-            RunFilter {
-                states: vec![RunState::Failed],
-                ..all()
-            },
-            i64::MAX,
-            1,
-        ),
-        (
-            RunFilter {
-                from: Some(NOW.plus_micros(2)),
-                ..all()
-            },
-            i64::MAX,
-            4,
-        ),
-        (
-            RunFilter {
-                until: Some(NOW.plus_micros(2)),
-                ..all()
-            },
-            i64::MAX,
-            2,
-        ),
-        (
-            RunFilter {
-                from: Some(NOW.plus_micros(1)),
-                until: Some(NOW.plus_micros(3)),
-                ..all()
-            },
-            i64::MAX,
-            2,
-        ),
-        (
-            RunFilter {
-                configuration: Some("none".to_owned()),
-                ..all()
-            },
-            i64::MAX,
-            0,
-        ),
-        (RunFilter { top: true, ..all() }, i64::MAX, 6),
-        (
-            RunFilter {
-                dead: true,
-                ..all()
-            },
-            i64::MAX,
-            0,
-        ),
-    ] {
+    let (one, two, three) = (NOW.plus_micros(1), NOW.plus_micros(2), NOW.plus_micros(3));
+    let count = async |filter: &RunFilter, below: i64| {
         let count = store
-            .count_runs(TENANT, &filter, RunId(below))
+            .count_runs(TENANT, filter, RunId(below))
             .await
             .unwrap();
-        assert_eq!(count, expected, "{filter:?}");
-        let listed = store
-            .runs(TENANT, &filter, Some(RunId(below)), 100)
-            .await
-            .unwrap();
-        assert_eq!(listed.items.len() as u64, expected, "{filter:?}");
+        let listed = store.runs(TENANT, filter, Some(RunId(below)), 100).await;
+        assert_eq!(listed.unwrap().items.len() as u64, count, "{filter:?}");
+        count
+    };
+    assert_eq!(count(&RunFilter::default(), numbers[3].0).await, 3);
+    for (filter, expected) in [
+        (RunFilter::default(), 6),
+        (runs_with(|f| f.application = Some(application)), 3),
+        (runs_with(|f| f.queue = Some("other".to_owned())), 1),
+        (runs_with(|f| f.states = vec![RunState::Failed]), 1),
+        (runs_with(|f| f.from = Some(two)), 4),
+        (runs_with(|f| f.until = Some(two)), 2),
+        (
+            runs_with(|f| (f.from, f.until) = (Some(one), Some(three))),
+            2,
+        ),
+        (runs_with(|f| f.configuration = Some("none".to_owned())), 0),
+        (runs_with(|f| f.top = true), 6),
+        (runs_with(|f| f.dead = true), 0),
+    ] {
+        assert_eq!(count(&filter, i64::MAX).await, expected, "{filter:?}");
     }
-    assert_eq!(
-        store
-            .count_runs(TenantId(2), &all(), RunId(i64::MAX))
-            .await
-            .unwrap(),
-        0
-    );
+    let all = RunFilter::default();
+    let others = store.count_runs(TenantId(2), &all, RunId(i64::MAX));
+    assert_eq!(others.await.unwrap(), 0);
 }
 
-/// It counts from the moment that the step has failed in that attempt, until it is settled.
-pub async fn a_dead_letter_is_that_of_a_failed_step(store: Store) {
-    let plan = chain(1);
-    let application = store.save(save("app", "{}")).await.unwrap();
-    let mut accepted = run(&plan);
-    accepted.application = application.id;
-    let (number, _) = submit(&store, accepted).await;
-    let (other, _) = submit(&store, run(&plan)).await;
-    let letter = |run: RunId, attempt: i64| NewDeadLetter {
+fn letter(run: RunId, attempt: i64) -> NewDeadLetter {
+    NewDeadLetter {
         run,
         step: Ordinal(0),
         attempt,
@@ -218,21 +159,38 @@ pub async fn a_dead_letter_is_that_of_a_failed_step(store: Store) {
         code: "worker-lost".to_owned(),
         reason: "größe".to_owned(),
         at: NOW,
-    };
-    let list = async |filter: &DeadLetterFilter| {
-        let page = store.dead_letters(TENANT, filter, None, 10).await.unwrap();
-        page.items
-    };
+    }
+}
+
+async fn letters(store: &Store, filter: &DeadLetterFilter) -> Vec<DeadLetter> {
+    let page = store.dead_letters(TENANT, filter, None, 10).await.unwrap();
+    page.items
+}
+
+fn letters_with(set: impl FnOnce(&mut DeadLetterFilter)) -> DeadLetterFilter {
+    let mut filter = DeadLetterFilter::default();
+    set(&mut filter);
+    filter
+}
+
+/// It counts from the moment that the step has failed in that attempt, until it is settled.
+pub async fn a_dead_letter_is_that_of_a_failed_step(store: Store) {
+    let plan = chain(1);
+    let application = store.save(save("app", "{}")).await.unwrap().id;
+    let mut accepted = run(&plan);
+    accepted.application = application;
+    let (failed, _) = submit(&store, accepted).await;
+    let (well, _) = submit(&store, run(&plan)).await;
     let all = DeadLetterFilter::default();
-    for run in [number, other] {
+    for run in [failed, well] {
         store.add_dead_letter(letter(run, 7)).await.unwrap();
         store.add_dead_letter(letter(run, 1)).await.unwrap();
     }
     // It may end well after all.
-    assert!(list(&all).await.is_empty());
-    execute(&store, key(number, 0), StepState::Failed, &plan).await;
-    execute(&store, key(other, 0), StepState::Success, &plan).await;
-    let found = list(&all).await;
+    assert!(letters(&store, &all).await.is_empty());
+    execute(&store, key(failed, 0), StepState::Failed, &plan).await;
+    execute(&store, key(well, 0), StepState::Success, &plan).await;
+    let found = letters(&store, &all).await;
     assert_eq!(found.len(), 1, "{found:?}");
     let one = &found[0];
     assert_eq!(
@@ -241,83 +199,49 @@ pub async fn a_dead_letter_is_that_of_a_failed_step(store: Store) {
     );
     assert_eq!((one.step, one.attempts, one.at), (Ordinal(0), 1, NOW));
     for (filter, expected) in [
-        (
-            DeadLetterFilter {
-                application: Some(application.id),
-                ..all.clone()
-            },
-            1,
-        ),
-        (
-            DeadLetterFilter {
-                application: Some(-1),
-                ..all.clone()
-            },
-            0,
-        ),
-        (
-            DeadLetterFilter {
-                queue: Some("other".to_owned()),
-                ..all.clone()
-            },
-            0,
-        ),
-        (
-            DeadLetterFilter {
-                code: Some("worker-lost".to_owned()),
-                ..all.clone()
-            },
-            1,
-        ),
-        (
-            DeadLetterFilter {
-                code: Some("dead-letter".to_owned()),
-                ..all.clone()
-            },
-            0,
-        ),
+        (letters_with(|f| f.application = Some(application)), 1),
+        (letters_with(|f| f.application = Some(-1)), 0),
+        (letters_with(|f| f.queue = Some("other".to_owned())), 0),
+        (letters_with(|f| f.code = Some("worker-lost".to_owned())), 1),
+        (letters_with(|f| f.code = Some("dead-letter".to_owned())), 0),
     ] {
-        assert_eq!(list(&filter).await.len(), expected, "{filter:?}");
+        assert_eq!(letters(&store, &filter).await.len(), expected, "{filter:?}");
     }
-    assert_eq!(
-        store.dead_letter(TENANT, one.id).await.unwrap().as_ref(),
-        Some(one)
-    );
-    assert_eq!(store.dead_letter(TenantId(2), one.id).await.unwrap(), None);
-    assert!(!store.delete_dead_letter(TenantId(2), one.id).await.unwrap());
-    let page = store
-        .dead_letters(TENANT, &all, Some(one.id), 10)
-        .await
-        .unwrap();
-    assert!(page.items.is_empty());
-    let dead = RunFilter {
-        dead: true,
-        states: vec![RunState::Failed],
-        ..RunFilter::default()
-    };
-    assert_eq!(
-        store
-            .count_runs(TENANT, &dead, RunId(i64::MAX))
-            .await
-            .unwrap(),
-        1
-    );
-    assert_eq!(store.settle_dead_letters(number).await.unwrap(), 1);
-    assert!(list(&all).await.is_empty());
+    let next = store.dead_letters(TENANT, &all, Some(one.id), 10).await;
+    assert!(next.unwrap().items.is_empty());
+    let dead = runs_with(|f| (f.dead, f.states) = (true, vec![RunState::Failed]));
+    let count = store.count_runs(TENANT, &dead, RunId(i64::MAX));
+    assert_eq!(count.await.unwrap(), 1);
+}
 
-    // One that somebody takes off the list alone.
-    let (third, _) = submit(&store, run(&plan)).await;
-    let claimed = store
-        .claim(Claim {
-            key: StepKey {
-                run: third,
-                step: Ordinal(0),
-            },
-            worker: WorkerId(1),
-            at: NOW,
-        })
-        .await;
-    assert!(claimed.is_ok());
-    store.add_dead_letter(letter(third, 1)).await.unwrap();
-    assert!(list(&all).await.is_empty(), "it still runs");
+/// With its run, alone, or when the run is forgotten; and by nobody of another tenant.
+pub async fn a_dead_letter_is_taken_off_the_list(store: Store) {
+    let plan = chain(1);
+    let all = DeadLetterFilter::default();
+    let mut runs = Vec::new();
+    for _ in 0..3 {
+        let (number, _) = submit(&store, run(&plan)).await;
+        store.add_dead_letter(letter(number, 1)).await.unwrap();
+        execute(&store, key(number, 0), StepState::Failed, &plan).await;
+        runs.push(number);
+    }
+    assert_eq!(letters(&store, &all).await.len(), 3);
+    assert_eq!(store.settle_dead_letters(runs[0]).await.unwrap(), 1);
+    assert_eq!(store.settle_dead_letters(runs[0]).await.unwrap(), 0);
+    let left = letters(&store, &all).await;
+    let one = &left[0];
+    let other = TenantId(2);
+    assert_eq!(store.dead_letter(other, one.id).await.unwrap(), None);
+    assert!(!store.delete_dead_letter(other, one.id).await.unwrap());
+    let found = store.dead_letter(TENANT, one.id).await.unwrap();
+    assert_eq!(found.as_ref(), Some(one));
+    assert!(store.delete_dead_letter(TENANT, one.id).await.unwrap());
+    assert!(!store.delete_dead_letter(TENANT, one.id).await.unwrap());
+    assert_eq!(letters(&store, &all).await, &left[1..]);
+    let long_after = run(&plan).expires_at.plus_micros(1);
+    assert_eq!(store.expire(long_after, 10).await.unwrap(), 3);
+    assert!(letters(&store, &all).await.is_empty());
+    let nothing = store.settle_dead_letters(runs[1]).await.unwrap()
+        + store.settle_dead_letters(runs[2]).await.unwrap();
+    assert_eq!(nothing, 0, "no row is left behind");
 }

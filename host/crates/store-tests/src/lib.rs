@@ -183,6 +183,7 @@ macro_rules! contract {
             progress_is_counted_once,
             runs_are_counted_as_they_are_listed,
             a_dead_letter_is_that_of_a_failed_step,
+            a_dead_letter_is_taken_off_the_list,
         );
         $crate::contract!(@ $open, webhooks:
             a_webhook_is_saved,

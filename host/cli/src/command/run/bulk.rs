@@ -66,6 +66,10 @@ pub(crate) enum Action {
 }
 
 /// What to do, and to which runs: those that fit everything that is given.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an option of its own"
+)]
 #[derive(Debug, Args)]
 pub(crate) struct Start {
     /// What to do

@@ -398,12 +398,11 @@ impl Engine {
             return Err(refused(errors));
         }
         let now = self.now();
-        let (plain, made_up) = match rotate.secret {
-            Some(given) => (given, None),
-            None => {
-                let made_up = secrets::generate()?;
-                (made_up.clone(), Some(made_up))
-            }
+        let (plain, made_up) = if let Some(given) = rotate.secret {
+            (given, None)
+        } else {
+            let made_up = secrets::generate()?;
+            (made_up.clone(), Some(made_up))
         };
         let mut all = vec![self.seal_secret(&plain)?];
         // Of those that count, the newest; there are never more than two.

@@ -21,6 +21,7 @@ use crate::{
 };
 
 /// What is done, and to which runs: those that fit everything that is given.
+#[expect(clippy::struct_excessive_bools, reason = "each is a field of its own")]
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 #[schema(example = json!({"action": "retry", "application": "create_or_update_incident", "from": "2027-01-15T08:00:00Z"}))]
