@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use harness::cluster::{Cluster, Size};
 use harness::http::{Client, Response};
 use harness::packs::TRIAL;
-use harness::service::Plan;
+use harness::service::{Plan, Service};
 use serde_json::{Value, json};
 use support::{ended, part, pfctl, pfctl_well, save_steps, start, task, until};
 
@@ -160,27 +160,20 @@ fn many_runs_of_a_cluster_are_retried_once() {
     cluster.stop().unwrap();
 }
 
+fn save_applications(client: &mut Client) {
+    for (name, file) in [("hold", "Hold"), ("echo", "Echo")] {
+        save_steps(client, name, json!([{"name": name, "file": file}]));
+    }
+}
+
+/// Before anything is done.
 #[test]
-fn many_runs_are_narrowed_cancelled_and_replayed() {
+fn what_is_wrong_with_a_request_is_told() {
     let folder = support::folder();
     let service = support::serve(folder.path(), &[TRIAL]);
     let mut client = service.client().unwrap();
-    save_steps(
-        &mut client,
-        "hold",
-        json!([{"name": "hold", "file": "Hold"}]),
-    );
-    save_steps(
-        &mut client,
-        "echo",
-        json!([{"name": "echo", "file": "Echo"}]),
-    );
-    let held: Vec<String> = ["a", "b", "c"]
-        .iter()
-        .map(|key| start(&mut client, "hold", &json!({"key": key})))
-        .collect();
-    let echoed = support::run(&mut client, "echo", &json!({"value": 7}));
-    // What is wrong is told before anything is done.
+    save_applications(&mut client);
+    let held = start(&mut client, "hold", &json!({"key": "a"}));
     for (body, status, code) in [
         (json!({"action": "cancel"}), 400, "PF-0400"),
         (json!({"application": "hold"}), 400, "PF-0400"),
@@ -218,32 +211,37 @@ fn many_runs_are_narrowed_cancelled_and_replayed() {
             "{problem}"
         );
     }
+    let list = client.get("/api/v1/runs/bulk").unwrap();
+    assert_eq!(list["items"], json!([]));
+    assert_eq!(task(&mut client, &held)["ended"], false);
+    pfctl_well(&service, &["run", "cancel", &held]);
+    service.stop().unwrap();
+}
+
+#[test]
+fn many_runs_are_narrowed_cancelled_and_replayed() {
+    let folder = support::folder();
+    let service = support::serve(folder.path(), &[TRIAL]);
+    let mut client = service.client().unwrap();
+    save_applications(&mut client);
+    let held: Vec<String> = ["a", "b", "c"]
+        .iter()
+        .map(|key| start(&mut client, "hold", &json!({"key": key})))
+        .collect();
+    let echoed = support::run(&mut client, "echo", &json!({"value": 7}));
+    let echoed = echoed["task_id"].as_str().unwrap();
     // A window that none falls into.
     let none = json!({"action": "cancel", "until": "2020-01-01T00:00:00Z"});
     let id = begin(&mut client, &none);
     assert_eq!(done(&mut client, &id)["total"], 0);
 
-    let line = [
-        "run",
-        "bulk",
-        "start",
-        "cancel",
-        "--application",
-        "hold",
-        "--preview",
-    ];
-    assert_eq!(pfctl_well(&service, &line).trim(), "3 runs");
-    let line = [
-        "--json",
-        "run",
-        "bulk",
-        "start",
-        "cancel",
-        "--application",
-        "hold",
-        "--wait",
-    ];
-    let found: Value = serde_json::from_str(&pfctl_well(&service, &line)).unwrap();
+    let cancel = |how: &str| {
+        let line = format!("--json run bulk start cancel --application hold {how}");
+        let words: Vec<_> = line.split(' ').collect();
+        serde_json::from_str::<Value>(&pfctl_well(&service, &words)).unwrap()
+    };
+    assert_eq!(cancel("--preview")["count"], 3);
+    let found = cancel("--wait");
     assert_eq!(
         (&found["done"], &found["skipped"]),
         (&json!(3), &json!(0)),
@@ -252,10 +250,7 @@ fn many_runs_are_narrowed_cancelled_and_replayed() {
     for id in &held {
         assert_eq!(ended(&mut client, id)["state"], "cancelled");
     }
-    assert_eq!(
-        task(&mut client, echoed["task_id"].as_str().unwrap())["state"],
-        "success"
-    );
+    assert_eq!(task(&mut client, echoed)["state"], "success");
 
     // Those that succeeded, and nothing of the others.
     let replay = json!({"action": "replay", "all": true, "states": ["success"]});
@@ -265,10 +260,7 @@ fn many_runs_are_narrowed_cancelled_and_replayed() {
         let all = runs(&mut client, "echo");
         (all.len() == 2 && all.iter().all(|run| run["ended"] == true)).then_some(all)
     });
-    assert_eq!(
-        all[0]["trigger"],
-        format!("replay:{}", echoed["task_id"].as_str().unwrap())
-    );
+    assert_eq!(all[0]["trigger"], format!("replay:{echoed}"));
 
     // What cannot be done to a run is told, and the others go on.
     client
@@ -302,10 +294,14 @@ fn many_runs_are_narrowed_cancelled_and_replayed() {
     service.stop().unwrap();
 }
 
-#[test]
-fn a_step_whose_worker_was_lost_is_listed_until_somebody_sees_to_it() {
-    let folder = support::folder();
-    let plan = Plan::new(folder.path()).unwrap();
+fn letters(client: &mut Client, query: &str) -> Vec<Value> {
+    let page = client.get(&format!("/api/v1/dead-letters{query}")).unwrap();
+    page["items"].as_array().unwrap().clone()
+}
+
+/// Two runs whose worker is killed while it executes a step of theirs that may not be executed
+/// twice.
+fn lose_two(plan: &Plan) -> (Service, Vec<String>) {
     let service = support::serve_plan(&plan, &[TRIAL]);
     let mut client = service.client().unwrap();
     save_steps(
@@ -336,13 +332,18 @@ fn a_step_whose_worker_was_lost_is_listed_until_somebody_sees_to_it() {
     for id in &lost {
         assert_eq!(ended(&mut client, id)["state"], "failed");
     }
-    let list = |client: &mut Client, query: &str| {
-        let page = client.get(&format!("/api/v1/dead-letters{query}")).unwrap();
-        page["items"].as_array().unwrap().clone()
-    };
-    let letters = list(&mut client, "");
-    assert_eq!(letters.len(), 2, "{letters:?}");
-    for letter in &letters {
+    (service, lost)
+}
+
+#[test]
+fn a_step_whose_worker_was_lost_is_listed_until_somebody_sees_to_it() {
+    let folder = support::folder();
+    let plan = Plan::new(folder.path()).unwrap();
+    let (service, lost) = lose_two(&plan);
+    let mut client = service.client().unwrap();
+    let found = letters(&mut client, "");
+    assert_eq!(found.len(), 2, "{found:?}");
+    for letter in &found {
         assert_eq!(
             (
                 &letter["code"],
@@ -362,9 +363,9 @@ fn a_step_whose_worker_was_lost_is_listed_until_somebody_sees_to_it() {
         let step = task(&mut client, letter["task"].as_str().unwrap());
         assert_eq!(step["state"], "failed", "{step}");
     }
-    assert_eq!(list(&mut client, "?application=release").len(), 0);
-    assert_eq!(list(&mut client, "?code=dead-letter").len(), 0);
-    assert_eq!(list(&mut client, "?queue=default&limit=1").len(), 1);
+    assert_eq!(letters(&mut client, "?application=release").len(), 0);
+    assert_eq!(letters(&mut client, "?code=dead-letter").len(), 0);
+    assert_eq!(letters(&mut client, "?queue=default&limit=1").len(), 1);
     let shown = pfctl_well(&service, &["run", "dead-letters", "list"]);
     assert!(
         shown.contains("worker-lost") && shown.contains("fragile"),
@@ -375,15 +376,15 @@ fn a_step_whose_worker_was_lost_is_listed_until_somebody_sees_to_it() {
     for key in ["x", "y"] {
         support::run(&mut client, "release", &json!({"key": key}));
     }
-    let number = letters[0]["id"].as_str().unwrap();
+    let number = found[0]["id"].as_str().unwrap();
     let again = pfctl_well(&service, &["run", "dead-letters", "replay", number]);
     let retried = ended(&mut client, again.trim());
     assert_eq!(retried["state"], "success", "{retried}");
     assert_eq!(
         retried["trigger"],
-        format!("retry:{}", letters[0]["run"].as_str().unwrap())
+        format!("retry:{}", found[0]["run"].as_str().unwrap())
     );
-    assert_eq!(list(&mut client, ""), &letters[1..]);
+    assert_eq!(letters(&mut client, ""), &found[1..]);
     let path = format!("/api/v1/dead-letters/{number}/replay");
     let twice = client.send("POST", &path, &[], &[]).unwrap();
     assert_eq!(support::problem(&twice, "a settled letter")["status"], 404);
@@ -395,7 +396,7 @@ fn a_step_whose_worker_was_lost_is_listed_until_somebody_sees_to_it() {
     );
     assert_eq!(done(&mut client, &id)["done"], 1);
     until("an empty list", || {
-        list(&mut client, "").is_empty().then_some(())
+        letters(&mut client, "").is_empty().then_some(())
     });
     service.stop().unwrap();
 }

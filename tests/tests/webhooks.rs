@@ -4,6 +4,7 @@
 
 mod support;
 
+use std::fmt::Write as _;
 use std::fs;
 use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -23,9 +24,16 @@ fn sign(secret: &str, text: &[u8]) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
     mac.update(text);
     let bytes = mac.finalize().into_bytes();
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").unwrap();
+        text
+    })
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a sender outside has a clock of its own"
+)]
 fn now() -> u64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
@@ -109,12 +117,32 @@ fn runs(client: &mut Client) -> usize {
     page["items"].as_array().unwrap().len()
 }
 
+/// Why the newest delivery has no run, or what its run waits for.
+fn reason(client: &mut Client) -> String {
+    let newest = log(client, "github push").swap_remove(0);
+    newest["reason"].as_str().unwrap().to_owned()
+}
+
 /// What a sender meets, with whatever store behind the service.
 fn a_sender_meets(service: &Service, client: &mut Client) {
     save_echo(client);
     let mut sender = make(service, client, &github("github push"));
-    let event = json!({"event": {"id": 4711}});
+    let id = an_event_is_taken_once(&mut sender, client);
+    nobody_else_learns_anything(service, &mut sender);
+    what_is_no_event_starts_nothing(&mut sender, client);
+    the_log_says_so(client, &id);
+    one_is_delivered_again(client, &id);
+    it_is_disabled(&mut sender, client);
+    it_is_paused(&mut sender, client);
+    its_application_is_deleted(&mut sender, client);
+}
 
+fn event() -> Value {
+    json!({"event": {"id": 4711}})
+}
+
+fn an_event_is_taken_once(sender: &mut Sender, client: &mut Client) -> String {
+    let event = event();
     let id = run_of(&sender.signed(SECRET, "d-1", &event), 202);
     let run = ended(client, &id);
     assert_eq!(
@@ -128,8 +156,12 @@ fn a_sender_meets(service: &Service, client: &mut Client) {
     assert_eq!(run_of(&again, 200), id);
     assert_eq!(again.json().unwrap()["duplicate"], true);
     assert_eq!(runs(client), 1);
+    id
+}
 
-    // A wrong signature, none at all, and an address that nobody has: one answer.
+/// A wrong signature, none at all, and an address that nobody has: one answer.
+fn nobody_else_learns_anything(service: &Service, sender: &mut Sender) {
+    let event = event();
     let told = |response: &Response, path: &str| {
         let mut problem = support::problem(response, "an unproven delivery");
         assert_eq!(response.status, 404);
@@ -158,8 +190,10 @@ fn a_sender_meets(service: &Service, client: &mut Client) {
     };
     let unknown = stranger.signed(SECRET, "d-2", &event);
     assert_eq!(told(&unknown, &stranger.path), wrong);
+}
 
-    // What no run can be made of: the sender learns nothing of what runs here.
+/// The sender learns nothing of what runs here.
+fn what_is_no_event_starts_nothing(sender: &mut Sender, client: &mut Client) {
     let refused = sender.signed(SECRET, "d-3", &json!({"event": {}}));
     let problem = support::problem(&refused, "a delivery without its value");
     assert_eq!((refused.status, &problem["code"]), (422, &json!("PF-1009")));
@@ -176,7 +210,9 @@ fn a_sender_meets(service: &Service, client: &mut Client) {
     let large = sender.send(&[], &large);
     assert_eq!(support::problem(&large, "a large body")["code"], "PF-0413");
     assert_eq!(runs(client), 1);
+}
 
+fn the_log_says_so(client: &mut Client, id: &str) {
     let told = log(client, "github push");
     let words: Vec<_> = told
         .iter()
@@ -204,8 +240,10 @@ fn a_sender_meets(service: &Service, client: &mut Client) {
     let seen = client.get("/api/v1/webhooks/github%20push").unwrap();
     assert_eq!((&seen["proven"], &seen["unproven"]), (&json!(4), &json!(2)));
     assert!(!seen.to_string().contains(SECRET), "{seen}");
+}
 
-    // Delivered again: a new run, whatever its key.
+/// A new run, whatever its key.
+fn one_is_delivered_again(client: &mut Client, id: &str) {
     let path = "/api/v1/webhooks/github%20push/deliveries/1/redeliver";
     let redelivered = client.send("POST", path, &[], &[]).unwrap();
     let second = run_of(&redelivered, 202);
@@ -216,8 +254,11 @@ fn a_sender_meets(service: &Service, client: &mut Client) {
     let path = "/api/v1/webhooks/github%20push/deliveries/2/redeliver";
     let lost = client.send("POST", path, &[], &[]).unwrap();
     assert_eq!(support::problem(&lost, "a duplicate")["code"], "PF-1004");
+}
 
-    // Disabled; who does not prove it learns not even that.
+/// Who does not prove it learns not even that.
+fn it_is_disabled(sender: &mut Sender, client: &mut Client) {
+    let event = event();
     let mut document = github("github push");
     document["enabled"] = json!(false);
     document.as_object_mut().unwrap().remove("secret");
@@ -242,17 +283,17 @@ fn a_sender_meets(service: &Service, client: &mut Client) {
         .unwrap()
         .json()
         .unwrap();
+}
 
-    // Paused: it is accepted, and the log says what it waits for.
+/// It is accepted, and the log says what it waits for.
+fn it_is_paused(sender: &mut Sender, client: &mut Client) {
+    let event = event();
     let pause = json!({"application": "echo", "reason": "an upgrade"});
     client
         .send_json("POST", "/api/v1/runs/pause", &pause)
         .unwrap();
     let waits = run_of(&sender.signed(SECRET, "d-5", &event), 202);
-    let reason = log(client, "github push")[0]["reason"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let reason = reason(client);
     assert!(reason.contains("an upgrade"), "{reason}");
     client
         .send_json(
@@ -262,8 +303,12 @@ fn a_sender_meets(service: &Service, client: &mut Client) {
         )
         .unwrap();
     ended(client, &waits);
+}
 
-    // The application is deleted: the sender is refused, and the log says why.
+/// The sender is refused, and the log says why; at last the webhook is deleted as well.
+fn its_application_is_deleted(sender: &mut Sender, client: &mut Client) {
+    let event = event();
+    let path = "/api/v1/webhooks/github%20push";
     client
         .send("DELETE", "/api/v1/applications/echo", &[], &[])
         .unwrap()
@@ -282,10 +327,7 @@ fn a_sender_meets(service: &Service, client: &mut Client) {
         support::problem(&gone, "a deleted application")["code"],
         "PF-1009"
     );
-    let reason = log(client, "github push")[0]["reason"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let reason = reason(client);
     assert!(
         reason.contains("there is no application `echo`"),
         "{reason}"
@@ -578,7 +620,6 @@ fn webhooks_are_made_and_looked_at_on_the_command_line() {
     );
     assert!(rotated.contains("secret"), "{rotated}");
     assert_eq!(sender.send(&headers, b"{\"n\": 7}").status, 404);
-    // What is wrong is named at its place, all at once.
     let taken = pfctl(
         &service,
         &[
@@ -592,6 +633,22 @@ fn webhooks_are_made_and_looked_at_on_the_command_line() {
         ],
     );
     assert_eq!(taken.status.code(), Some(4));
+    pfctl_well(&service, &["webhook", "delete", "from gitlab"]);
+    assert_eq!(
+        pfctl(&service, &["webhook", "show", "from gitlab"])
+            .status
+            .code(),
+        Some(3)
+    );
+    service.stop().unwrap();
+}
+
+/// At its place, all at once.
+#[test]
+fn what_is_wrong_with_a_webhook_is_named() {
+    let folder = support::folder();
+    let service = support::serve(folder.path(), &[]);
+    let mut client = service.client().unwrap();
     let wrong = json!({"name": "w", "application": "echo", "secret": "short", "queeue": 1});
     let body = wrong.to_string();
     let headers = [("content-type", "application/json")];
@@ -616,12 +673,5 @@ fn webhooks_are_made_and_looked_at_on_the_command_line() {
         .map(|one| one["at"].as_str().unwrap())
         .collect();
     assert_eq!(at, ["/mapping/queue", "/secret"], "{problem}");
-    pfctl_well(&service, &["webhook", "delete", "from gitlab"]);
-    assert_eq!(
-        pfctl(&service, &["webhook", "show", "from gitlab"])
-            .status
-            .code(),
-        Some(3)
-    );
     service.stop().unwrap();
 }

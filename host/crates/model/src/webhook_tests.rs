@@ -155,6 +155,14 @@ fn what_is_wrong_is_told_at_its_place() {
             with("deduplicate", json!({"type": "x"})),
             vec!["/deduplicate/type", "/deduplicate"],
         ),
+    ] {
+        assert_eq!(wrong(&document), places, "{document}");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_signature_is_told_at_its_place() {
+    for (document, places) in [
         (with("signature", json!("none")), vec!["/signature"]),
         (with("signature", json!({})), vec!["/signature/scheme"]),
         (

@@ -186,6 +186,8 @@ fn stripe(
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
+    use std::fmt::Write as _;
+
     use super::*;
 
     const NOW: i64 = 1_531_420_618;
@@ -298,10 +300,10 @@ mod tests {
             mac.update(format!("{at}.").as_bytes());
             mac.update(body);
             let bytes = mac.finalize().into_bytes();
-            bytes
-                .iter()
-                .map(|byte| format!("{byte:02x}"))
-                .collect::<String>()
+            bytes.iter().fold(String::new(), |mut text, byte| {
+                write!(text, "{byte:02x}").unwrap();
+                text
+            })
         };
         let good = sign(NOW, b"{}");
         let old = sign(NOW - 301, b"{}");
