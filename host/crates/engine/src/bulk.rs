@@ -318,8 +318,9 @@ impl Engine {
         let mut leads = self.scheduler.led();
         loop {
             tokio::select! {
-                led = leads.wait_for(|leads| *leads) => if led.is_err() { return },
+                biased;
                 () = self.draining.cancelled() => return,
+                led = leads.wait_for(|leads| *leads) => if led.is_err() { return },
             }
             let pause = match self.do_part().await {
                 Ok(true) => continue,
@@ -332,6 +333,7 @@ impl Engine {
                 }
             };
             tokio::select! {
+                biased;
                 () = self.bulk_asked.notified() => {}
                 () = tokio::time::sleep(pause) => {}
                 () = self.draining.cancelled() => return,

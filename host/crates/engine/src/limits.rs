@@ -196,6 +196,7 @@ impl Engine {
                 Err(error) if error.is_retryable() => {
                     tracing::warn!(%error, run = %chain.header.reference, "the limits of a step could not be asked for yet");
                     tokio::select! {
+                        biased;
                         () = tokio::time::sleep(pause) => {}
                         () = cancel.cancelled() => return Asked::Stopped,
                         () = self.stopped.cancelled() => return Asked::Stopped,

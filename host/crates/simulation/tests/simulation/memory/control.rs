@@ -251,6 +251,7 @@ impl State {
             self.keys.retain(|_, run| run != id);
             self.steps.retain(|key, _| key.run != *id);
             self.waits.retain(|key, _| key.run != *id);
+            self.letters.retain(|_, letter| letter.run != *id);
             self.attempts.retain(|(key, _), _| key.run != *id);
             self.child_ends.retain(|(key, _)| key.run != *id);
             self.log.retain(|chunk| chunk.key.run != *id);
