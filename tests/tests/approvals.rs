@@ -202,12 +202,19 @@ fn messages(client: &mut Client) {
     );
 
     // One that comes first is kept, unless its sender does not want it to be.
-    let sent = signal(client, &json!({"key": "change b", "body": [1], "keep": 60}));
+    let sent = signal(
+        client,
+        &json!({"key": "change b", "body": {"n": 1}, "keep": 60}),
+    );
     assert_eq!(sent["outcome"], "kept", "{sent}");
     assert!(sent["kept_until"].is_string());
     let run = start(client, "change", &json!({"device": "b"}));
     let done = ended(client, &run);
-    assert_eq!(output(client, &done, "last")["body"], json!([1]), "{done}");
+    assert_eq!(
+        output(client, &done, "last")["body"],
+        json!({"n": 1}),
+        "{done}"
+    );
     let nobody = signal(client, &json!({"key": "change c", "keep": 0}));
     assert_eq!(nobody["outcome"], "nobody");
 
@@ -215,8 +222,11 @@ fn messages(client: &mut Client) {
         (json!({"key": ""}), "key"),
         (json!({"key": "a\nb"}), "key"),
         (json!({"key": "a", "id": ""}), "id"),
-        (json!({"key": "a", "keep": 1e9}), "keep"),
-        (json!({"key": "a", "body": "x".repeat(1 << 20)}), "body"),
+        (json!({"key": "a", "keep": 1_000_000_000}), "keep"),
+        (
+            json!({"key": "a", "body": {"x": "x".repeat(1 << 20)}}),
+            "body",
+        ),
     ] {
         let (status, problem) = post(client, "/api/v1/signals", &body);
         assert_eq!(status, 422, "{problem}");
@@ -306,7 +316,7 @@ fn a_question_survives_the_process() {
     let id = asking(&mut client, &asks);
     let waits = start(&mut client, "waits", &json!({}));
     asking(&mut client, &waits);
-    let early = signal(&mut client, &json!({"key": "later", "body": 1}));
+    let early = signal(&mut client, &json!({"key": "later", "body": {"n": 1}}));
     assert_eq!(early["outcome"], "kept");
     service.kill().unwrap();
     let service = plan.start().unwrap();
@@ -315,7 +325,7 @@ fn a_question_survives_the_process() {
         decide(&mut client, &id, &json!({"decision": "approve"})).0,
         200
     );
-    let sent = signal(&mut client, &json!({"key": "k", "body": 2}));
+    let sent = signal(&mut client, &json!({"key": "k", "body": {"n": 2}}));
     assert_eq!(sent["outcome"], "delivered", "{sent}");
     for run in [&asks, &waits] {
         let done = ended(&mut client, run);
@@ -326,7 +336,7 @@ fn a_question_survives_the_process() {
     application(&mut client, "late", key);
     let run = start(&mut client, "late", &json!({}));
     let done = ended(&mut client, &run);
-    assert_eq!(output(&mut client, &done, "last")["body"], 1);
+    assert_eq!(output(&mut client, &done, "last")["body"]["n"], 1);
     service.stop().unwrap();
 }
 

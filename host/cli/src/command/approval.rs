@@ -1,7 +1,7 @@
 //! `pfctl approval …`
 
 use clap::Subcommand;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::run::known;
 use crate::{
@@ -45,7 +45,7 @@ pub(crate) struct Decide {
     /// Why; it stands in the step's data and log
     #[arg(long, value_name = "TEXT", default_value = "")]
     note: String,
-    /// What the following steps are given with the decision, JSON
+    /// What the following steps are given with the decision, a JSON object
     #[arg(long, value_name = "JSON")]
     data: Option<String>,
 }
@@ -106,15 +106,17 @@ async fn list(
     Ok(Exit::Success)
 }
 
-/// A text as JSON.
+/// A text as a JSON object.
 pub(super) fn parsed(option: &str, given: Option<&str>) -> Result<Value, Failure> {
     match given {
-        None => Ok(Value::Null),
-        Some(given) => serde_json::from_str(given).map_err(|error| {
-            Failure::usage(format!(
-                "{option} is no JSON: {error}; a text stands in quotation marks, as '\"yes\"'"
-            ))
-        }),
+        None => Ok(json!({})),
+        Some(given) => serde_json::from_str::<Map<String, Value>>(given)
+            .map(Value::Object)
+            .map_err(|error| {
+                Failure::usage(format!(
+                    "{option} is no JSON object, such as '{{\"state\": \"done\"}}': {error}"
+                ))
+            }),
     }
 }
 

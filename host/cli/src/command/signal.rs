@@ -25,7 +25,7 @@ pub(crate) enum Command {
     Send {
         /// The key
         key: String,
-        /// What the step is given, JSON
+        /// What the step is given, a JSON object
         #[arg(long, value_name = "JSON", conflicts_with = "file")]
         body: Option<String>,
         /// The same from a file; - for stdin
@@ -35,8 +35,8 @@ pub(crate) enum Command {
         #[arg(long)]
         id: Option<String>,
         /// For how many seconds it is kept where no step waits for it yet; 0: not at all
-        #[arg(long, default_value_t = 3600.0, value_name = "SECONDS")]
-        keep: f64,
+        #[arg(long, default_value_t = 3600, value_name = "SECONDS")]
+        keep: u64,
     },
 }
 

@@ -315,12 +315,17 @@ impl Engine {
 
     /// Does what was asked for while this process leads, until the engine drains.
     pub(crate) async fn keep_bulks(&self) {
-        let mut leads = self.scheduler.led();
         loop {
-            tokio::select! {
-                biased;
-                () = self.draining.cancelled() => return,
-                led = leads.wait_for(|leads| *leads) => if led.is_err() { return },
+            if !self.scheduler.is_leading() {
+                tokio::select! {
+                    biased;
+                    () = self.draining.cancelled() => return,
+                    () = tokio::time::sleep(LOOK) => {}
+                }
+                continue;
+            }
+            if self.draining.is_cancelled() {
+                return;
             }
             let pause = match self.do_part().await {
                 Ok(true) => continue,

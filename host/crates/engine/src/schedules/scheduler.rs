@@ -64,11 +64,6 @@ impl Scheduler {
         *self.leads.borrow()
     }
 
-    /// Whether this process leads, as it changes.
-    pub(crate) fn led(&self) -> watch::Receiver<bool> {
-        self.leads.subscribe()
-    }
-
     /// Whether this process leads from now on.
     pub(crate) fn leads(&self, leads: bool) {
         self.leads.send_replace(leads);

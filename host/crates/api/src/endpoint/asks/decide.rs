@@ -4,7 +4,7 @@ use axum::{Json, extract::State};
 use engine::Decision;
 use model::id::AnyRef;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::super::to_its_end;
@@ -27,10 +27,10 @@ pub(crate) struct Decide {
     #[serde(default)]
     #[schema(example = "agreed with the customer by phone")]
     note: String,
-    /// What the following steps are given with it, any JSON.
+    /// What the following steps are given with it, a JSON object.
     #[serde(default)]
     #[schema(value_type = Object, example = json!({"window": "22:00"}))]
-    data: Value,
+    data: Map<String, Value>,
 }
 
 /// Decide for a step that waits for it
@@ -73,7 +73,7 @@ pub(crate) async fn decide(
     let decision = Decision {
         approve,
         note: asked.note,
-        data: asked.data,
+        data: Value::Object(asked.data),
     };
     // Once it is stored, the step must go on.
     let decided = async move {

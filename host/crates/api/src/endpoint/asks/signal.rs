@@ -5,19 +5,19 @@ use std::time::Duration;
 use axum::{Json, extract::State};
 use engine::Signal;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::super::to_its_end;
 use crate::{
     extract::{JsonBody, Who},
-    problem::{Answer, Problem},
+    problem::Answer,
     state::Shared,
     view::ask::Sent,
 };
 
 /// How long a message is kept where nothing is said.
-const KEEP: f64 = 3_600.0;
+const KEEP: u64 = 3_600;
 
 /// A message for a step that waits for it.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -30,15 +30,15 @@ pub(crate) struct SendSignal {
     #[serde(default)]
     #[schema(example = "evt-81")]
     id: Option<String>,
-    /// What the step is given, any JSON.
+    /// What the step is given, a JSON object.
     #[serde(default)]
     #[schema(value_type = Object, example = json!({"state": "implemented"}))]
-    body: Value,
+    body: Map<String, Value>,
     /// For how many seconds it is kept where no step waits for it yet; 3600 when absent, 0: not
     /// at all, at most a week.
     #[serde(default)]
     #[schema(example = 3600)]
-    keep: Option<f64>,
+    keep: Option<u64>,
 }
 
 /// Send a message to a step that waits for it
@@ -59,14 +59,11 @@ pub(crate) async fn signal(
     Who(caller): Who,
     JsonBody(asked): JsonBody<SendSignal>,
 ) -> Answer<Json<Sent>> {
-    let keep = asked.keep.unwrap_or(KEEP);
-    let keep = Duration::try_from_secs_f64(keep).map_err(|_| {
-        Problem::unreadable_at("keep", format!("it is a number of seconds, not {keep}"))
-    })?;
+    let keep = Duration::from_secs(asked.keep.unwrap_or(KEEP));
     let signal = Signal {
         key: asked.key,
         id: asked.id,
-        body: asked.body,
+        body: Value::Object(asked.body),
         keep,
     };
     // Once it is stored, the step must go on.
