@@ -54,11 +54,15 @@ pub(crate) async fn decide(
     Id(task): Id,
     JsonBody(asked): JsonBody<Decide>,
 ) -> Answer<Json<StepWithRun>> {
-    let AnyRef::Task(task) = task else {
-        return Err(Problem::unreadable_at(
-            "id",
-            "a step waits for a decision, and this is the id of a run: `GET /api/v1/approvals` lists the steps",
-        ));
+    let task = match task {
+        AnyRef::Task(task) => task,
+        AnyRef::Run(run) => {
+            api.engine.run_detail(caller.tenant, run).await?;
+            return Err(Problem::unreadable_at(
+                "id",
+                "a step waits for a decision, and this is the id of a run: `GET /api/v1/approvals` lists the steps",
+            ));
+        }
     };
     let approve = match asked.decision.as_str() {
         "approve" => true,
