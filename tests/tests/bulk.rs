@@ -302,7 +302,7 @@ fn letters(client: &mut Client, query: &str) -> Vec<Value> {
 /// Two runs whose worker is killed while it executes a step of theirs that may not be executed
 /// twice.
 fn lose_two(plan: &Plan) -> (Service, Vec<String>) {
-    let service = support::serve_plan(&plan, &[TRIAL]);
+    let service = support::serve_plan(plan, &[TRIAL]);
     let mut client = service.client().unwrap();
     save_steps(
         &mut client,
