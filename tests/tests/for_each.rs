@@ -146,6 +146,21 @@ fn failures(client: &mut Client) {
     );
 }
 
+/// Elements take places of their step's limit, and give them back, also where they fail.
+fn limited(client: &mut Client) {
+    let keys = json!({"file": "Flaky", "failures": "${item}",
+        "task_concurrency": {"key": "element ${appvar.word}", "limit": 2}});
+    let lenient = json!({"items": "${list}", "parallel": 6, "on_failure": "ignore"});
+    each(client, "limited", &lenient, &keys);
+    for _ in 0..2 {
+        let list = json!([0, 0, 9, 0, 9, 0]);
+        let done = run(client, "limited", &json!({"list": list}));
+        assert_eq!(step(&done, "each")["state"], "warning", "{done}");
+    }
+    let limits = client.get("/api/v1/limits").unwrap();
+    assert_eq!(limits["items"], json!([]), "{limits}");
+}
+
 /// A trigger step for each element: children of children.
 fn triggers(client: &mut Client) {
     save_steps(client, "leaf", json!([{"name": "echo", "file": "Echo"}]));
@@ -198,6 +213,7 @@ fn one_process_executes_each() {
     let mut client = service.client().unwrap();
     elements(&mut client);
     failures(&mut client);
+    limited(&mut client);
     triggers(&mut client);
     cancelled(&mut client);
     for (each, at) in [
@@ -268,6 +284,7 @@ fn a_cluster_executes_each() {
     let mut client = cluster.api().client().unwrap();
     elements(&mut client);
     failures(&mut client);
+    limited(&mut client);
     triggers(&mut client);
     cluster.stop().unwrap();
 }

@@ -120,7 +120,9 @@ impl Engine {
                 claim: None,
                 expires_at: lost.expires_at,
                 parent: lost.parent,
-                limited: planned.is_some_and(|planned| !planned.limits.is_empty()),
+                limited: runnable
+                    .planned(lost.part, lost.key.step)
+                    .is_some_and(|planned| !planned.limits.is_empty()),
             })
             .await
             .map_err(Error::from)?;

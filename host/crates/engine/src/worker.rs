@@ -101,7 +101,7 @@ impl Chain {
 
     /// Whether the step may hold places of limits.
     pub(crate) fn limited(&self, step: Ordinal) -> bool {
-        let planned = self.runnable.plan.step(step);
+        let planned = self.planned(step);
         planned.is_some_and(|planned| !planned.limits.is_empty())
     }
 
