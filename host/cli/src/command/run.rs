@@ -1,7 +1,9 @@
 //! `pfctl run …`
 
 mod bulk;
+mod cancel;
 mod dead_letters;
+mod pauses;
 
 use std::time::Duration;
 
@@ -10,6 +12,10 @@ use model::{id::AnyRef, state::RunState};
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use self::{
+    cancel::{cancel, cancel_all},
+    pauses::{Held, pause, pauses, resume},
+};
 use super::application::{LogLevel, Waiting};
 use crate::{
     client::Client,
@@ -179,50 +185,6 @@ pub(crate) enum Command {
     /// Steps that failed because their workers were lost
     #[command(subcommand)]
     DeadLetters(dead_letters::Command),
-}
-
-/// Which runs are paused or resumed.
-#[derive(Debug, clap::Args)]
-#[group(id = "which", required = true, multiple = true)]
-pub(crate) struct Held {
-    /// Runs of this application
-    #[arg(long, short, value_name = "NAME", group = "which")]
-    application: Option<String>,
-    /// Runs on this queue
-    #[arg(long, group = "which")]
-    queue: Option<String>,
-    /// Runs of every application and queue
-    #[arg(long, group = "which", conflicts_with_all = ["application", "queue"])]
-    all: bool,
-}
-
-impl Held {
-    fn body(&self) -> Value {
-        let mut body = json!({"all": self.all});
-        for (key, name) in [("application", &self.application), ("queue", &self.queue)] {
-            if let Some(name) = name {
-                body[key] = name.as_str().into();
-            }
-        }
-        body
-    }
-
-    /// The options that name the same once more.
-    fn options(&self) -> String {
-        let mut options = Vec::new();
-        if self.all {
-            options.push("--all".to_owned());
-        }
-        for (option, name) in [
-            ("--application", &self.application),
-            ("--queue", &self.queue),
-        ] {
-            if let Some(name) = name {
-                options.push(format!("{option} {}", shell::word(name)));
-            }
-        }
-        options.join(" ")
-    }
 }
 
 /// Does it.
@@ -467,154 +429,6 @@ fn without_data(data: &mut Value, task: &Value) -> Vec<String> {
         !output.is_null()
     });
     absent
-}
-
-async fn cancel(session: &Session, client: &Client, ids: &[String]) -> Result<Exit, Failure> {
-    let mut cancelled: Vec<Value> = Vec::new();
-    for id in ids {
-        let id = known(id)?;
-        cancelled.push(client.delete(&["tasks", id]).await?.json()?);
-    }
-    session.output.result(&json!({"items": cancelled}), |_| {
-        let line = |run: &Value| format!("{} {}", text(&run["task_id"]), text(&run["state"]));
-        cancelled.iter().map(line).collect::<Vec<_>>().join("\n")
-    });
-    Ok(Exit::Success)
-}
-
-/// Cancels what has not ended; a service that does not finish within one request is asked
-/// again.
-async fn cancel_all(
-    session: &Session,
-    client: &Client,
-    application: Option<String>,
-    queue: Option<String>,
-    yes: bool,
-) -> Result<Exit, Failure> {
-    if !yes {
-        let mut which = "every run that has not ended".to_owned();
-        for (what, name) in [("of application", &application), ("on queue", &queue)] {
-            if let Some(name) = name {
-                which = format!("{which} {what} `{name}`");
-            }
-        }
-        confirm(&format!("Cancel {which}?"))?;
-    }
-    let mut body = json!({"all": application.is_none() && queue.is_none()});
-    for (key, name) in [("application", application), ("queue", queue)] {
-        if let Some(name) = name {
-            body[key] = name.into();
-        }
-    }
-    let mut cancelled = 0;
-    loop {
-        let part = client.post(&["runs", "cancel"], &body).await;
-        let part = part.and_then(|reply| reply.json()).map_err(|mut failure| {
-            if cancelled > 0 {
-                failure
-                    .details
-                    .push(format!("{} cancelled before", count(cancelled, "run")));
-            }
-            failure
-        })?;
-        cancelled += part["cancelled"].as_u64().unwrap_or_default();
-        if part["more"] != true {
-            break;
-        }
-        session
-            .output
-            .remark(&format!("{cancelled} cancelled so far"));
-        body["until"] = part["until"].clone();
-    }
-    let result = json!({"cancelled": cancelled});
-    session.output.result(&result, |_| {
-        format!("{} cancelled", count(cancelled, "run"))
-    });
-    Ok(Exit::Success)
-}
-
-async fn pause(
-    session: &Session,
-    client: &Client,
-    which: &Held,
-    reason: &str,
-) -> Result<Exit, Failure> {
-    let mut body = which.body();
-    body["reason"] = reason.into();
-    let reply = client.post(&["runs", "pause"], &body).await?;
-    let pause = reply.json()?;
-    session
-        .output
-        .result(&pause, |pause| pauses_table(std::slice::from_ref(pause)));
-    let next = format!("pfctl run resume {}", which.options());
-    session.output.remark(&format!("to let it go on: {next}"));
-    Ok(Exit::Success)
-}
-
-async fn resume(session: &Session, client: &Client, which: &Held) -> Result<Exit, Failure> {
-    let resumed = client.post(&["runs", "resume"], &which.body()).await;
-    resumed.map_err(|failure| match failure.exit {
-        Exit::NotFound => failure.next("pfctl run pauses"),
-        _ => failure,
-    })?;
-    session
-        .output
-        .result(&json!({"resumed": true}), |_| "resumed".to_owned());
-    Ok(Exit::Success)
-}
-
-async fn pauses(session: &Session, client: &Client) -> Result<Exit, Failure> {
-    let list = client.get(&["runs", "pauses"]).await?.json()?;
-    session
-        .output
-        .result(&list, |list| pauses_table(output::items(&list["items"])));
-    Ok(Exit::Success)
-}
-
-fn pauses_table(pauses: &[Value]) -> String {
-    if pauses.is_empty() {
-        return "nothing is paused".to_owned();
-    }
-    let every = |name: &Value| {
-        if name.is_null() {
-            "all".to_owned()
-        } else {
-            text(name)
-        }
-    };
-    let rows: Vec<_> = pauses
-        .iter()
-        .map(|one| {
-            vec![
-                every(&one["application"]),
-                every(&one["queue"]),
-                time(&one["since"]),
-                text(&one["by"]),
-                text(&one["reason"]),
-            ]
-        })
-        .collect();
-    table(&["application", "queue", "since", "by", "reason"], &rows)
-}
-
-/// Asks before something that cannot be taken back.
-fn confirm(question: &str) -> Result<(), Failure> {
-    use std::io::{BufRead as _, IsTerminal as _, Write as _};
-    let refused =
-        |message: &str| Failure::usage(message).next("say --yes to do it without being asked");
-    let input = std::io::stdin();
-    if !input.is_terminal() {
-        return Err(refused("nobody can be asked: there is no terminal"));
-    }
-    let mut talk = std::io::stderr();
-    // An answer that cannot be asked for or read is none.
-    let _ = write!(talk, "{question} Type yes: ").and_then(|()| talk.flush());
-    let mut answer = String::new();
-    let _ = input.lock().read_line(&mut answer);
-    if answer.trim().eq_ignore_ascii_case("yes") {
-        return Ok(());
-    }
-    Err(refused("nothing was done"))
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ use tracing::Instrument as _;
 use vault::Purpose;
 
 use self::{
-    request::{Call, Request},
+    request::{Call, Request, named},
     results::Results,
 };
 use crate::{
@@ -466,25 +466,6 @@ impl Engine {
             attributes: None,
         };
         self.end(chain, step, token, Ok(outcome), lines)
-    }
-}
-
-/// The same, with the place of the child that it is about.
-fn named(error: Error, at: usize) -> Error {
-    match error {
-        Error::CannotRun {
-            application,
-            mut faults,
-        } => {
-            for fault in &mut faults {
-                fault.at = format!("/children/{at}: {}", fault.at);
-            }
-            Error::CannotRun {
-                application,
-                faults,
-            }
-        }
-        other => other,
     }
 }
 

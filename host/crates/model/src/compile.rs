@@ -16,10 +16,9 @@ use crate::{
     operator::{self, Operator},
     plan::{Plan, PlannedStep, PlannedVariable},
     policy::Policy,
-    reference::{self, Issue, LONGEST_NAME, Names, Part, Reference, Target, Template},
+    reference::{self, Issue, Names, Part, Reference, Target, Template},
     retry::Retry,
-    suggest::Hints,
-    validate::{Lookup, MAX_NAME, MAX_STEPS, Problem, Registry, Severity, code},
+    validate::{Lookup, MAX_STEPS, Problem, Registry, Severity, code},
 };
 
 /// How many problems with references are told of one document.
@@ -32,6 +31,7 @@ mod edges;
 mod jinja;
 mod limited;
 mod live;
+mod names;
 mod operators;
 mod parameters;
 mod shape;
@@ -43,6 +43,7 @@ mod waiting;
 
 pub use configured::configured;
 use edges::Edges;
+use names::StepNames;
 use variables::Variables;
 
 /// The plan, unless the document is too broken for one, and every problem. The plan
@@ -158,89 +159,6 @@ fn secret_inputs(steps: &[PlannedStep], variables: &[PlannedVariable]) -> Box<[B
         });
     }
     names.into_iter().map(Box::from).collect()
-}
-
-/// The names of an application's steps.
-pub(crate) struct StepNames<'a> {
-    ordinals: HashMap<&'a str, Ordinal>,
-    names: HashMap<Ordinal, &'a str>,
-    longest: usize,
-    /// What hints about this document may still cost.
-    hints: Hints,
-}
-
-impl<'a> StepNames<'a> {
-    fn of(application: &'a Application, problems: &mut Vec<Problem>) -> Self {
-        let mut all = Self {
-            ordinals: HashMap::new(),
-            names: HashMap::new(),
-            longest: 0,
-            hints: Hints::default(),
-        };
-        for step in application.steps() {
-            let path = format!("/steps/{}/name", step.index);
-            let Some(name) = step.name() else {
-                // An entry that is no step of ours is reported as such.
-                let text = step
-                    .entry
-                    .get("name")
-                    .is_none_or(|name| name.is_null() || name.is_string());
-                if step.executes().is_some() && text {
-                    problems.push(Problem::error(
-                        code::NAME_MISSING,
-                        path,
-                        "the step has no `name`",
-                    ));
-                }
-                continue;
-            };
-            if name.chars().count() > MAX_NAME {
-                problems.push(Problem::error(
-                    code::NAME_LONG,
-                    &*path,
-                    format!("the step's name has more than {MAX_NAME} characters"),
-                ));
-            }
-            if ["config", "appvar"].iter().any(|word| {
-                name == *word
-                    || name
-                        .strip_prefix(word)
-                        .is_some_and(|rest| rest.starts_with('.'))
-            }) {
-                problems.push(Problem::warning(
-                    code::HIDDEN_NAME,
-                    &*path,
-                    format!("`${{{name}…}}` always means a variable: other steps cannot refer to a step of this name"),
-                ));
-            }
-            let ordinal = Ordinal(step.index as u32);
-            if let Some(first) = all.ordinals.get(name) {
-                problems.push(Problem::error(
-                    code::DUPLICATE_STEP,
-                    path,
-                    format!(
-                        "`{name}` is also the name of step {}; names are unique in an application",
-                        first.0 + 1
-                    ),
-                ));
-                continue;
-            }
-            all.longest = all.longest.max(name.len().min(LONGEST_NAME));
-            all.ordinals.insert(name, ordinal);
-            all.names.insert(ordinal, name);
-        }
-        all
-    }
-
-    /// "; did you mean `…`?" for a name that no step has.
-    fn hint(&self, name: &str) -> String {
-        self.hints.hint(name, self.ordinals.keys().copied())
-    }
-
-    /// The name of a step, for messages.
-    fn show(&self, step: Ordinal) -> &'a str {
-        self.names.get(&step).copied().unwrap_or("(no name)")
-    }
 }
 
 /// What names mean in a string of a step or a variable.

@@ -6,7 +6,7 @@ use model::{descriptor::StepKind, for_each::ForEach, id::Ordinal};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::{each::element, problem::Problem, worker::Chain};
+use crate::{each::element, error::Error, problem::Problem, worker::Chain};
 
 /// How many children one step may start.
 pub(super) const MOST: usize = 100_000;
@@ -123,4 +123,23 @@ pub(super) fn read(
         ));
     }
     Ok(read)
+}
+
+/// The same error, with the place of the child that it is about.
+pub(super) fn named(error: Error, at: usize) -> Error {
+    match error {
+        Error::CannotRun {
+            application,
+            mut faults,
+        } => {
+            for fault in &mut faults {
+                fault.at = format!("/children/{at}: {}", fault.at);
+            }
+            Error::CannotRun {
+                application,
+                faults,
+            }
+        }
+        other => other,
+    }
 }

@@ -32,10 +32,6 @@ pub use receive::{Delivered, Received};
 const WHAT: &str = "webhook";
 /// The application of a webhook is not there (warning).
 const NO_APPLICATION: &str = "PF-W002";
-/// The fewest characters of a secret.
-const SHORTEST: usize = 8;
-/// The most.
-const LONGEST: usize = 1024;
 /// How long the secret before counts after a rotation, where nobody says.
 const OVERLAP: u64 = 24 * 3600;
 /// The longest that it may.
@@ -140,20 +136,6 @@ fn fault(at: &str, message: impl Into<String>) -> Fault {
     }
 }
 
-/// What is wrong with a secret that somebody chose; it is not repeated.
-fn check_secret(secret: &str) -> Option<Fault> {
-    let fits = (SHORTEST..=LONGEST).contains(&secret.chars().count());
-    let plain = !secret.contains(char::is_control) && secret.trim() == secret;
-    (!fits || !plain).then(|| {
-        fault(
-            "/secret",
-            format!(
-                "a secret has {SHORTEST} to {LONGEST} characters, no control characters, and no space at its ends"
-            ),
-        )
-    })
-}
-
 impl Engine {
     /// Saves a webhook. Its address never changes.
     ///
@@ -184,7 +166,7 @@ impl Engine {
                 ),
             ));
         }
-        errors.extend(secret.as_deref().and_then(check_secret));
+        errors.extend(secret.as_deref().and_then(secrets::check));
         if let (Some(read), Some(_)) = (&read, &secret)
             && !read.signature.needs_secret()
         {
@@ -379,7 +361,7 @@ impl Engine {
         let mut errors: Vec<Fault> = rotate
             .secret
             .as_deref()
-            .and_then(check_secret)
+            .and_then(secrets::check)
             .into_iter()
             .collect();
         if keep > MOST_OVERLAP {
@@ -498,34 +480,4 @@ fn detailed(webhook: Webhook, now: Timestamp) -> WebhookDetail {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_address_is_128_bits_in_one_way_of_writing() {
-        for public in [0, 7, u128::MAX] {
-            assert_eq!(parse_public(&public_text(public)), Some(public));
-        }
-        let upper = public_text(u128::MAX).to_uppercase();
-        for wrong in [
-            "",
-            "7",
-            &upper,
-            &format!("{}0", public_text(1)),
-            "+000000000000000000000000000001f",
-        ] {
-            assert_eq!(parse_public(wrong), None, "{wrong}");
-        }
-    }
-
-    #[test]
-    fn a_secret_that_somebody_chose_is_one() {
-        for fine in ["12345678", &"x".repeat(1024), "with space"] {
-            assert_eq!(check_secret(fine), None, "{fine}");
-        }
-        for wrong in ["", "1234567", &"x".repeat(1025), " 12345678", "12345\n678"] {
-            let fault = check_secret(wrong).map(|fault| fault.message);
-            assert!(fault.is_some_and(|message| wrong.is_empty() || !message.contains(wrong)));
-        }
-    }
-}
+mod tests;

@@ -7,8 +7,13 @@ use vault::Purpose;
 
 use crate::{
     Engine,
-    error::{Error, Result},
+    error::{Error, Fault, Result},
 };
+
+/// The fewest characters of a secret.
+const SHORTEST: usize = 8;
+/// The most.
+const LONGEST: usize = 1024;
 
 /// A secret as it is stored.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -20,6 +25,20 @@ pub(super) struct Secret {
     /// Until when it counts; for ever where it is missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) until: Option<i64>,
+}
+
+/// What is wrong with a secret that somebody chose; it is not repeated.
+pub(super) fn check(secret: &str) -> Option<Fault> {
+    let fits = (SHORTEST..=LONGEST).contains(&secret.chars().count());
+    let plain = !secret.contains(char::is_control) && secret.trim() == secret;
+    (!fits || !plain).then(|| {
+        super::fault(
+            "/secret",
+            format!(
+                "a secret has {SHORTEST} to {LONGEST} characters, no control characters, and no space at its ends"
+            ),
+        )
+    })
 }
 
 /// The secrets in the column of a webhook, the newest first.
