@@ -49,17 +49,17 @@ pub(crate) async fn serve(settings: Settings, role: Role, guests: Handle) -> any
         None => None,
     };
     if role.serves() {
-        let pack = builtin::FLOW_CONTROL;
-        let part = engine::Part {
-            name: pack.name,
-            version: pack.version,
-            digest: pack.digest,
-            file: pack.file,
-        };
-        engine
-            .ensure_part(part)
-            .await
-            .context("the built-in SyncPack cannot be activated")?;
+        for pack in builtin::ALL {
+            let part = engine::Part {
+                name: pack.name,
+                version: pack.version,
+                digest: pack.digest,
+                file: pack.file,
+            };
+            engine.ensure_part(part).await.with_context(|| {
+                format!("the built-in SyncPack {} cannot be activated", pack.name)
+            })?;
+        }
         // After binding: a start that fails must not have shown the password.
         announce_admin(&settings, &engine).await?;
     }

@@ -1,5 +1,7 @@
 //! What applications and configuration objects have in common: named documents.
 
+mod parts;
+
 use std::{
     collections::BTreeSet,
     fmt::Write as _,
@@ -143,7 +145,7 @@ impl Collection {
                 ("used by", text(&one["aligned_applications"])),
             ];
             let document = &one["document"];
-            format!("{}\n{}", facts(&pairs), parts(document))
+            format!("{}\n{}", facts(&pairs), parts::parts(document))
         });
         Ok(Exit::Success)
     }
@@ -367,89 +369,9 @@ fn name_from_file(document: &Value, path: &Path) -> Option<String> {
     Some(path.file_stem()?.to_str()?.to_owned())
 }
 
-/// The steps of an application or the variables of a configuration object.
-fn parts(document: &Value) -> String {
-    if let Some(steps) = document["steps"].as_array() {
-        let rows: Vec<_> = steps
-            .iter()
-            .map(|step| {
-                let file = match text(&step["file"]) {
-                    none if none.is_empty() => text(&step["operator"]),
-                    file => file,
-                };
-                vec![
-                    text(&step["name"]),
-                    file,
-                    text(&step["syncpack"]),
-                    leads_to(step),
-                    text(&step["data_from"]),
-                ]
-            })
-            .collect();
-        return table(
-            &["step", "file", "syncpack", "leads to", "data from"],
-            &rows,
-        );
-    }
-    let variables = document["configuration_data"]
-        .as_array()
-        .or(document.as_array());
-    let rows: Vec<_> = variables
-        .into_iter()
-        .flatten()
-        .map(|one| {
-            let encrypted = one["encrypted"] == true;
-            let value = if encrypted {
-                "(encrypted)".to_owned()
-            } else {
-                text(&one["value"])
-            };
-            vec![text(&one["name"]), value]
-        })
-        .collect();
-    table(&["variable", "value"], &rows)
-}
-
-/// The steps behind a step, those of branches with their labels.
-fn leads_to(step: &Value) -> String {
-    let mut all: Vec<String> = Vec::new();
-    for (index, branch) in output::items(&step["branches"]).iter().enumerate() {
-        let label = match text(&branch["label"]) {
-            none if none.is_empty() && branch["when"].is_null() => "else".to_owned(),
-            none if none.is_empty() => (index + 1).to_string(),
-            label => label,
-        };
-        let steps = match text(&branch["steps"]) {
-            none if none.is_empty() => "nothing".to_owned(),
-            steps => steps,
-        };
-        all.push(format!("{label}: {steps}"));
-    }
-    all.push(text(&step["output_to"]));
-    let on_error = text(&step["task_on_error"]);
-    if !on_error.is_empty() {
-        all.push(format!("on error: {on_error}"));
-    }
-    all.retain(|one| !one.is_empty());
-    all.join("; ")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn branches_are_shown_with_their_labels() {
-        let condition = json!({"name": "c", "operator": "condition", "output_to": ["always"],
-            "branches": [{"label": "yes", "when": {}, "steps": ["a", "b"]},
-                {"when": {}, "steps": ["c"]}, {"steps": []}]});
-        assert_eq!(
-            leads_to(&condition),
-            "yes: a, b; 2: c; else: nothing; always"
-        );
-        let shown = parts(&json!({"steps": [condition]}));
-        assert!(shown.contains("condition"), "{shown}");
-    }
 
     #[test]
     fn a_file_gives_its_name_where_there_is_none_inside() {
@@ -479,16 +401,6 @@ mod tests {
         assert_eq!(
             next(checked),
             "it cannot run yet; next: pfctl application validate a.json"
-        );
-    }
-
-    #[test]
-    fn encrypted_values_are_not_shown() {
-        let shown = parts(&json!({"configuration_data": [
-            {"name": "url", "value": "http://x"}, {"name": "secret", "value": "pf:abc", "encrypted": true}]}));
-        assert!(
-            shown.contains("http://x") && !shown.contains("pf:abc"),
-            "{shown}"
         );
     }
 }

@@ -209,7 +209,7 @@ impl<'a> View<'a> {
 fn state(step: &Value) -> String {
     if let Some(waits) = step["waits_for"]["message"].as_str() {
         return match step["waits_for"]["until"].as_str() {
-            Some(_) => format!("{waits} at {}", time(&step["waits_for"]["until"])),
+            Some(_) => format!("{waits}, until {}", time(&step["waits_for"]["until"])),
             None => waits.to_owned(),
         };
     }
@@ -278,6 +278,40 @@ pub(crate) fn summary(run: &Value) -> String {
             &["step", "state", "took", "attempts", "worker", "error"],
             &rows,
         ));
+    }
+    for step in steps {
+        if let Some(listed) = step["children"]["runs"].as_array() {
+            shown.push('\n');
+            shown.push_str(&children(&step["children"], listed));
+        } else if let Some(total) = step["child_runs"]["total"].as_u64() {
+            shown.push_str(&format!(
+                "\n{} started {}, {} of them ended: pfctl run show {}",
+                text(&step["name"]),
+                output::count(total, "run"),
+                text(&step["child_runs"]["ended"]),
+                text(&step["task_id"]),
+            ));
+        }
+    }
+    shown
+}
+
+/// The runs that a step has started.
+fn children(all: &Value, listed: &[Value]) -> String {
+    let rows: Vec<_> = listed
+        .iter()
+        .map(|child| {
+            vec![
+                text(&child["task_id"]),
+                text(&child["application"]),
+                text(&child["state"]),
+            ]
+        })
+        .collect();
+    let mut shown = table(&["child run", "application", "state"], &rows);
+    let total = all["total"].as_u64().unwrap_or_default();
+    if total > listed.len() as u64 {
+        shown.push_str(&format!("\nthe first of {total}"));
     }
     shown
 }

@@ -18,15 +18,18 @@ use syncpack::{
 /// The repository, seen from here.
 const ROOT: &str = "../../..";
 
+/// The folders below `syncpacks` of what is part of the service, and what their constants begin
+/// with.
+const PARTS: [(&str, &str); 2] = [
+    ("base-steps", "BASE_STEPS"),
+    ("flow-control", "FLOW_CONTROL"),
+];
+
 fn main() -> Result<(), Box<dyn Error>> {
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?);
     for path in [
         "syncpacks/Cargo.toml",
         "syncpacks/Cargo.lock",
-        "syncpacks/flow-control/Cargo.toml",
-        "syncpacks/flow-control/meta.json",
-        "syncpacks/flow-control/description.json",
-        "syncpacks/flow-control/src",
         "sdk/Cargo.toml",
         "sdk/src",
         "sdk/macros/src",
@@ -34,7 +37,17 @@ fn main() -> Result<(), Box<dyn Error>> {
     ] {
         println!("cargo::rerun-if-changed={ROOT}/{path}");
     }
-    let mut folder = Folder::load(Path::new(&format!("{ROOT}/syncpacks/flow-control")))?;
+    for (folder, constant) in PARTS {
+        part(&out, folder, constant)?;
+    }
+    Ok(())
+}
+
+fn part(out: &Path, folder: &str, constant: &str) -> Result<(), Box<dyn Error>> {
+    for path in ["Cargo.toml", "meta.json", "description.json", "src"] {
+        println!("cargo::rerun-if-changed={ROOT}/syncpacks/{folder}/{path}");
+    }
+    let mut folder = Folder::load(Path::new(&format!("{ROOT}/syncpacks/{folder}")))?;
     let options = Options {
         target_dir: Some(out.join("target")),
         inside_cargo: true,
@@ -51,11 +64,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     // What the component describes; its own tests see to it that it is so.
     let description = fs::read_to_string(folder.root.join("description.json"))?;
     let file = assemble(&folder, &component, &description)?;
-    println!("cargo::rustc-env=FLOW_CONTROL_VERSION={version}");
+    println!("cargo::rustc-env={constant}_VERSION={version}");
     println!(
-        "cargo::rustc-env=FLOW_CONTROL_DIGEST={}",
+        "cargo::rustc-env={constant}_DIGEST={}",
         Archive::read(&file)?.digest
     );
-    fs::write(out.join("flow_control.wasm"), file)?;
+    let name = format!("{}.wasm", constant.to_lowercase());
+    fs::write(out.join(name), file)?;
     Ok(())
 }

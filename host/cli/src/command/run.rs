@@ -190,6 +190,11 @@ pub(crate) enum Command {
 /// Does it.
 pub(crate) async fn run(session: &Session, command: Command) -> Result<Exit, Failure> {
     let client = session.client()?;
+    let list_of_its_kind = match &command {
+        Command::Bulk(_) => "pfctl run bulk list",
+        Command::DeadLetters(_) => "pfctl run dead-letters list",
+        _ => "pfctl run list",
+    };
     let done = match command {
         Command::List {
             application,
@@ -248,7 +253,7 @@ pub(crate) async fn run(session: &Session, command: Command) -> Result<Exit, Fai
         Command::DeadLetters(command) => dead_letters::run(session, &client, command).await,
     };
     done.map_err(|failure| match failure.exit {
-        Exit::NotFound => failure.next("pfctl run list"),
+        Exit::NotFound => failure.next(list_of_its_kind),
         _ => failure,
     })
 }

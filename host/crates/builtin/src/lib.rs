@@ -24,3 +24,14 @@ pub const FLOW_CONTROL: BuiltIn = BuiltIn {
     digest: env!("FLOW_CONTROL_DIGEST"),
     file: include_bytes!(concat!(env!("OUT_DIR"), "/flow_control.wasm")),
 };
+
+/// Steps that most applications need.
+pub const BASE_STEPS: BuiltIn = BuiltIn {
+    name: "base_steps",
+    version: env!("BASE_STEPS_VERSION"),
+    digest: env!("BASE_STEPS_DIGEST"),
+    file: include_bytes!(concat!(env!("OUT_DIR"), "/base_steps.wasm")),
+};
+
+/// All of them.
+pub const ALL: [BuiltIn; 2] = [BASE_STEPS, FLOW_CONTROL];

@@ -31,14 +31,23 @@ pub struct Part {
     pub file: &'static [u8],
 }
 
+/// The names of parts, and what they are for.
+const PARTS: [(&str, &str); 2] = [
+    (
+        operator::PACK,
+        "which executes conditions and transforms with it",
+    ),
+    ("base_steps", "whose applications may use its steps"),
+];
+
 /// Refuses what a person cannot do with a part of the service.
 pub(crate) fn refuse_part(name: &str, why: &str) -> Result<()> {
-    if name != operator::PACK {
-        return Ok(());
+    match PARTS.iter().find(|(part, _)| *part == name) {
+        None => Ok(()),
+        Some((_, purpose)) => Err(Error::PackState(format!(
+            "`{name}` is part of PowerFlow, {purpose}: {why}"
+        ))),
     }
-    Err(Error::PackState(format!(
-        "`{name}` is part of PowerFlow, which executes conditions and transforms with it: {why}"
-    )))
 }
 
 impl Engine {
@@ -65,7 +74,7 @@ impl Engine {
                     tracing::error!(
                         name = part.name,
                         why,
-                        "a part of the service is not what it should be: conditions and transforms may fail"
+                        "a part of the service is not what it should be: what it executes may fail"
                     );
                 }
                 Err(error) => return Err(error),

@@ -2,7 +2,8 @@
 //!
 //! A trigger step names them in its parameters, under the key `application`: of the step's entry
 //! itself, or of an object anywhere in it, as in a list of `children`. A name that is made when the
-//! step runs, by a reference or by the step itself, is nobody's to know before.
+//! step runs, by a reference or by the step itself, is nobody's to know before. What children are
+//! given, `params` and the `items` that they are started for, names none.
 
 use std::collections::BTreeSet;
 
@@ -16,8 +17,8 @@ use crate::{
 
 /// The key that names an application.
 const APPLICATION: &str = "application";
-/// The key of what a child is given: names in it are the child's affair.
-const PARAMS: &str = "params";
+/// The keys of what children are given: names in it are the children's affair.
+const GIVEN: [&str; 2] = ["params", "items"];
 
 /// The names of the applications that the trigger steps of an application name in so many words.
 pub fn called(application: &Application, registry: &dyn Registry) -> BTreeSet<String> {
@@ -32,11 +33,18 @@ pub fn called(application: &Application, registry: &dyn Registry) -> BTreeSet<St
         if descriptor.kind != StepKind::Trigger {
             continue;
         }
-        for (key, value) in step.parameters() {
-            collect(key, value, &mut names);
-        }
+        collect_all(step.parameters(), &mut names);
     }
     names
+}
+
+fn collect_all<'a>(
+    entries: impl Iterator<Item = (&'a str, &'a Value)>,
+    names: &mut BTreeSet<String>,
+) {
+    for (key, value) in entries.filter(|(key, _)| !GIVEN.contains(key)) {
+        collect(key, value, names);
+    }
 }
 
 fn collect(key: &str, value: &Value, names: &mut BTreeSet<String>) {
@@ -45,9 +53,10 @@ fn collect(key: &str, value: &Value, names: &mut BTreeSet<String>) {
             names.insert(name.clone());
         }
         Value::Object(entries) => {
-            for (key, value) in entries.iter().filter(|(key, _)| *key != PARAMS) {
-                collect(key, value, names);
-            }
+            collect_all(
+                entries.iter().map(|(key, value)| (key.as_str(), value)),
+                names,
+            );
         }
         Value::Array(values) => {
             for value in values {
@@ -89,7 +98,8 @@ mod tests {
     #[test]
     fn names_of_trigger_steps_are_found_and_no_others() {
         let application = Application::from_value(json!({"steps": [
-            {"name": "one", "file": "Trigger", "application": "direct"},
+            {"name": "one", "file": "Trigger", "application": "direct",
+                "params": {"application": "given"}, "items": [{"application": "given"}]},
             {"name": "two", "file": "Trigger", "request": {"children": [
                 {"application": "listed", "params": {"application": "given"}},
                 {"application": "${appvar.child}"}, {"application": 7}, "text"]}},

@@ -180,6 +180,9 @@ pub(crate) struct Step {
     attempts: i64,
     /// What it waits for, while its state is `waiting`.
     waits_for: Option<WaitsFor>,
+    /// How many runs it has started and waits, or waited, for; `null` if none. The step itself
+    /// lists them.
+    child_runs: Option<ChildCount>,
     /// The process that executes or executed its newest attempt, by its number in the list
     /// of workers.
     #[schema(example = 2)]
@@ -216,6 +219,17 @@ pub(crate) struct Step {
     /// Where its data is.
     #[schema(example = "/api/v1/tasks/istask-01890a5d-ac96-774b-bcce-b30200000001/data")]
     data: String,
+}
+
+/// How many runs a step has started.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ChildCount {
+    /// How many so far.
+    #[schema(example = 3)]
+    total: u32,
+    /// How many of them have ended, as far as the step has counted them.
+    #[schema(example = 3)]
+    ended: u32,
 }
 
 /// What a step waits for. It holds no worker meanwhile.
@@ -406,6 +420,9 @@ impl Step {
                 until: maybe_time(waits.until),
                 limit: waits.limit.map(LimitOfWait::new),
             }),
+            child_runs: step
+                .children
+                .map(|(total, ended)| ChildCount { total, ended }),
             worker: step.worker,
             ready_at: maybe_time(step.ready_at),
             started_at: maybe_time(step.started_at),
