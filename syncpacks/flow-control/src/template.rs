@@ -14,6 +14,7 @@ mod globals;
 pub(crate) mod json;
 mod literals;
 mod methods;
+mod ready;
 mod text;
 pub mod value;
 
@@ -46,7 +47,7 @@ impl Template {
     }
 }
 
-fn environment<'s>() -> Environment<'s> {
+fn environment() -> Environment<'static> {
     let mut environment = Environment::new();
     environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
     environment.set_recursion_limit(RECURSION);
@@ -71,12 +72,10 @@ fn environment<'s>() -> Environment<'s> {
 /// # Errors
 /// Permanent, with the line.
 pub fn render(template: &Template, data: &Data) -> Result<String> {
-    let text = literals::mutable(&template.text, false);
-    let environment = environment();
-    environment
-        .template_from_named_str(NAME, &text)
-        .and_then(|ready| ready.render(data.root(&template.references)))
-        .map_err(|error| failure(&error))
+    ready::template(&template.text, |ready| {
+        ready.and_then(|ready| ready.render(data.root(&template.references)))
+    })
+    .map_err(|error| failure(&error))
 }
 
 /// Whether a template, or an expression, makes something that is true.
@@ -85,12 +84,10 @@ pub fn render(template: &Template, data: &Data) -> Result<String> {
 /// Permanent, with the line.
 pub fn holds(template: &Template, data: &Data) -> Result<bool> {
     if let Some(expression) = only_expression(template) {
-        let text = literals::mutable(expression, true);
-        let environment = environment();
-        let value = environment
-            .compile_expression(&text)
-            .and_then(|ready| ready.eval(data.root(&template.references)))
-            .map_err(|error| failure(&error))?;
+        let value = ready::expression(expression, |ready| {
+            ready.and_then(|ready| ready.eval(data.root(&template.references)))
+        })
+        .map_err(|error| failure(&error))?;
         return Ok(match value.as_str() {
             Some(text) => is_true(text),
             None => value.is_true(),

@@ -171,6 +171,8 @@ fn with_runtime(
             secrets: SecretHandles::default(),
             limits: Arc::new(Limits::default()),
             trace: None,
+            // As the service does it for the SyncPacks that are part of it.
+            reuse: step != STEP,
             deadline: Duration::from_mins(1),
             cancel: CancellationToken::new(),
         };

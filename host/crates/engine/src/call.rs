@@ -14,7 +14,7 @@ use model::{
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Engine, catalogue::Pack, worker::Chain};
+use crate::{Engine, catalogue::Pack, parts, worker::Chain};
 
 /// Hands out handles for the secrets of one execution.
 pub(crate) struct Handles {
@@ -132,6 +132,7 @@ impl Engine {
             secrets: handles.into_runtime(),
             limits: self.limits.clone(),
             trace: chain.attempt_span(own, token),
+            reuse: parts::may_reuse(&pack.name),
             // What is left of it when it begins is set then.
             deadline: self.settings.rules(&planned.policy).hard,
             cancel,

@@ -40,6 +40,12 @@ const PARTS: [(&str, &str); 2] = [
     ("base_steps", "whose applications may use its steps"),
 ];
 
+/// Whether executions of a SyncPack of that name may share instances: those of parts of the service,
+/// whose steps keep nothing of what they were given (`host/docs/decisions`, 0006).
+pub(crate) fn may_reuse(name: &str) -> bool {
+    PARTS.iter().any(|(part, _)| *part == name)
+}
+
 /// Refuses what a person cannot do with a part of the service.
 pub(crate) fn refuse_part(name: &str, why: &str) -> Result<()> {
     match PARTS.iter().find(|(part, _)| *part == name) {

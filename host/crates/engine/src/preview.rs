@@ -256,6 +256,7 @@ impl Engine {
             secrets: runtime::SecretHandles::default(),
             limits: self.limits.clone(),
             trace: None,
+            reuse: false,
             deadline: DEADLINE,
             cancel,
         };

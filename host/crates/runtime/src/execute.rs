@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use model::id::TenantId;
 use model::mask::Masker;
 use serde::Deserialize;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 use trace::Context;
 use wasmtime::Store;
@@ -15,6 +16,7 @@ use wasmtime_wasi_http::WasiHttpCtx;
 
 use crate::bindings::powerflow::syncpack::types as wit;
 use crate::host::http::{Http, HttpAccess};
+use crate::idle::{Instance, Owner};
 use crate::limits::Meter;
 use crate::program::Program;
 use crate::runtime::Inner;
@@ -59,6 +61,9 @@ pub struct Call {
     pub limits: Arc<Limits>,
     /// The span that its requests belong to.
     pub trace: Option<Context>,
+    /// Whether it may be executed by an instance that executed others of the same program for the
+    /// same tenant, and leave it to others: what the guest keeps in its memory stays there.
+    pub reuse: bool,
     /// How long it may take, waiting included.
     pub deadline: Duration,
     /// Ends it.
@@ -92,13 +97,22 @@ impl Inner {
     pub(crate) async fn execute(&self, program: &Program, call: Call) -> Execution {
         let started = Instant::now();
         let mut usage = Usage::default();
-        let result = match self.slot(&call, started).await {
-            Ok(_slot) => {
-                let mut store = self.store(&call);
-                let result = self
-                    .guarded(program, &mut store, call, started, &mut usage)
+        let reuse = call.reuse;
+        let owner = Owner {
+            program: program.number,
+            tenant: call.tenant,
+        };
+        let result = match self.instance(owner, &call, started).await {
+            Ok(mut instance) => {
+                let (result, returned) = self
+                    .guarded(program, &mut instance, call, started, &mut usage)
                     .await;
-                read(&mut usage, store.data_mut());
+                read(&mut usage, instance.store.data_mut());
+                if reuse && returned {
+                    self.idle.keep(owner, instance, |store| {
+                        self.hand_over(store, &self.nobody);
+                    });
+                }
                 result
             }
             Err(end) => Err(end.failure(call.deadline)),
@@ -107,74 +121,107 @@ impl Inner {
         Execution { result, usage }
     }
 
+    /// What executes a call: an instance that was used before, if the call allows it and one is
+    /// there, or the place for a new one.
+    async fn instance(&self, owner: Owner, call: &Call, started: Instant) -> Result<Instance, End> {
+        if call.cancel.is_cancelled() {
+            return Err(End::Cancelled);
+        }
+        if call.reuse
+            && let Some(mut kept) = self.idle.take(owner)
+            && self.hand_over(&mut kept.store, call)
+        {
+            return Ok(kept);
+        }
+        let slot = self.slot(call, started).await?;
+        Ok(Instance::new(self.store(call), slot))
+    }
+
+    /// Gives the store of an instance to another call: nothing of the one before is left in it.
+    /// Whether the instance fits into the call's limits.
+    fn hand_over(&self, store: &mut Store<State>, call: &Call) -> bool {
+        let mut state = self.state(call);
+        let fits = state.meter.take_over(&store.data().meter);
+        *store.data_mut() = state;
+        self.begin(store, call);
+        fits
+    }
+
     /// A slot of the pool; waits for one within the call's time.
     async fn slot(
         &self,
         call: &Call,
         started: Instant,
-    ) -> Result<Option<tokio::sync::SemaphorePermit<'_>>, End> {
-        if call.cancel.is_cancelled() {
-            return Err(End::Cancelled);
-        }
+    ) -> Result<Option<OwnedSemaphorePermit>, End> {
         let Some(slots) = &self.slots else {
             return Ok(None);
         };
-        if let Ok(slot) = slots.try_acquire() {
+        if let Ok(slot) = slots.clone().try_acquire_owned() {
             return Ok(Some(slot));
         }
+        // Whoever waits to be used again gives way to who has something to do.
+        self.idle.clear();
         tokio::select! {
             biased;
             () = call.cancel.cancelled() => Err(End::Cancelled),
-            slot = slots.acquire() => Ok(slot.ok()),
+            slot = slots.clone().acquire_owned() => Ok(slot.ok()),
             () = tokio::time::sleep_until((started + call.deadline).into()) => Err(End::Deadline),
         }
     }
 
-    pub(crate) fn store(&self, call: &Call) -> Store<State> {
+    /// Everything that belongs to an execution and nothing else.
+    fn state(&self, call: &Call) -> State {
         let limits = call.limits.clone();
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.resources);
-        let http = Http::new(call, &self.ports);
-        let mut store = Store::new(
-            &self.engine,
-            State {
-                pack: call.pack.clone(),
-                tenant: call.tenant,
-                log: call.log.clone(),
-                clock: self.ports.clock.clone(),
-                cache: self.ports.cache.clone(),
-                cache_granted: call.cache,
-                masker: call.masker.clone(),
-                meter: Meter::new(&limits, &self.sizes),
-                limits,
-                table,
-                wasi: None,
-                http,
-                http_ctx: WasiHttpCtx::new(),
-                host_calls: 0,
-            },
-        );
+        State {
+            pack: call.pack.clone(),
+            tenant: call.tenant,
+            log: call.log.clone(),
+            clock: self.ports.clock.clone(),
+            cache: self.ports.cache.clone(),
+            cache_granted: call.cache,
+            masker: call.masker.clone(),
+            meter: Meter::new(&limits, &self.sizes),
+            limits,
+            table,
+            wasi: None,
+            http: Http::new(call, &self.ports),
+            http_ctx: WasiHttpCtx::new(),
+            host_calls: 0,
+        }
+    }
+
+    pub(crate) fn store(&self, call: &Call) -> Store<State> {
+        let mut store = Store::new(&self.engine, self.state(call));
         store.limiter(|state| &mut state.meter);
         store.epoch_deadline_callback(|store| {
             store.data().check_calls()?;
             Ok(on_tick())
         });
+        self.begin(&mut store, call);
+        store
+    }
+
+    /// What a store itself counts down in an execution.
+    fn begin(&self, store: &mut Store<State>, call: &Call) {
         store.set_epoch_deadline(1);
         store.set_hostcall_fuel(call.limits.output_bytes.saturating_add(CROSSING_BYTES));
-        store
     }
 
     /// Runs the guest under its deadline and its cancel token. When this returns, nothing of the
     /// guest goes on: its stack is unwound here, and its store, connections and tasks go with the
-    /// caller's store.
+    /// caller's instance. Also whether the guest returned: only then can its instance be used
+    /// again.
     async fn guarded(
         &self,
         program: &Program,
-        store: &mut Store<State>,
+        instance: &mut Instance,
         call: Call,
         started: Instant,
         usage: &mut Usage,
-    ) -> Result<Outcome, Failure> {
+    ) -> (Result<Outcome, Failure>, bool) {
+        let Instance { store, guest, .. } = instance;
         let Call {
             step,
             parameters,
@@ -191,25 +238,28 @@ impl Inner {
             data,
             context,
         };
-        let guest = async {
-            let guest = program.pre.instantiate_async(&mut *store).await?;
+        let execution = async {
+            let guest = match guest {
+                Some(guest) => guest,
+                none => none.insert(program.pre.instantiate_async(&mut *store).await?),
+            };
             guest.call_execute(&mut *store, &step, &invocation).await
         };
-        let guest = pin!(guest);
-        let mut guest = Fair::new(&self.rules, guest);
+        let execution = pin!(execution);
+        let mut execution = Fair::new(&self.rules, execution);
         let result = tokio::select! {
             // A guest that finishes at once, as most do, needs neither timer nor token.
             biased;
-            result = &mut guest => Ok(result),
+            result = &mut execution => Ok(result),
             () = cancel.cancelled() => Err(End::Cancelled),
             () = tokio::time::sleep_until((started + deadline).into()) => Err(End::Deadline),
         };
-        usage.busy = guest.busy;
+        usage.busy = execution.busy;
         match result {
-            Err(end) => Err(end.failure(deadline)),
-            Ok(Err(error)) => Err(failure::of(&error, &limits)),
-            Ok(Ok(Ok(outcome))) => accept(outcome, &limits, &masker),
-            Ok(Ok(Err(error))) => Err(reported(error, &limits, &masker)),
+            Err(end) => (Err(end.failure(deadline)), false),
+            Ok(Err(error)) => (Err(failure::of(&error, &limits)), false),
+            Ok(Ok(Ok(outcome))) => (accept(outcome, &limits, &masker), true),
+            Ok(Ok(Err(error))) => (Err(reported(error, &limits, &masker)), true),
         }
     }
 

@@ -20,6 +20,7 @@ mod error;
 mod execute;
 mod failure;
 mod host;
+mod idle;
 mod json;
 mod limits;
 mod outcome;

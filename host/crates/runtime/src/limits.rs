@@ -92,6 +92,19 @@ impl Meter {
             ..Self::default()
         }
     }
+
+    /// Bytes of all memories now.
+    pub(crate) fn in_use(&self) -> usize {
+        self.memory
+    }
+
+    /// Goes on with what an instance has that another meter has granted. Whether it fits.
+    pub(crate) fn take_over(&mut self, before: &Self) -> bool {
+        self.memory = before.memory;
+        self.elements = before.elements;
+        self.peak = before.memory;
+        self.memory <= self.memory_limit && self.elements <= self.table_limit
+    }
 }
 
 impl ResourceLimiter for Meter {

@@ -1,5 +1,7 @@
 //! A component, linked and ready to be instantiated.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use wasmtime::Engine;
 use wasmtime::component::{Component, Linker};
 
@@ -11,11 +13,23 @@ use crate::{Error, InstallError};
 /// An installed component. It stays usable after [`crate::Runtime::forget`] for whoever holds it.
 pub struct Program {
     pub(crate) digest: String,
+    /// Tells programs apart, those of one digest that were loaded twice as well.
+    pub(crate) number: u64,
     pub(crate) pre: GuestPre<State>,
     pub(crate) artefact_bytes: u64,
 }
 
 impl Program {
+    pub(crate) fn new(digest: String, pre: GuestPre<State>, artefact_bytes: u64) -> Self {
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        Self {
+            digest,
+            number: NUMBER.fetch_add(1, Ordering::Relaxed),
+            pre,
+            artefact_bytes,
+        }
+    }
+
     /// The digest that it was installed under.
     pub fn digest(&self) -> &str {
         &self.digest

@@ -18,6 +18,7 @@ use wasmtime::component::{Component, Linker};
 use crate::artefact::Folder;
 use crate::epoch::Ticker;
 use crate::error::chain;
+use crate::idle::Idle;
 use crate::program::{link, linker};
 use crate::state::State;
 use crate::turn::Rules;
@@ -66,6 +67,8 @@ pub struct Stats {
     pub memories: usize,
     /// Stacks in use.
     pub stacks: usize,
+    /// Instances that wait to be used again; they are among those in use.
+    pub kept: usize,
     /// Bytes that free slots keep resident.
     pub idle_memory_bytes: usize,
     /// Whether no guest computes and nothing ticks.
@@ -85,7 +88,10 @@ pub(crate) struct Inner {
     folder: Folder,
     programs: RwLock<HashMap<Box<str>, Arc<Program>>>,
     pub(crate) rules: Rules,
-    pub(crate) slots: Option<Semaphore>,
+    pub(crate) slots: Option<Arc<Semaphore>>,
+    pub(crate) idle: Idle,
+    /// The call of nobody: what an instance has to do with while it waits.
+    pub(crate) nobody: Call,
     pub(crate) ports: Ports,
     compilers: rayon::ThreadPool,
     /// What each compiler thread does after a compilation.
@@ -118,9 +124,14 @@ impl Runtime {
             .build()
             .map_err(|error| Error::Engine(error.to_string()))?;
         let slots = match allocation {
-            Allocation::Pool { slots, .. } => Some(Semaphore::new(slots as usize)),
+            Allocation::Pool { slots, .. } => Some(Arc::new(Semaphore::new(slots as usize))),
             Allocation::OnDemand => None,
         };
+        let kept = match allocation {
+            Allocation::Pool { slots, .. } => (2 * cores).min(slots as usize / 4),
+            Allocation::OnDemand => 2 * cores,
+        };
+        let nobody = nobody(&ports);
         Ok(Self(Arc::new(Inner {
             engine,
             sizes: pool,
@@ -135,6 +146,8 @@ impl Runtime {
                 ticker,
             },
             slots,
+            idle: Idle::new(kept),
+            nobody,
             ports,
             compilers,
             compiled,
@@ -192,11 +205,7 @@ impl Runtime {
                 "instances of this component start slower than they could"
             );
         }
-        let program = Arc::new(Program {
-            digest: digest.to_owned(),
-            pre,
-            artefact_bytes,
-        });
+        let program = Arc::new(Program::new(digest.to_owned(), pre, artefact_bytes));
         Ok(Some(
             self.0
                 .programs
@@ -238,31 +247,11 @@ impl Runtime {
         let program = self
             .compile(move || {
                 let component = inner.component(&file)?;
-                Ok(Program {
-                    digest: String::new(),
-                    pre: link(&inner.linker, &component)?,
-                    artefact_bytes: 0,
-                })
+                let pre = link(&inner.linker, &component)?;
+                Ok(Program::new(String::new(), pre, 0))
             })
             .await?;
-        let clock = self.0.ports.clock.clone();
-        let call = Call {
-            step: "".into(),
-            pack: "".into(),
-            parameters: String::new(),
-            data: String::new(),
-            context: String::new(),
-            tenant: TenantId::DEFAULT,
-            log: Arc::new(LogBuffer::new(clock, Level::Warning, LogLimits::default())),
-            http: None,
-            cache: false,
-            masker: model::mask::Masker::none(),
-            secrets: SecretHandles::default(),
-            limits: Arc::new(Limits::default()),
-            trace: None,
-            deadline: DESCRIBE,
-            cancel: CancellationToken::new(),
-        };
+        let call = nobody(&self.0.ports);
         self.0.describe(&program, &call).await.map_err(|failure| {
             let mut text = format!("{} ({})", failure.message, failure.code);
             for line in call.log.take() {
@@ -282,7 +271,9 @@ impl Runtime {
 
     /// Forgets a program and deletes its artefact. Executions that hold it go on.
     pub fn forget(&self, digest: &str) {
-        self.0.programs.write().remove(digest);
+        if let Some(program) = self.0.programs.write().remove(digest) {
+            self.0.idle.forget(program.number);
+        }
         if let Err(error) = self.0.folder.remove(digest) {
             tracing::warn!(digest, %error, "the artefact of a component that is no longer needed remains");
         }
@@ -299,6 +290,7 @@ impl Runtime {
             instances: pool.map_or(0, wasmtime::PoolingAllocatorMetrics::component_instances),
             memories: pool.map_or(0, wasmtime::PoolingAllocatorMetrics::memories),
             stacks: pool.map_or(0, wasmtime::PoolingAllocatorMetrics::stacks),
+            kept: self.0.idle.len(),
             idle_memory_bytes: pool.map_or(
                 0,
                 wasmtime::PoolingAllocatorMetrics::unused_memory_bytes_resident,
@@ -336,6 +328,29 @@ impl Inner {
                 .map_err(|error| InstallError::Compile(chain(&error))),
             _ => Err(InstallError::NotWasm),
         }
+    }
+}
+
+/// A call that is granted nothing and stores nothing.
+fn nobody(ports: &Ports) -> Call {
+    let clock = ports.clock.clone();
+    Call {
+        step: "".into(),
+        pack: "".into(),
+        parameters: String::new(),
+        data: String::new(),
+        context: String::new(),
+        tenant: TenantId::DEFAULT,
+        log: Arc::new(LogBuffer::new(clock, Level::Warning, LogLimits::default())),
+        http: None,
+        cache: false,
+        masker: model::mask::Masker::none(),
+        secrets: SecretHandles::default(),
+        limits: Arc::new(Limits::default()),
+        trace: None,
+        reuse: false,
+        deadline: DESCRIBE,
+        cancel: CancellationToken::new(),
     }
 }
 

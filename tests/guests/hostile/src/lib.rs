@@ -10,11 +10,14 @@ mod network;
 
 wit_bindgen::generate!({ path: "../../../wit", world: "powerflow:syncpack/syncpack", generate_all });
 
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use powerflow::syncpack::types::{ErrorKind, Output};
 use powerflow::syncpack::{cache, log};
 
 /// Every step: all are alike for an application, which can name any of them.
-const STEPS: [&str; 30] = [
+const STEPS: [&str; 33] = [
     "noop",
     "warn",
     "children",
@@ -45,6 +48,9 @@ const STEPS: [&str; 30] = [
     "open-many",
     "hoard",
     "sockets",
+    "remember",
+    "keep-handle",
+    "grow",
 ];
 
 struct Hostile;
@@ -107,6 +113,10 @@ impl Guest for Hostile {
             "open-many" => network::open_many(&invocation.parameters),
             "hoard" => network::hoard(&invocation.parameters),
             "sockets" => network::sockets(),
+
+            "remember" => remember(),
+            "keep-handle" => keep_handle(),
+            "grow" => grow(&invocation.parameters),
             _ => Err(error("not-found", format!("no step {step}"))),
         }
     }
@@ -129,6 +139,30 @@ pub(crate) fn error(code: &str, message: String) -> Error {
 }
 
 /// Adds as many numbers as the parameters say.
+/// How many executions this instance has begun with this step.
+fn remember() -> Result<Outcome, Error> {
+    static BEGUN: AtomicU32 = AtomicU32::new(0);
+    output((BEGUN.fetch_add(1, Ordering::Relaxed) + 1).to_string())
+}
+
+/// Keeps a handle for the next execution, and uses that of the last.
+fn keep_handle() -> Result<Outcome, Error> {
+    static KEPT: Mutex<Option<wasi::io::poll::Pollable>> = Mutex::new(None);
+    let Ok(mut kept) = KEPT.lock() else {
+        return Err(error("kept", "the lock is poisoned".into()));
+    };
+    let had = kept.as_ref().map(wasi::io::poll::Pollable::ready);
+    *kept = Some(wasi::clocks::monotonic_clock::subscribe_duration(1 << 60));
+    output(format!("{}", had.is_some()))
+}
+
+/// Keeps so many bytes.
+fn grow(bytes: &str) -> Result<Outcome, Error> {
+    let bytes = bytes.trim().parse().unwrap_or_default();
+    std::mem::forget(std::hint::black_box(vec![1_u8; bytes]));
+    remember()
+}
+
 fn compute(count: &str) -> Result<Outcome, Error> {
     let count: u64 = count
         .trim()

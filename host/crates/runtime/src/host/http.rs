@@ -75,6 +75,11 @@ impl Http {
         }
     }
 
+    /// Whether anything was sent, or tried to be.
+    pub(crate) fn was_used(&self) -> bool {
+        self.traffic.is_some()
+    }
+
     pub(crate) fn read(&self, usage: &mut Usage) {
         let Some(traffic) = &self.traffic else { return };
         usage.requests = traffic.requests.load(Ordering::Relaxed);

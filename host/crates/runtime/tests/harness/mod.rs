@@ -172,6 +172,7 @@ pub(crate) fn call(step: &str) -> Call {
         secrets: SecretHandles::default(),
         limits: Arc::new(Limits::default()),
         trace: None,
+        reuse: false,
         deadline: Duration::from_mins(1),
         cancel: CancellationToken::new(),
     }
