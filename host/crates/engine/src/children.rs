@@ -122,6 +122,8 @@ impl Engine {
             .as_ref()
             .map_or(0, |again| again.children.1 as usize);
         let parallel = request.parallel();
+        #[cfg(feature = "simulation")]
+        let parallel = crate::simulation::parallel(parallel);
         let until = (ended + parallel).clamp(started, request.children.len());
         let new = request.children.get(started..until).unwrap_or_default();
         let accepted = tokio::select! {

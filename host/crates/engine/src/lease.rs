@@ -133,16 +133,24 @@ impl Engine {
         let mut generation = None;
         let mut pause = period;
         loop {
+            // However long the last answer took: before the lease ends there is time to ask again.
+            let fence_at = held_until.checked_sub(MARGIN).unwrap_or(held_until);
+            let spare = fence_at.saturating_duration_since(Instant::now() + period);
+            let next = if fenced { pause } else { pause.min(spare) };
             tokio::select! {
                 biased;
-                () = tokio::time::sleep(pause) => {}
+                () = tokio::time::sleep(next) => {}
                 () = self.renew_now.notified() => {}
                 () = self.stopped.cancelled() => return,
             }
             let asked = Instant::now();
-            let left = held_until.saturating_duration_since(asked);
-            let at_most = left.saturating_sub(MARGIN).max(period);
-            match tokio::time::timeout(at_most, self.renew()).await {
+            let at_most = if fenced || self.settings.exclusive {
+                let left = fence_at.saturating_duration_since(asked);
+                asked + left.max(period)
+            } else {
+                fence_at.max(asked)
+            };
+            match tokio::time::timeout_at(at_most, self.renew()).await {
                 Ok(Ok(Some(renewed))) if !fenced => {
                     self.account.answered();
                     pause = period;
@@ -151,7 +159,9 @@ impl Engine {
                     if let (Some(shared), Some(now)) = (&self.shared_clock, renewed.now) {
                         shared.follow(now, asked);
                     }
-                    self.heed(renewed, &mut generation).await;
+                    let until = held_until.checked_sub(MARGIN + period);
+                    self.heed(renewed, &mut generation, until.unwrap_or(asked))
+                        .await;
                     continue;
                 }
                 Ok(Ok(_)) => {
@@ -179,7 +189,7 @@ impl Engine {
             self.account.in_doubt();
             pause = AGAIN;
             self.account.unanswered();
-            if !fenced && held_until.saturating_duration_since(Instant::now()) < period + MARGIN {
+            if !fenced && fence_at.saturating_duration_since(Instant::now()) <= AGAIN {
                 self.fence("the lease could not be renewed before its end");
                 fenced = true;
             }
@@ -192,8 +202,9 @@ impl Engine {
         Ok(self.store.renew(self.worker(), now, until).await?)
     }
 
-    /// Does what the store tells this process.
-    async fn heed(&self, renewed: Renewed, generation: &mut Option<i64>) {
+    /// Does what the store tells this process, until then at the latest: nobody else would notice
+    /// that the lease ends.
+    async fn heed(&self, renewed: Renewed, generation: &mut Option<i64>, until: Instant) {
         for run in renewed.cancelled {
             self.running.cancel_run(run, "a user");
         }
@@ -203,9 +214,7 @@ impl Engine {
         if self.settings.role.executes() {
             self.resize(&renewed.queues, renewed.slots);
         }
-        // What is read here takes no longer than renewing can wait: nobody else would notice
-        // that the lease ends.
-        let until = Instant::now() + self.settings.lease / 3;
+        let until = until.min(Instant::now() + self.settings.lease / 3);
         if !self.settings.exclusive {
             match tokio::time::timeout_at(until, self.know_pauses()).await {
                 Ok(Ok(())) => {}

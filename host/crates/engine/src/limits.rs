@@ -186,6 +186,12 @@ impl Engine {
             };
             match acquired {
                 Ok(Acquired::Taken) => return Asked::Taken,
+                #[cfg(feature = "simulation")]
+                Ok(Acquired::Waits(_))
+                    if crate::simulation::has(crate::simulation::Mutation::OvertakesLimits) =>
+                {
+                    return Asked::Taken;
+                }
                 Ok(Acquired::Waits(turn)) => {
                     if let Some(turn) = turn {
                         self.waiting.remember(turn);

@@ -42,6 +42,14 @@ pub enum Mutation {
     RetriesForEver,
     /// An attempt executes on without a lease.
     IgnoresLease,
+    /// A step that is to wait for a limit is executed at once.
+    OvertakesLimits,
+    /// A step that ends keeps the places that it has under limits.
+    LeaksPlaces,
+    /// Twice as many elements of a list are under way as may be.
+    IgnoresParallel,
+    /// A decision counts although another was taken before.
+    DecidesTwice,
 }
 
 thread_local! {
@@ -81,6 +89,15 @@ pub(crate) fn has(mutation: Mutation) -> bool {
 pub(crate) fn counted(failed: u32, problem: &Problem) -> u32 {
     let forgets = has(Mutation::RetriesForEver) && !problem.is_retryable();
     if forgets { 1 } else { failed }
+}
+
+/// How many children may be under way, as [`Mutation::IgnoresParallel`] has it.
+pub(crate) fn parallel(parallel: usize) -> usize {
+    if has(Mutation::IgnoresParallel) {
+        parallel.saturating_mul(2)
+    } else {
+        parallel
+    }
 }
 
 impl Engine {

@@ -101,6 +101,10 @@ impl Chain {
 
     /// Whether the step may hold places of limits.
     pub(crate) fn limited(&self, step: Ordinal) -> bool {
+        #[cfg(feature = "simulation")]
+        if crate::simulation::has(crate::simulation::Mutation::LeaksPlaces) {
+            return false;
+        }
         let planned = self.planned(step);
         planned.is_some_and(|planned| !planned.limits.is_empty())
     }

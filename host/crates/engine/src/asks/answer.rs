@@ -187,6 +187,10 @@ impl Engine {
             .store
             .answer(key, WaitKind::Approval, answer, now)
             .await?;
+        #[cfg(feature = "simulation")]
+        if ready.is_none() && crate::simulation::has(crate::simulation::Mutation::DecidesTwice) {
+            return Ok(());
+        }
         let Some(ready) = ready else {
             return Err(no_decision(task));
         };

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use engine::{CancelQuery, Engine, PauseQuery, RetryQuery, RunRequest};
-use model::id::RunRef;
+use engine::{
+    CancelQuery, Decision, Engine, PauseQuery, RetryQuery, RunRequest, Signal, Signalled,
+};
+use model::id::{Ordinal, RunRef};
 use serde_json::{Map, json};
 use tokio::time::sleep;
 
@@ -17,7 +19,8 @@ impl Life {
     pub(crate) async fn act(&mut self) {
         match self.world.chance.of(0..1000) {
             _ if self.world.hosts.iter().all(|host| host.process.is_none()) => self.restart().await,
-            0..450 => self.submit(),
+            0..380 => self.submit(),
+            380..450 => self.answer_something(),
             450..600 => self.stop_something(),
             600..680 => self.run_again(),
             680..740 => self.pause_or_resume(),
@@ -113,6 +116,57 @@ impl Life {
         self.ask("requests to revoke", |engine| async move {
             let revoked = engine.revoke(&caller(), run.task(step)).await;
             revoked.map(|()| None)
+        });
+    }
+
+    /// Somebody decides, or another system sends a message.
+    fn answer_something(&mut self) {
+        let mut undecided = Vec::new();
+        self.world.journal.check(|check| {
+            undecided = check.undecided();
+            Ok(())
+        });
+        let decides = self.world.chance.happens(700);
+        match self.world.chance.pick(&undecided).copied() {
+            Some((run, step)) if decides => self.decide(run, step),
+            _ => self.send_message(),
+        }
+    }
+
+    /// One to three people decide at once.
+    fn decide(&mut self, run: RunRef, step: Ordinal) {
+        for _ in 0..self.world.chance.of(1..4) {
+            let approve = self.world.chance.happens(700);
+            let journal = self.world.journal.clone();
+            self.ask("decisions", move |engine| async move {
+                let decision = Decision {
+                    approve,
+                    ..Decision::default()
+                };
+                let task = run.task(step);
+                engine.decide_step(&caller(), task, decision).await?;
+                journal.check(|check| check.answered(run, step, approve));
+                Ok(None)
+            });
+        }
+    }
+
+    fn send_message(&mut self) {
+        let chance = &mut self.world.chance;
+        let signal = Signal {
+            key: applications::signal_key(chance),
+            id: chance.happens(500).then(|| chance.of(0..5).to_string()),
+            body: json!({}),
+            keep: chance.millis(0..30_000),
+        };
+        let journal = self.world.journal.clone();
+        self.ask("messages", |engine| async move {
+            if let Signalled::Delivered(task) = engine.signal(&caller(), signal).await?
+                && let Some((run, step)) = task.split()
+            {
+                journal.check(|check| check.answered(run, step, true));
+            }
+            Ok(None)
         });
     }
 

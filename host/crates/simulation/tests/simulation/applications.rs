@@ -37,6 +37,11 @@ pub(crate) fn document(chance: &mut Chance, number: u64, of: u64) -> Value {
                 connect(chance, &mut delay, at);
                 steps.push(delay);
             }
+            3 if chance.happens(500) => {
+                let mut asking = asking(chance);
+                connect(chance, &mut asking, at);
+                steps.push(asking);
+            }
             3..6 if number + 1 < of => {
                 let mut start = start(chance, number, of);
                 connect(chance, &mut start, at);
@@ -70,7 +75,63 @@ fn work(chance: &mut Chance) -> Value {
     if chance.happens(150) {
         work["task_on_error"] = json!("continue");
     }
+    if chance.happens(200) {
+        let most = chance.of(1..4);
+        work["task_concurrency"] = json!({"key": format!("c{most}"), "limit": most});
+        work["most"] = json!(most);
+    }
+    if chance.happens(120) {
+        let (name, rate) = chance.pick(&RATES).copied().unwrap_or(RATES[0]);
+        work["task_rate"] =
+            json!({"key": name, "limit": rate.limit, "per": rate.per, "burst": rate.burst});
+    }
+    if chance.happens(120) {
+        let (count, parallel) = (chance.of(0..12), chance.of(1..5));
+        let item = json!({ "parallel": parallel });
+        work["task_for_each"] = json!({
+            "items": vec![item; count as usize],
+            "parallel": parallel,
+            "on_failure": if chance.happens(500) { "fail" } else { "ignore" },
+        });
+        work["index"] = json!("${index}");
+    }
     work
+}
+
+/// Starts under a key in a span of time.
+#[derive(Clone, Copy)]
+pub(crate) struct Rate {
+    pub(crate) limit: u64,
+    /// Seconds.
+    pub(crate) per: u64,
+    burst: u64,
+}
+
+/// The rates that steps may have, by their keys.
+pub(crate) const RATES: [(&str, Rate); 3] = [
+    ("r1", rate(1, 2, 1)),
+    ("r2", rate(4, 1, 2)),
+    ("r3", rate(5, 3, 5)),
+];
+
+const fn rate(limit: u64, per: u64, burst: u64) -> Rate {
+    Rate { limit, per, burst }
+}
+
+/// A step that waits for a decision or a message, for some seconds.
+fn asking(chance: &mut Chance) -> Value {
+    let within = chance.of(0..60_000) as f64 / 1000.0;
+    if chance.happens(500) {
+        let on_timeout = chance.pick(&["fail", "approve", "reject"]);
+        return json!({"operator": "approval", "question": "May it?", "within": within,
+            "on_timeout": on_timeout});
+    }
+    json!({"operator": "wait_for_webhook", "key": signal_key(chance), "within": within})
+}
+
+/// A key under which steps wait for messages.
+pub(crate) fn signal_key(chance: &mut Chance) -> String {
+    format!("message {}", chance.of(0..3))
 }
 
 fn start(chance: &mut Chance, number: u64, of: u64) -> Value {

@@ -15,7 +15,7 @@ use serde_json::Value;
 use store::{pauses::PauseScope, runs::NewRun, schedules::Outcome};
 use tokio::time::Instant;
 
-use crate::journal::Commit;
+use crate::{applications::RATES, journal::Commit};
 
 /// How long after it was stopped a step may execute: a process that nothing reaches fences
 /// itself when its lease ends.
@@ -40,6 +40,9 @@ struct Step {
     /// Whether that attempt has neither ended nor been taken back.
     open: bool,
     ended: Option<Token>,
+    state: Option<StepState>,
+    /// What it waits for, until it is woken.
+    waits: Option<WaitKind>,
     stopped: Option<Instant>,
     /// How often another attempt was to follow one that failed.
     retries: u32,
@@ -50,6 +53,8 @@ struct Executing {
     process: u32,
     key: StepKey,
     token: Token,
+    /// How many steps with its key may execute at a time, if it has one.
+    most: Option<u64>,
 }
 
 /// What is known so far.
@@ -64,6 +69,12 @@ pub(crate) struct Check {
     occurrences: BTreeMap<(i64, Timestamp), Outcome>,
     keys: BTreeMap<String, RunId>,
     pauses: BTreeSet<PauseScope>,
+    /// When steps have started under the rates.
+    starts: BTreeMap<String, Vec<Timestamp>>,
+    /// The runs for the elements of a list, by the attempt that started them.
+    elements: BTreeMap<(StepKey, Token), BTreeMap<u64, RunId>>,
+    /// Whose answers were taken, and whether they are to go on.
+    answered: BTreeMap<StepKey, bool>,
     /// The store's clock was set: leases may end early.
     pub(crate) clock_was_set: bool,
 }
@@ -91,6 +102,7 @@ impl Check {
             Commit::Suspended(key, token, kind) => {
                 let step = self.steps.entry(key).or_default();
                 step.retries += u32::from(kind == WaitKind::Retry);
+                step.waits = Some(kind);
                 must(step.retries < MOST_ATTEMPTS, || {
                     format!("limits: {key:?} is tried more often than any policy says")
                 })?;
@@ -130,10 +142,12 @@ impl Check {
             }
             Commit::Woken(key) => {
                 let step = self.steps.entry(key).or_default();
-                must(!step.open && step.ended.is_none(), || {
+                let waits = step.waits.take().is_some();
+                must(waits && !step.open && step.ended.is_none(), || {
                     format!("one result: {key:?} was woken and waits for nothing")
                 })
             }
+            Commit::Starts(key, at) => self.starts(key, at),
             Commit::Paused(scope) => {
                 self.pauses.insert(scope);
                 Ok(())
@@ -163,6 +177,7 @@ impl Check {
                 format!("accepted once: the key {:?} made two runs", idempotency.key)
             })?;
         }
+        self.element(id, &new)?;
         let run = Run {
             new,
             accepted: Instant::now(),
@@ -202,7 +217,71 @@ impl Check {
         })?;
         step.claim = Some((token, worker, process));
         step.open = true;
+        step.waits = None;
         Ok(())
+    }
+
+    /// A run was accepted; for an element of a list, it is the only one, and not one too many.
+    fn element(&mut self, id: RunId, new: &NewRun) -> Verdict {
+        let (Some(parent), Some(_)) = (&new.parent, new.part) else {
+            return Ok(());
+        };
+        let input: Value = serde_json::from_slice(&new.input).unwrap_or_default();
+        let (index, most) = (&input["index"], &input["item"]["parallel"]);
+        let (Some(index), Some(most)) = (index.as_u64(), most.as_u64()) else {
+            return Err(format!("elements: run {} is for none: {input}", id.0));
+        };
+        let all = self.elements.entry((parent.key, parent.token)).or_default();
+        let before = all.insert(index, id);
+        must(before.is_none(), || {
+            format!(
+                "elements: {:?} has two runs for element {index}",
+                parent.key
+            )
+        })?;
+        let has_ended = |run: &RunId| self.runs.get(run).is_some_and(|run| run.ended.is_some());
+        let open = all.values().filter(|run| !has_ended(run)).count() as u64;
+        must(open <= most, || {
+            format!(
+                "elements: {open} of {:?} are under way, and {most} may be",
+                parent.key
+            )
+        })
+    }
+
+    /// A step starts: in no span of time more than the rate allows.
+    fn starts(&mut self, key: String, at: Timestamp) -> Verdict {
+        let rate = RATES.iter().find(|(name, _)| **name == *key);
+        let Some((_, rate)) = rate.filter(|_| !self.clock_was_set) else {
+            return Ok(());
+        };
+        let starts = self.starts.entry(key).or_default();
+        starts.push(at);
+        let limit = rate.limit as usize;
+        let Some(first) = starts.len().checked_sub(limit + 1) else {
+            return Ok(());
+        };
+        let took = at.micros_since(starts[first]);
+        must(took >= rate.per as i64 * 1_000_000, || {
+            format!(
+                "limits: {} starts within {took} µs, and {limit} in {} s are allowed",
+                limit + 1,
+                rate.per
+            )
+        })
+    }
+
+    /// Somebody was told that his answer counts.
+    pub(crate) fn answered(&mut self, run: RunRef, step: Ordinal, goes_on: bool) -> Verdict {
+        let of = |(_, one): &(&RunId, &Run)| one.new.reference == run;
+        let Some((id, _)) = self.runs.iter().find(of) else {
+            return Err(format!("one answer: {run} is not there"));
+        };
+        let key = StepKey { run: *id, step };
+        let before = self.answered.insert(key, goes_on);
+        must(before.is_none(), || {
+            format!("one answer: two were taken for {key:?}")
+        })
     }
 
     fn ends(&mut self, key: StepKey, token: Token, state: StepState) -> Verdict {
@@ -220,6 +299,7 @@ impl Check {
         })?;
         step.open = false;
         step.ended = Some(token);
+        step.state = Some(state);
         Ok(())
     }
 
@@ -227,9 +307,9 @@ impl Check {
     pub(crate) fn begins(
         &mut self,
         process: u32,
-        key: StepKey,
-        token: Token,
+        (key, token): (StepKey, Token),
         data: &str,
+        parameters: &str,
     ) -> Verdict {
         let step = self.steps.entry(key).or_default();
         let claim = step.claim.filter(|(newest, ..)| *newest >= token);
@@ -253,11 +333,15 @@ impl Check {
             let by = twice.map_or(0, |one| one.process);
             format!("fencing: {key:?} executes on p{process} while it does on p{by}")
         })?;
+        let parameters: Value = serde_json::from_str(parameters).unwrap_or_default();
+        let most = parameters["most"].as_u64();
         self.executing.push(Executing {
             process,
             key,
             token,
+            most,
         });
+        self.beside_each_other(most)?;
         let executing = self.executing.iter().filter(|one| one.process == process);
         let (count, slots) = (executing.count(), self.slots.get(&process).copied());
         must(slots.is_none_or(|slots| count <= slots), || {
@@ -265,11 +349,41 @@ impl Check {
         })
     }
 
+    /// No more steps with a key execute than may. What is stopped gives its place to others at
+    /// once, and executes on for a while.
+    fn beside_each_other(&self, most: Option<u64>) -> Verdict {
+        let Some(most) = most.filter(|_| !self.clock_was_set) else {
+            return Ok(());
+        };
+        let same: BTreeSet<StepKey> = self
+            .executing
+            .iter()
+            .filter(|one| one.most == Some(most) && self.stopped(one.key).is_none())
+            .map(|one| one.key)
+            .collect();
+        must(same.len() as u64 <= most, || {
+            format!("limits: {same:?} execute at a time, and {most} may")
+        })
+    }
+
     /// What a step is given of one before it is that one's committed result.
     fn handed_over(&self, key: StepKey, data: &str) -> Verdict {
         let data: Value = serde_json::from_str(data).unwrap_or_default();
         let all = data.as_object().into_iter().flatten();
-        for (name, one) in all {
+        // Of a step for each element, one behind the other.
+        let each = |(name, one): (_, &Value)| match one {
+            Value::Array(list) => list.iter().cloned().map(|one| (name, one)).collect(),
+            one => vec![(name, one.clone())],
+        };
+        for (name, list) in data.as_object().into_iter().flatten() {
+            for (at, one) in list.as_array().into_iter().flatten().enumerate() {
+                let index = one["index"].as_u64();
+                must(index.is_none_or(|index| index == at as u64), || {
+                    format!("elements: {name} has {index:?} in place {at}")
+                })?;
+            }
+        }
+        for (name, one) in all.flat_map(each) {
             let number = |at: &str| one[at].as_i64();
             let (Some(run), Some(step), Some(token)) =
                 (number("run"), number("step"), number("token"))
@@ -338,6 +452,17 @@ impl Check {
                 format!("accepted runs end: run {} has not ended: {steps:?}", id.0)
             })?;
         }
+        for (key, goes_on) in &self.answered {
+            let state = self.steps.get(key).and_then(|step| step.state);
+            let fits = match state {
+                Some(StepState::Success | StepState::Warning) => *goes_on,
+                Some(StepState::Failed) => !goes_on,
+                _ => self.stopped(*key).is_some(),
+            };
+            must(fits, || {
+                format!("one answer: {key:?} was answered {goes_on} and is {state:?}")
+            })?;
+        }
         let runs: BTreeSet<_> = self.fired.values().collect();
         must(runs.len() == self.fired.len(), || {
             "exactly once: an occurrence has started two runs".to_owned()
@@ -361,12 +486,27 @@ impl Check {
 
     /// Steps that were claimed and have not ended, with their runs.
     pub(crate) fn open_steps(&self) -> Vec<(RunRef, Ordinal)> {
+        let open = self.open_steps_by_key().into_iter();
+        open.map(|(key, run)| (run, key.step)).collect()
+    }
+
+    fn open_steps_by_key(&self) -> Vec<(StepKey, RunRef)> {
         let open = self.steps.iter().filter(|(key, step)| {
             let run = self.runs.get(&key.run);
             step.ended.is_none() && run.is_some_and(|run| run.ended.is_none())
         });
-        let named = open.filter_map(|(key, _)| Some((self.runs.get(&key.run)?, key.step)));
-        named.map(|(run, step)| (run.new.reference, step)).collect()
+        let named = open.filter_map(|(key, _)| Some((*key, self.runs.get(&key.run)?)));
+        named.map(|(key, run)| (key, run.new.reference)).collect()
+    }
+
+    /// Steps that wait for a decision, with their runs.
+    pub(crate) fn undecided(&self) -> Vec<(RunRef, Ordinal)> {
+        let mut open = self.open_steps_by_key();
+        open.retain(|(key, _)| {
+            let step = self.steps.get(key);
+            step.is_some_and(|step| step.waits == Some(WaitKind::Approval))
+        });
+        open.into_iter().map(|(key, run)| (run, key.step)).collect()
     }
 
     /// Whether a run of that name was accepted.

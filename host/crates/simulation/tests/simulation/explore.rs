@@ -21,6 +21,7 @@ use model::{
 };
 use parking_lot::Mutex;
 use store::{
+    limits::Limits as _,
     packs::{Activation, Import, PackState, Packs as _},
     pauses::{Pause, Pauses as _},
     runs::History as _,
@@ -35,8 +36,8 @@ use crate::{applications, journal::Journal, net::Link, world::World};
 
 /// How long the client of a request waits for the answer.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// How long everything may take to come to its end when all is well.
-const QUIET_WITHIN: u32 = 3600;
+/// For how many seconds nothing may begin when all is well, before everything has come to its end.
+const STILL: u32 = 3600;
 
 /// What came of a seed.
 pub(crate) struct Explored {
@@ -291,18 +292,42 @@ impl Life {
         }
     }
 
+    /// Where nothing is left to do, nobody has a place or waits for one.
+    async fn look_at_limits(&self) {
+        let (store, now) = (&self.world.store, self.world.time.now());
+        let used = store.limits(TenantId::DEFAULT, now, None, 100).await;
+        let kept: Vec<_> = used
+            .unwrap()
+            .items
+            .into_iter()
+            .filter(|one| one.held > 0 || one.waiting > 0)
+            .collect();
+        let unfinished = store.unfinished(TenantId::DEFAULT).await.unwrap();
+        self.world.journal.check(|_| {
+            if kept.is_empty() || unfinished > 0 {
+                return Ok(());
+            }
+            Err(format!("limits: all has ended, and {kept:?} is in use"))
+        });
+    }
+
     /// Waits until nothing is left to do, and looks at what came of it all.
     async fn end(&mut self) {
         let store = self.world.store.clone();
-        for _ in 0..QUIET_WITHIN {
+        let (mut begun, mut still) = (0, 0);
+        while still < STILL {
             if self.over() || store.unfinished(TenantId::DEFAULT).await.unwrap() == 0 {
                 break;
             }
             sleep(Duration::from_secs(1)).await;
+            let attempts = self.world.journal.count("attempts");
+            still = if attempts == begun { still + 1 } else { 0 };
+            begun = attempts;
         }
         // What executes of stopped runs, or waits to be started.
         sleep(Duration::from_secs(15)).await;
         self.look_at_schedules().await;
+        self.look_at_limits().await;
         let answers = self.answers.lock().clone();
         self.world.journal.check(|check| {
             for run in answers {

@@ -48,6 +48,8 @@ pub(crate) enum Commit {
     RunEnded(RunId, RunState),
     /// It was decided what becomes of an occurrence.
     Fired(i64, Timestamp, Outcome, Option<RunId>),
+    /// A step starts under the rate of that key.
+    Starts(String, Timestamp),
     /// Something starts no steps from now on.
     Paused(PauseScope),
     /// It does again.
@@ -122,6 +124,7 @@ impl Journal {
             Commit::Revoked(..) => (format!("{commit:?}"), "steps revoked"),
             Commit::Cancelled(..) => (format!("{commit:?}"), "runs cancelled"),
             Commit::Fired(..) => (format!("{commit:?}"), "occurrences"),
+            Commit::Starts(..) => (format!("{commit:?}"), "starts under a rate"),
             Commit::Paused(..) => (format!("{commit:?}"), "pauses"),
             _ => (format!("{commit:?}"), "other commits"),
         };
@@ -170,6 +173,11 @@ impl Journal {
     /// Other words for every line that was written.
     pub(crate) fn digest(&self) -> u64 {
         self.0.lock().digest.finish()
+    }
+
+    /// How often that happened.
+    pub(crate) fn count(&self, what: &str) -> u64 {
+        self.0.lock().counts.get(what).copied().unwrap_or_default()
     }
 
     /// How often what happened.

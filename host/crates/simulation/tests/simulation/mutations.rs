@@ -55,3 +55,27 @@ fn what_failed_for_good_is_tried_for_ever() {
 fn a_worker_without_a_lease_executes_on() {
     assert_eq!(found(Mutation::IgnoresLease), "fencing");
 }
+
+#[test]
+fn a_step_does_not_wait_for_its_limit() {
+    assert_eq!(found(Mutation::OvertakesLimits), "limits");
+}
+
+#[test]
+fn a_step_keeps_its_place_when_it_has_ended() {
+    let broken = found(Mutation::LeaksPlaces);
+    assert!(
+        ["limits", "accepted runs end"].contains(&broken.as_str()),
+        "{broken}"
+    );
+}
+
+#[test]
+fn more_elements_are_under_way_than_may_be() {
+    assert_eq!(found(Mutation::IgnoresParallel), "elements");
+}
+
+#[test]
+fn two_decisions_count() {
+    assert_eq!(found(Mutation::DecidesTwice), "one answer");
+}

@@ -74,7 +74,8 @@ impl Steps {
             return Ok(Outcome::StartChildren(parameters["start"].to_string()));
         }
         let warning = chance.happens(50).then(|| "odd".to_owned());
-        let data = json!({"run": key.run.0, "step": key.step.0, "token": token.0});
+        let data = json!({"run": key.run.0, "step": key.step.0, "token": token.0,
+            "index": parameters["index"]});
         Ok(output(data.to_string(), warning))
     }
 }
@@ -88,7 +89,7 @@ impl StandIn for Steps {
         self.journal
             .tell(process, || format!("executes {key:?} {token:?}"));
         self.journal
-            .check(|check| check.begins(process, key, token, &call.data));
+            .check(|check| check.begins(process, (key, token), &call.data, &call.parameters));
         let length = self.length();
         let result = tokio::select! {
             biased;

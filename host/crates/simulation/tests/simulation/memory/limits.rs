@@ -13,6 +13,7 @@ use store::{
 };
 
 use super::{Result, State, history::page};
+use crate::journal::Commit;
 
 /// A key, as keys are ordered.
 pub(crate) type Key = (Kind, TenantId, String);
@@ -76,6 +77,7 @@ impl State {
         let place = match (answer, kind) {
             // A start is over when it is made.
             (Answer::Taken, Kind::Rate) => {
+                self.note(Commit::Starts(row.1.2.clone(), now));
                 self.limit_places.remove(&row);
                 return answer;
             }
