@@ -6,6 +6,7 @@
 mod cluster;
 mod figure;
 mod flow;
+mod grown;
 mod load;
 mod machine;
 mod pace;
@@ -28,7 +29,7 @@ use crate::figure::{Bench, Figure};
 type Measure = fn(&mut Bench) -> anyhow::Result<()>;
 
 /// All rungs in the order in which they are measured and printed, and what measures them.
-const RUNGS: [(&[&str], Measure); 14] = [
+const RUNGS: [(&[&str], Measure); 15] = [
     (&["wasm_call"], wasm::rung),
     (&["wasm_condition", "wasm_transform"], wasm::operators),
     (
@@ -61,6 +62,7 @@ const RUNGS: [(&[&str], Measure); 14] = [
         flow::wide_and_long,
     ),
     (&["parents_10k"], flow::parents),
+    (&["w1_grown", "apps_page_p99", "timeline_p99"], grown::rungs),
 ];
 
 /// The same for a cluster on PostgreSQL and Redis.

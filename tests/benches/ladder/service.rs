@@ -34,7 +34,7 @@ pub(crate) fn body(number: usize, queue: Option<&str>) -> Vec<u8> {
     body_of(CHAIN, number, queue)
 }
 
-fn body_of(application: &str, number: usize, queue: Option<&str>) -> Vec<u8> {
+pub(crate) fn body_of(application: &str, number: usize, queue: Option<&str>) -> Vec<u8> {
     let event = json!({"id": number, "text": "x".repeat(500 - 20 - number.to_string().len())});
     let mut params = json!({"event": event});
     if let Some(queue) = queue {
@@ -50,7 +50,7 @@ pub(crate) fn bodies(count: usize, queue: Option<&str>) -> Vec<Vec<u8>> {
 }
 
 /// A service with the pack active, which listens on all queues or only on [`HELD`].
-fn start(folder: &Path, held: bool) -> anyhow::Result<Service> {
+pub(crate) fn start(folder: &Path, held: bool) -> anyhow::Result<Service> {
     let mut plan = Plan::new(folder)?.with("log.level", "warn");
     if held {
         plan = plan.with("worker.queues", HELD);
@@ -64,7 +64,7 @@ pub(crate) fn prepared(folder: &Path) -> anyhow::Result<Service> {
     start(folder, true)
 }
 
-fn prepare(folder: &Path) -> anyhow::Result<()> {
+pub(crate) fn prepare(folder: &Path) -> anyhow::Result<()> {
     let service = start(folder, false)?;
     service.upload(&BENCH.build()?)?;
     service.activate(BENCH.name, BENCH.grants)?;
@@ -132,27 +132,38 @@ fn queued(bench: &Bench, application: &str) -> anyhow::Result<(f64, f64)> {
     for _ in 0..bench.rounds() {
         let folder = tempfile::tempdir_in(harness::place::target())?;
         prepare(folder.path())?;
-        let held = start(folder.path(), true)?;
-        // What starting costs a process is no cost of the runs.
-        let starting = held.usage()?.cpu;
-        let before = newest(&open(folder.path())?)?;
-        let bodies: Vec<_> = (0..runs).map(|at| body_of(application, at, None)).collect();
-        load::submit(&held, &bodies)?;
-        held.stop()?;
-        let mut service = start(folder.path(), false)?;
-        let connection = open(folder.path())?;
-        wait_for_all(&connection, &mut service)?;
-        let cpu = service.usage()?.cpu.saturating_sub(starting);
-        let (seconds, count, wrong) = span(&connection, before)?;
-        if count != runs as i64 || wrong > 0 {
-            bail!("of {runs} runs there are {count}, {wrong} without success");
-        }
-        rates.push(runs as f64 / seconds);
-        costs.push(cpu.as_secs_f64() * 1e3 / runs as f64);
-        drop(connection);
-        service.stop()?;
+        let (rate, cost) = run_queued(folder.path(), application, runs)?;
+        rates.push(rate);
+        costs.push(cost);
     }
     Ok((median(rates), median(costs)))
+}
+
+/// The same once, in a folder that is prepared.
+pub(crate) fn run_queued(
+    folder: &Path,
+    application: &str,
+    runs: usize,
+) -> anyhow::Result<(f64, f64)> {
+    let held = start(folder, true)?;
+    // What starting costs a process is no cost of the runs.
+    let starting = held.usage()?.cpu;
+    let before = newest(&open(folder)?)?;
+    let bodies: Vec<_> = (0..runs).map(|at| body_of(application, at, None)).collect();
+    load::submit(&held, &bodies)?;
+    held.stop()?;
+    let mut service = start(folder, false)?;
+    let connection = open(folder)?;
+    wait_for_all(&connection, &mut service)?;
+    let cpu = service.usage()?.cpu.saturating_sub(starting);
+    let (seconds, count, wrong) = span(&connection, before)?;
+    if count != runs as i64 || wrong > 0 {
+        bail!("of {runs} runs there are {count}, {wrong} without success");
+    }
+    drop(connection);
+    service.stop()?;
+    let cost = cpu.as_secs_f64() * 1e3 / runs as f64;
+    Ok((runs as f64 / seconds, cost))
 }
 
 pub(crate) fn w1(bench: &mut Bench) -> anyhow::Result<()> {

@@ -1,7 +1,9 @@
 //! `pfctl application …`
 
+mod list;
 mod preview;
 mod set;
+mod timeline;
 
 use std::{
     path::{Path, PathBuf},
@@ -34,7 +36,18 @@ pub(crate) enum Command {
         /// Only those whose name contains this
         #[arg(long)]
         search: Option<String>,
+        /// Internal applications as well, which others start
+        #[arg(long)]
+        hidden: bool,
     },
+    /// Show what an application has run in a span of time
+    ///
+    /// How many runs in which state, and how long they took, part by part; --runs lists the newest.
+    ///
+    /// Example: pfctl application timeline sync --from 2027-01-15T08:00:00Z --until 2027-01-15T10:00:00Z
+    ///
+    /// Example: pfctl application timeline sync --state failed --runs
+    Timeline(timeline::Timeline),
     /// Show an application with its steps
     ///
     /// Example: pfctl application show create_or_update_incident
@@ -273,7 +286,8 @@ impl Waiting {
 /// Does it.
 pub(crate) async fn run(session: &Session, command: Command) -> Result<Exit, Failure> {
     match command {
-        Command::List { search } => APPLICATIONS.list(session, search).await,
+        Command::List { search, hidden } => list::list(session, search, hidden).await,
+        Command::Timeline(asked) => timeline::show(session, asked).await,
         Command::Show { name } => APPLICATIONS.show(session, &name).await,
         Command::Upload(upload) => APPLICATIONS.upload(session, &upload).await,
         Command::Validate { file } => validate(session, &file).await,

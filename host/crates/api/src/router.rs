@@ -57,6 +57,7 @@ fn documents(routes: Routes) -> Routes {
         .needs(Execute,       routes!(applications::run::run))
         .needs(Execute,       routes!(applications::run_named::run_named))
         .needs(View,          routes!(applications::logs::logs))
+        .needs(View,          routes!(applications::timeline::timeline))
 
         .needs(View,          routes!(configurations::list::list))
         .needs(Configuration, routes!(configurations::save::save))

@@ -9,13 +9,14 @@ pub(crate) mod revision;
 pub(crate) mod run;
 pub(crate) mod schedule;
 pub(crate) mod syncpack;
+pub(crate) mod timeline;
 pub(crate) mod webhook;
 pub(crate) mod worker;
 
 use model::clock::Timestamp;
 use serde_json::value::RawValue;
 
-use crate::problem::Problem;
+use crate::problem::{Answer, Problem};
 
 /// A time as answers show it: RFC 3339, UTC.
 pub(crate) fn time(at: Timestamp) -> String {
@@ -52,5 +53,21 @@ mod tests {
             "2027-01-15T08:00:00.123456Z"
         );
         assert_eq!(part("Größe 1/2+3"), "Gr%C3%B6%C3%9Fe%201%2F2%2B3");
+    }
+}
+
+/// The time that is given in a field or an argument, if one is.
+///
+/// # Errors
+/// PF-0400 where it is none.
+pub(crate) fn moment(at: &str, text: Option<String>) -> Answer<Option<Timestamp>> {
+    let Some(text) = text else { return Ok(None) };
+    let parsed: Result<jiff::Timestamp, _> = text.parse();
+    match parsed {
+        Ok(time) => Ok(Some(Timestamp(time.as_microsecond()))),
+        Err(_) => Err(Problem::unreadable_at(
+            at,
+            format!("`{text}` is no time; write it as 2027-01-15T08:00:00Z"),
+        )),
     }
 }

@@ -81,6 +81,7 @@ mod steps;
 mod submit;
 mod take_up;
 mod tasks;
+mod timeline;
 mod traces;
 mod view;
 mod waits;
@@ -110,6 +111,7 @@ pub use schedules::{
 };
 pub use served::{Served, ServedQueue, Waiting};
 pub use settings::{ApplicationSettings, ChangeSettings, SettingsVariable};
+pub use timeline::{LISTED, Timeline, TimelineQuery};
 pub use view::*;
 pub use webhooks::{
     Delivered, Received, RotateWebhook, SavedWebhook, WebhookDetail, WebhookQuery, WebhookSecret,

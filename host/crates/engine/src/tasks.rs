@@ -346,7 +346,7 @@ const fn unreached(run: RunState) -> StepState {
     }
 }
 
-fn unknown_state(word: &str) -> Error {
+pub(crate) fn unknown_state(word: &str) -> Error {
     let words: Vec<&str> = RunState::ALL.iter().map(|state| state.word()).collect();
     Error::Invalid {
         what: "query",

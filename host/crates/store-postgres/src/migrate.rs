@@ -120,6 +120,13 @@ const MIGRATIONS: &[Migration] = &[
         hot: false,
         sql: include_str!("../migrations/0011_bulk.sql"),
     },
+    Migration {
+        number: 13,
+        name: "timeline",
+        expands: true,
+        hot: false,
+        sql: include_str!("../migrations/0013_timeline.sql"),
+    },
     #[cfg(feature = "next")]
     Migration {
         number: 1_000,

@@ -85,6 +85,12 @@ const MIGRATIONS: &[Migration] = &[
         expands: true,
         sql: include_str!("../migrations/0011_bulk.sql"),
     },
+    Migration {
+        number: 13,
+        name: "timeline",
+        expands: true,
+        sql: include_str!("../migrations/0013_timeline.sql"),
+    },
 ];
 
 /// Brings the database to this binary's version.

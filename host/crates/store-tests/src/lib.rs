@@ -84,6 +84,8 @@ macro_rules! contract {
         $crate::contract!(@ $open, lists:
             pages_stay_while_new_runs_come,
             filters_narrow,
+            the_last_run_of_each_application,
+            a_span_is_summed_up,
             expired_runs_are_forgotten,
             an_unfinished_run_does_not_expire,
             steps_are_told_by_event,

@@ -7,7 +7,7 @@ use model::{
 };
 use store::{
     definitions::Kind,
-    runs::{RunFilter, Submitted},
+    runs::{RunFilter, Span, Submitted},
 };
 
 use crate::{
@@ -183,4 +183,123 @@ pub async fn steps_are_told_by_event(store: Store) {
     );
     let found = store.steps(number, 0).await.unwrap();
     assert_eq!(found.len(), 2);
+}
+
+/// The newest run of each application that has one; those of elements of a list are none.
+pub async fn the_last_run_of_each_application(store: Store) {
+    let plan = chain(1);
+    let mut newest = Vec::new();
+    for (application, count) in [(501, 3), (502, 1), (503, 0)] {
+        let mut last = None;
+        for _ in 0..count {
+            let mut new = run(&plan);
+            new.application = application;
+            last = Some(submit(&store, new).await.0);
+        }
+        newest.extend(last);
+    }
+    let mut element = run(&plan);
+    element.application = 501;
+    element.part = Some(Ordinal(0));
+    submit(&store, element).await;
+    let asked = [503, 502, 501, 4_711];
+    let found = store.last_runs(TenantId::DEFAULT, &asked).await.unwrap();
+    let mut found: Vec<RunId> = found.iter().map(|run| run.run).collect();
+    found.sort();
+    assert_eq!(found, newest);
+    let none = store.last_runs(TenantId::DEFAULT, &[]).await.unwrap();
+    assert_eq!(none, []);
+    let others = store.last_runs(TenantId(2), &asked).await.unwrap();
+    assert_eq!(others, []);
+}
+
+/// A span of time is summed up by parts and states; its ends count as they should.
+pub async fn a_span_is_summed_up(store: Store) {
+    let plan = chain(1);
+    let second = |number: i64| NOW.plus_micros(number * 1_000_000);
+    for (at, ends) in [
+        (-1, true),
+        (0, true),
+        (5, true),
+        (9, false),
+        (10, true),
+        (19, false),
+        (20, true),
+    ] {
+        let mut new = run(&plan);
+        new.application = 601;
+        new.created_at = second(at);
+        let (id, _) = submit(&store, new).await;
+        if ends {
+            execute(&store, key(id, 0), StepState::Failed, &plan).await;
+        }
+    }
+    let mut other = run(&plan);
+    other.application = 602;
+    other.created_at = second(5);
+    submit(&store, other).await;
+    let span = Span {
+        application: 601,
+        from: second(0),
+        until: second(20),
+        part: 10_000_000,
+        filter: RunFilter::default(),
+    };
+    let sums = store.timeline(TenantId::DEFAULT, &span).await.unwrap();
+    let mut counts: Vec<_> = sums
+        .iter()
+        .map(|sum| (sum.part, sum.state, sum.count, sum.longest.is_some()))
+        .collect();
+    counts.sort_by_key(|(part, _, _, ended)| (*part, *ended));
+    assert_eq!(
+        counts,
+        [
+            (0, RunState::Queued, 1, false),
+            (0, RunState::Failed, 2, true),
+            (1, RunState::Queued, 1, false),
+            (1, RunState::Failed, 1, true),
+        ]
+    );
+    let listed = store
+        .runs(TenantId::DEFAULT, &span.runs(), None, 100)
+        .await
+        .unwrap();
+    let took: Vec<i64> = listed
+        .items
+        .iter()
+        .filter_map(|run| Some(run.finished_at?.micros_since(run.created_at)))
+        .collect();
+    assert_eq!(
+        sums.iter().filter_map(|sum| sum.longest).max(),
+        took.iter().max().copied()
+    );
+    assert_eq!(
+        sums.iter().map(|sum| sum.total).sum::<i64>(),
+        took.iter().sum::<i64>()
+    );
+    let failed = Span {
+        filter: RunFilter {
+            states: vec![RunState::Failed],
+            queue: Some("default".to_owned()),
+            ..RunFilter::default()
+        },
+        ..span.clone()
+    };
+    let sums = store.timeline(TenantId::DEFAULT, &failed).await.unwrap();
+    assert_eq!(sums.iter().map(|sum| sum.count).sum::<u64>(), 3);
+    // The same runs as the list has.
+    let listed = store
+        .runs(TenantId::DEFAULT, &span.runs(), None, 100)
+        .await
+        .unwrap();
+    assert_eq!(listed.items.len(), 5);
+    let aligned = Span {
+        filter: RunFilter {
+            configuration: Some("none".to_owned()),
+            ..RunFilter::default()
+        },
+        ..span
+    };
+    let sums = store.timeline(TenantId::DEFAULT, &aligned).await.unwrap();
+    assert_eq!(sums, []);
 }

@@ -16,9 +16,11 @@ use model::{
 use crate::Result;
 
 mod history;
+mod timeline;
 mod waits;
 
 pub use history::{History, LogChunk, RunFilter, RunSummary, StepSummary};
+pub use timeline::{Span, Sum};
 pub use waits::{Again, AttemptSummary, Child, Suspended, Suspension, WaitSummary, Waits, Woken};
 
 /// Which executions run first among those of one queue.

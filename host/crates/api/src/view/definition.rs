@@ -8,13 +8,13 @@ use axum::{
 use engine::Saved;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json, value::RawValue};
-use store::{Page, definitions::Definition};
+use store::{Page, definitions::Definition, runs::RunSummary};
 use utoipa::{
     IntoParams, PartialSchema, ToSchema,
     openapi::{ObjectBuilder, RefOr, Schema},
 };
 
-use super::{part, raw, time};
+use super::{part, raw, time, timeline::TimelineRun};
 use crate::{
     etag, paging,
     problem::{Answer, FaultDocument},
@@ -217,6 +217,44 @@ impl DefinitionSummary {
             edited_by: one.edited_by.clone(),
             edited_at: time(one.edited_at),
             created_at: time(one.created_at),
+        }
+    }
+}
+
+/// An application as lists show it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ApplicationSummary {
+    #[serde(flatten)]
+    summary: DefinitionSummary,
+    /// The configuration object that it is aligned with.
+    #[schema(example = "acme")]
+    configuration: Option<String>,
+    /// Whether it is an internal one, which lists for people leave out.
+    #[schema(example = false)]
+    hidden: bool,
+    /// Its newest run; `null` when there is none, or none is kept.
+    last_run: Option<TimelineRun>,
+}
+
+impl ApplicationSummary {
+    pub(crate) fn new(collection: &str, one: &Definition, last_run: Option<RunSummary>) -> Self {
+        #[derive(Default, Deserialize)]
+        struct Settings {
+            #[serde(default)]
+            configuration: Value,
+            #[serde(default)]
+            hidden: Value,
+        }
+        let settings: Settings = serde_json::from_str(&one.document).unwrap_or_default();
+        Self {
+            summary: DefinitionSummary::new(collection, one),
+            configuration: settings
+                .configuration
+                .as_str()
+                .filter(|name| !name.is_empty())
+                .map(str::to_owned),
+            hidden: settings.hidden == Value::Bool(true),
+            last_run: last_run.map(TimelineRun::new),
         }
     }
 }

@@ -22,6 +22,7 @@ pub(super) fn check(application: &Application, problems: &mut Vec<Problem>) -> u
     ];
     texts_of(document, &texts, "", problems);
     truth_of(document, "generate_report", "", problems);
+    truth_of(document, "hidden", "", problems);
     names(application, problems);
     policy::check(document, "", problems);
     retry::check(document, "", problems);

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// The keys of a document.
-const DOCUMENT: [&str; 16] = [
+const DOCUMENT: [&str; 17] = [
     "name",
     "friendly_name",
     "description",
@@ -23,6 +23,7 @@ const DOCUMENT: [&str; 16] = [
     "steps",
     "queue",
     "generate_report",
+    "hidden",
     policy::SOFT,
     policy::HARD,
     policy::LOST,
@@ -41,7 +42,8 @@ const VARIABLE: [&str; 7] = [
     "param_type",
 ];
 /// What the keys are called elsewhere, with what they are called here.
-const DOCUMENT_ELSEWHERE: [(&str, &str); 8] = [
+const DOCUMENT_ELSEWHERE: [(&str, &str); 9] = [
+    ("internal", "hidden"),
     ("params", "app_variables"),
     ("parameters", "app_variables"),
     ("variables", "app_variables"),

@@ -7,7 +7,7 @@ use sqlx::{
 };
 use store::{
     Page, Result,
-    runs::{RunFilter, RunSummary},
+    runs::{RunFilter, RunSummary, Span, Sum},
 };
 
 use super::{code, maybe_time, part, priority, run_state, sql_limit, time, trace};
@@ -103,6 +103,67 @@ pub(super) async fn runs(
         items,
         next: next.flatten(),
     })
+}
+
+/// The newest run of each of these applications.
+pub(super) async fn last_runs(
+    pool: &PgPool,
+    tenant: TenantId,
+    applications: &[i64],
+) -> Result<Vec<RunSummary>> {
+    let mut query = QueryBuilder::<Postgres>::new(SUMMARY);
+    query
+        .push_bind(tenant.0)
+        .push(
+            " AND r.id IN (SELECT last.id FROM unnest(",
+        )
+        .push_bind(applications)
+        .push(
+            "::bigint[]) AS one (id), LATERAL (
+               SELECT l.id FROM run l WHERE l.part IS NULL AND l.application_id = one.id AND l.tenant_id = ",
+        )
+        .push_bind(tenant.0)
+        .push(" ORDER BY l.id DESC LIMIT 1) AS last)");
+    query
+        .build()
+        .try_map(|row: PgRow| summary(&row))
+        .fetch_all(pool)
+        .await
+        .or_refused()
+}
+
+pub(super) async fn timeline(pool: &PgPool, tenant: TenantId, span: &Span) -> Result<Vec<Sum>> {
+    let filter = span.runs();
+    let mut query = QueryBuilder::<Postgres>::new("SELECT ((r.created_at - ");
+    query
+        .push_bind(span.from.0)
+        .push(") / ")
+        .push_bind(span.part.max(1))
+        .push(
+            ")::integer AS part, r.state, count(*), max(r.finished_at - r.created_at),
+               coalesce(sum(r.finished_at - r.created_at), 0)::bigint
+             FROM run r
+             LEFT JOIN revision cv ON cv.id = r.configuration_revision
+             LEFT JOIN definition cd ON cd.id = cv.definition_id
+             WHERE r.part IS NULL AND r.tenant_id = ",
+        )
+        .push_bind(tenant.0);
+    narrow(&mut query, &filter);
+    query
+        .push(" GROUP BY 1, 2 ORDER BY 1, 2")
+        .build()
+        .try_map(|row: PgRow| {
+            Ok(Sum {
+                part: row.try_get::<i32, _>(0)? as u32,
+                state: run_state(&row, 1)?,
+                count: row.try_get::<i64, _>(2)? as u64,
+                longest: row.try_get(3)?,
+                total: row.try_get(4)?,
+            })
+        })
+        .fetch_all(pool)
+        .await
+        .or_refused()
 }
 
 /// How many runs fit, below that number.

@@ -20,7 +20,7 @@ use store::{
     runs::{
         AttemptSummary, CancelScope, CancelledRun, Child, Claim, Claimed, Completed, Completion,
         History, LogChunk, LostStep, NewRun, Priority, ReadyStep, Revoked, RunFilter, RunSummary,
-        Runs, StepSummary, Submitted, Suspended, Suspension, WaitSummary, Waits, Woken,
+        Runs, Span, StepSummary, Submitted, Sum, Suspended, Suspension, WaitSummary, Waits, Woken,
     },
 };
 
@@ -221,6 +221,14 @@ impl History for PostgresStore {
         limit: usize,
     ) -> Result<Page<RunSummary>> {
         list::runs(&self.pool, tenant, filter, after, limit).await
+    }
+
+    async fn last_runs(&self, tenant: TenantId, applications: &[i64]) -> Result<Vec<RunSummary>> {
+        list::last_runs(&self.pool, tenant, applications).await
+    }
+
+    async fn timeline(&self, tenant: TenantId, span: &Span) -> Result<Vec<Sum>> {
+        list::timeline(&self.pool, tenant, span).await
     }
 
     async fn unfinished(&self, tenant: TenantId) -> Result<u64> {

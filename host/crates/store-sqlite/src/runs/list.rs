@@ -1,12 +1,12 @@
 //! Runs as lists and pages show them.
 
-use std::fmt::Write;
+use std::{borrow::Cow, fmt::Write};
 
 use model::id::{Ordinal, RunId, RunRef, TenantId};
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params_from_iter};
 use store::{
     Page, Result,
-    runs::{RunFilter, RunSummary},
+    runs::{RunFilter, RunSummary, Span, Sum},
 };
 
 use super::{maybe_time, priority, reference, run_state, sql_limit, time, trace};
@@ -82,7 +82,8 @@ pub(super) fn runs(
     let before = after.map_or(i64::MAX, |run| run.0);
     let more = sql_limit(limit).saturating_add(1);
     let mut values: Vec<&dyn ToSql> = vec![&tenant.0, &before, &more];
-    let mut sql = format!("{SUMMARY}{}", narrowed(filter, &mut values));
+    let narrowed = narrowed(filter, &mut values);
+    let mut sql = format!("{}{narrowed}", in_time(SUMMARY, filter));
     sql.push_str(" ORDER BY r.id DESC LIMIT ?3");
     let mut items: Vec<RunSummary> = connection
         .prepare_cached(&sql)
@@ -100,6 +101,70 @@ pub(super) fn runs(
         items,
         next: next.flatten(),
     })
+}
+
+/// A span of time of an application is found by time, not by walking from its newest run.
+fn in_time(select: &'static str, filter: &RunFilter) -> Cow<'static, str> {
+    if filter.application.is_some() && filter.until.is_some() {
+        Cow::Owned(select.replacen("FROM run r", "FROM run r INDEXED BY run_time", 1))
+    } else {
+        Cow::Borrowed(select)
+    }
+}
+
+/// The newest run of each of these applications.
+pub(super) fn last_runs(
+    connection: &Connection,
+    tenant: TenantId,
+    applications: &[i64],
+) -> Result<Vec<RunSummary>> {
+    let sql = format!(
+        "{SUMMARY} WHERE r.tenant_id = ?1 AND r.application_id = ?2 AND r.part IS NULL
+         ORDER BY r.id DESC LIMIT 1"
+    );
+    let mut statement = connection.prepare_cached(&sql).or_refused()?;
+    let mut found = Vec::with_capacity(applications.len());
+    for application in applications {
+        let one = statement
+            .query_row((tenant.0, application), summary)
+            .optional();
+        found.extend(one.or_refused()?);
+    }
+    Ok(found)
+}
+
+pub(super) fn timeline(connection: &Connection, tenant: TenantId, span: &Span) -> Result<Vec<Sum>> {
+    let filter = span.runs();
+    // The second stands for the end of a page, the third for its limit.
+    let part = span.part.max(1);
+    let mut values: Vec<&dyn ToSql> = vec![&tenant.0, &i64::MAX, &part, &span.from.0];
+    let narrowed = narrowed(&filter, &mut values);
+    let joined = if filter.configuration.is_some() {
+        JOINED
+    } else {
+        ""
+    };
+    let sql = format!(
+        "SELECT (r.created_at - ?4) / ?3, r.state, count(*),
+           max(r.finished_at - r.created_at), total(r.finished_at - r.created_at)
+         FROM run r INDEXED BY run_time{joined}{narrowed} GROUP BY 1, 2 ORDER BY 1, 2"
+    );
+    connection
+        .prepare_cached(&sql)
+        .and_then(|mut statement| {
+            statement
+                .query_map(params_from_iter(values), |row| {
+                    Ok(Sum {
+                        part: row.get(0)?,
+                        state: run_state(row, 1)?,
+                        count: row.get::<_, i64>(2)? as u64,
+                        longest: row.get(3)?,
+                        total: row.get::<_, f64>(4)? as i64,
+                    })
+                })?
+                .collect()
+        })
+        .or_refused()
 }
 
 /// How many runs fit, below that number.

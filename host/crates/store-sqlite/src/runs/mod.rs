@@ -17,7 +17,7 @@ use store::{
     runs::{
         AttemptSummary, CancelScope, CancelledRun, Child, Claim, Claimed, Completed, Completion,
         History, LogChunk, LostStep, NewRun, Priority, ReadyStep, Revoked, RunFilter, RunSummary,
-        Runs, StepSummary, Submitted, Suspended, Suspension, WaitSummary, Waits, Woken,
+        Runs, Span, StepSummary, Submitted, Sum, Suspended, Suspension, WaitSummary, Waits, Woken,
     },
 };
 
@@ -237,6 +237,20 @@ impl History for SqliteStore {
         let filter = filter.clone();
         self.readers
             .call(move |c| list::runs(c, tenant, &filter, after, limit))
+            .await
+    }
+
+    async fn last_runs(&self, tenant: TenantId, applications: &[i64]) -> Result<Vec<RunSummary>> {
+        let applications = applications.to_vec();
+        self.readers
+            .call(move |c| list::last_runs(c, tenant, &applications))
+            .await
+    }
+
+    async fn timeline(&self, tenant: TenantId, span: &Span) -> Result<Vec<Sum>> {
+        let span = span.clone();
+        self.readers
+            .call(move |c| list::timeline(c, tenant, &span))
             .await
     }
 

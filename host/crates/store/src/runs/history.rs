@@ -9,7 +9,7 @@ use model::{
     trace::Context,
 };
 
-use super::Priority;
+use super::{Priority, Span, Sum};
 use crate::{Page, Result};
 
 /// A run as lists show it.
@@ -134,6 +134,12 @@ pub trait History: Send + Sync + 'static {
         after: Option<RunId>,
         limit: usize,
     ) -> Result<Page<RunSummary>>;
+
+    /// The newest run of a whole application, of each of these that has one.
+    async fn last_runs(&self, tenant: TenantId, applications: &[i64]) -> Result<Vec<RunSummary>>;
+
+    /// The runs of a span summed up, part by part in their order, by state.
+    async fn timeline(&self, tenant: TenantId, span: &Span) -> Result<Vec<Sum>>;
 
     /// How many runs that have not ended there are.
     async fn unfinished(&self, tenant: TenantId) -> Result<u64>;

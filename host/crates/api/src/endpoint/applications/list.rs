@@ -7,16 +7,16 @@ use crate::{
     paging::{self, Listing},
     problem::Answer,
     state::Shared,
-    view::definition::{self, DefinitionSummary, ListArgs},
+    view::definition::{ApplicationSummary, ListArgs},
 };
 
 /// List applications
 ///
-/// In the order of their names, without the documents themselves.
+/// In the order of their names, each with its newest run, without the documents themselves.
 #[utoipa::path(
     get, path = "/api/v1/applications", operation_id = "list_applications", tag = "applications",
     params(ListArgs),
-    responses((status = 200, description = "A part of the list", body = Listing<DefinitionSummary>)),
+    responses((status = 200, description = "A part of the list", body = Listing<ApplicationSummary>)),
 )]
 pub(crate) async fn list(
     State(api): State<Shared>,
@@ -30,5 +30,10 @@ pub(crate) async fn list(
         .engine
         .applications(caller.tenant, &args.search, after.as_deref(), limit)
         .await?;
-    Ok(definition::listing(&uri, super::COLLECTION, page))
+    let mut last_runs = api.engine.last_runs(caller.tenant, &page.items).await?;
+    let items = page
+        .items
+        .iter()
+        .map(|one| ApplicationSummary::new(super::COLLECTION, one, last_runs.remove(&one.id)));
+    Ok(paging::answer(&uri, items.collect(), page.next))
 }

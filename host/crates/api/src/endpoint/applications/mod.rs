@@ -14,6 +14,7 @@ pub(crate) mod run_named;
 pub(crate) mod save;
 pub(crate) mod set;
 pub(crate) mod settings;
+pub(crate) mod timeline;
 pub(crate) mod validate;
 
 const COLLECTION: &str = "/api/v1/applications";

@@ -70,6 +70,8 @@ macro_rules! for_every_call {
         $with! { runs::History:
             run(tenant: TenantId, reference: RunRef) -> Option<RunSummary>;
             runs(tenant: TenantId, filter: &RunFilter, after: Option<RunId>, limit: usize) -> Page<RunSummary>;
+            last_runs(tenant: TenantId, applications: &[i64]) -> Vec<RunSummary>;
+            timeline(tenant: TenantId, span: &runs::Span) -> Vec<runs::Sum>;
             unfinished(tenant: TenantId) -> u64;
             steps(run: RunId, after_seq: i64) -> Vec<StepSummary>;
             input(run: RunId, expires_at: Timestamp) -> Option<Bytes>;

@@ -1,5 +1,7 @@
 //! What is read of runs, and pauses.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use model::{
     clock::Timestamp,
@@ -9,7 +11,7 @@ use model::{
 use store::{
     Page,
     pauses::{Pause, PauseScope},
-    runs::{LogChunk, ReadyStep, RunFilter, RunSummary, StepSummary},
+    runs::{LogChunk, ReadyStep, RunFilter, RunSummary, Span, StepSummary, Sum},
 };
 
 use super::{Result, State, runs::Run};
@@ -83,6 +85,44 @@ impl State {
         let found = all.map(|(id, run)| self.summary(*id, run)).filter(fits);
         let items = found.take(limit + 1).collect();
         Ok(page(items, limit, |run: &RunSummary| run.run.0.to_string()))
+    }
+
+    pub(super) fn last_runs(
+        &mut self,
+        tenant: TenantId,
+        applications: &[i64],
+    ) -> Result<Vec<RunSummary>> {
+        let mut found = Vec::new();
+        for application in applications {
+            let filter = RunFilter {
+                application: Some(*application),
+                ..RunFilter::default()
+            };
+            found.extend(self.runs(tenant, &filter, None, 1)?.items);
+        }
+        Ok(found)
+    }
+
+    pub(super) fn timeline(&mut self, tenant: TenantId, span: &Span) -> Result<Vec<Sum>> {
+        let runs = self.runs(tenant, &span.runs(), None, usize::MAX - 1)?.items;
+        let mut sums: BTreeMap<(u32, u8), Sum> = BTreeMap::new();
+        for run in runs {
+            let part = (run.created_at.micros_since(span.from) / span.part.max(1)) as u32;
+            let sum = sums.entry((part, run.state.code())).or_insert(Sum {
+                part,
+                state: run.state,
+                count: 0,
+                longest: None,
+                total: 0,
+            });
+            sum.count += 1;
+            if let Some(end) = run.finished_at {
+                let took = end.micros_since(run.created_at);
+                sum.longest = sum.longest.max(Some(took));
+                sum.total += took;
+            }
+        }
+        Ok(sums.into_values().collect())
     }
 
     pub(super) fn unfinished(&mut self, tenant: TenantId) -> Result<u64> {

@@ -7,7 +7,6 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use engine::{BulkAction, BulkQuery};
-use model::clock::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -17,7 +16,10 @@ use crate::{
     extract::{JsonBody, Who},
     problem::{Answer, Problem},
     state::Shared,
-    view::bulk::{BulkDocument, COLLECTION},
+    view::{
+        bulk::{BulkDocument, COLLECTION},
+        moment,
+    },
 };
 
 /// What is done, and to which runs: those that fit everything that is given.
@@ -69,18 +71,6 @@ pub(crate) struct BulkPreview {
     /// How many now.
     #[schema(example = 1200)]
     count: u64,
-}
-
-fn moment(at: &str, text: Option<String>) -> Answer<Option<Timestamp>> {
-    let Some(text) = text else { return Ok(None) };
-    let parsed: Result<jiff::Timestamp, _> = text.parse();
-    match parsed {
-        Ok(time) => Ok(Some(Timestamp(time.as_microsecond()))),
-        Err(_) => Err(Problem::unreadable_at(
-            at,
-            format!("`{text}` is no time; write it as 2027-01-15T08:00:00Z"),
-        )),
-    }
 }
 
 fn read(body: BulkBody) -> Answer<BulkQuery> {
