@@ -12,6 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use model::id::TenantId;
 use queue::{DEFAULT, Queue, hints::Hint};
 use queue_redis::{RedisQueue, Settings, StartError};
 use support::{Server, drain_all, ends, free_port, keys, on};
@@ -26,11 +27,17 @@ async fn works(mut settings: Settings) {
     let waiting = queue.receive(&subscription, 1);
     let later = async {
         tokio::time::sleep(Duration::from_millis(200)).await;
-        queue.enqueue(DEFAULT, true, &keys(0..1)).await.unwrap();
+        queue
+            .enqueue(DEFAULT, true, TenantId::DEFAULT, &keys(0..1))
+            .await
+            .unwrap();
     };
     let (taken, ()) = ends(async { tokio::join!(waiting, later) }).await;
     queue.acknowledge(&taken.unwrap()).await.unwrap();
-    queue.enqueue("other", false, &keys(0..300)).await.unwrap();
+    queue
+        .enqueue("other", false, TenantId::DEFAULT, &keys(0..300))
+        .await
+        .unwrap();
     assert_eq!(drain_all(&queue, &["other"], 300).await, 0);
     let depths = queue.depths().await.unwrap();
     assert!(
@@ -71,7 +78,9 @@ async fn it_works_over_tls_with_a_password() {
 
     // A certificate that nobody vouches for: as if the server were away.
     let stranger = RedisQueue::start(settings.clone()).await.unwrap();
-    let refused = stranger.enqueue(DEFAULT, false, &keys(0..1)).await;
+    let refused = stranger
+        .enqueue(DEFAULT, false, TenantId::DEFAULT, &keys(0..1))
+        .await;
     assert!(
         matches!(refused, Err(queue::Error::Unavailable(_))),
         "{refused:?}"

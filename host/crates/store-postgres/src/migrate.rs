@@ -120,6 +120,13 @@ const MIGRATIONS: &[Migration] = &[
         hot: false,
         sql: include_str!("../migrations/0011_bulk.sql"),
     },
+    Migration {
+        number: 12,
+        name: "weights",
+        expands: true,
+        hot: false,
+        sql: include_str!("../migrations/0012_weights.sql"),
+    },
     #[cfg(feature = "next")]
     Migration {
         number: 1_000,

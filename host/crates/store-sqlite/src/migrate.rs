@@ -85,6 +85,12 @@ const MIGRATIONS: &[Migration] = &[
         expands: true,
         sql: include_str!("../migrations/0011_bulk.sql"),
     },
+    Migration {
+        number: 12,
+        name: "weights",
+        expands: true,
+        sql: include_str!("../migrations/0012_weights.sql"),
+    },
 ];
 
 /// Brings the database to this binary's version.

@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use model::id::{Ordinal, RunId, StepKey};
+use model::id::{Ordinal, RunId, StepKey, TenantId};
 use queue::{Delivery, Limits, Queue, Subscription};
 use queue_redis::{RedisQueue, Settings};
 use tempfile::TempDir;
@@ -195,7 +195,7 @@ pub(crate) fn keys(numbers: std::ops::Range<i64>) -> Vec<StepKey> {
 pub(crate) fn on(queues: &[&str]) -> Subscription {
     Subscription {
         queues: queues.iter().map(|name| Arc::from(*name)).collect(),
-        all: false,
+        ..Subscription::default()
     }
 }
 
@@ -207,7 +207,11 @@ pub(crate) const LONG: Limits = Limits {
 /// Enqueues until Redis takes it.
 pub(crate) async fn enqueue(queue: &RedisQueue, name: &str, steps: &[StepKey]) {
     ends(async {
-        while queue.enqueue(name, false, steps).await.is_err() {
+        while queue
+            .enqueue(name, false, TenantId::DEFAULT, steps)
+            .await
+            .is_err()
+        {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     })

@@ -295,7 +295,7 @@ impl Life {
     async fn end(&mut self) {
         let store = self.world.store.clone();
         for _ in 0..QUIET_WITHIN {
-            if self.over() || store.unfinished(TenantId::DEFAULT).await.unwrap() == 0 {
+            if self.over() || store.unfinished().await.unwrap().is_empty() {
                 break;
             }
             sleep(Duration::from_secs(1)).await;

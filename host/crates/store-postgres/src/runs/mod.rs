@@ -20,7 +20,7 @@ use store::{
     runs::{
         AttemptSummary, CancelScope, CancelledRun, Child, Claim, Claimed, Completed, Completion,
         History, LogChunk, LostStep, NewRun, Priority, ReadyStep, Revoked, RunFilter, RunSummary,
-        Runs, StepSummary, Submitted, Suspended, Suspension, WaitSummary, Waits, Woken,
+        Runs, StepSummary, Submitted, Suspended, Suspension, Unfinished, WaitSummary, Waits, Woken,
     },
 };
 
@@ -223,8 +223,8 @@ impl History for PostgresStore {
         list::runs(&self.pool, tenant, filter, after, limit).await
     }
 
-    async fn unfinished(&self, tenant: TenantId) -> Result<u64> {
-        list::unfinished(&self.pool, tenant).await
+    async fn unfinished(&self) -> Result<Vec<Unfinished>> {
+        list::unfinished(&self.pool).await
     }
 
     async fn steps(&self, run: RunId, after_seq: i64) -> Result<Vec<StepSummary>> {
@@ -332,5 +332,6 @@ fn ready_step(row: &PgRow) -> sqlx::Result<ReadyStep> {
         key: key(row, 0)?,
         queue: row.try_get::<&str, _>(2)?.into(),
         priority: priority(row, 3)?,
+        tenant: TenantId(row.try_get(4)?),
     })
 }

@@ -17,7 +17,7 @@ use store::{
     runs::{
         AttemptSummary, CancelScope, CancelledRun, Child, Claim, Claimed, Completed, Completion,
         History, LogChunk, LostStep, NewRun, Priority, ReadyStep, Revoked, RunFilter, RunSummary,
-        Runs, StepSummary, Submitted, Suspended, Suspension, WaitSummary, Waits, Woken,
+        Runs, StepSummary, Submitted, Suspended, Suspension, Unfinished, WaitSummary, Waits, Woken,
     },
 };
 
@@ -240,10 +240,8 @@ impl History for SqliteStore {
             .await
     }
 
-    async fn unfinished(&self, tenant: TenantId) -> Result<u64> {
-        self.readers
-            .call(move |c| list::unfinished(c, tenant))
-            .await
+    async fn unfinished(&self) -> Result<Vec<Unfinished>> {
+        self.readers.call(list::unfinished).await
     }
 
     async fn steps(&self, run: RunId, after_seq: i64) -> Result<Vec<StepSummary>> {

@@ -9,7 +9,7 @@ use model::{
     trace::Context,
 };
 
-use super::Priority;
+use super::{Priority, Unfinished};
 use crate::{Page, Result};
 
 /// A run as lists show it.
@@ -135,8 +135,8 @@ pub trait History: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Page<RunSummary>>;
 
-    /// How many runs that have not ended there are.
-    async fn unfinished(&self, tenant: TenantId) -> Result<u64>;
+    /// How many accepted runs have not ended, for each tenant and queue that has any.
+    async fn unfinished(&self) -> Result<Vec<Unfinished>>;
 
     /// The steps of a run that changed after its event `after_seq` (0: all), in the
     /// order of the plan.
