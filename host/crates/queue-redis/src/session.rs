@@ -13,7 +13,7 @@ use queue::Place;
 use crate::{
     answers::{self, Taken},
     entry,
-    interest::CLASSES,
+    interest::{CLASSES, Class},
     keys::{GROUP, LaneKeys, OPENED},
     link::{Fault, Link, strange},
     reader::Reader,
@@ -164,43 +164,59 @@ impl Session {
         high.map(|(keys, _)| self.shared.keys.bell(&keys.lane.queue))
     }
 
-    /// For each class how many lanes it has, which is next, from 1, and what is left of its
-    /// visit.
+    /// How many classes have lanes; for each how many and, where these are several, which is
+    /// next, from 1, what is left of its visit, and their weights.
     fn groups(&self) -> Vec<Value> {
-        let interest = &self.reader.interest;
-        let mut groups = Vec::with_capacity(3 * CLASSES.len());
-        for (class, turn) in CLASSES.iter().zip(&self.turns) {
-            let of = |(keys, _): &&(Arc<LaneKeys>, Value)| interest.class(&keys.lane) == *class;
-            let lanes = self.lanes.iter().filter(of);
-            let (mut count, mut next, mut left) = (0, None, 0);
-            for (place, (keys, _)) in (1_i64..).zip(lanes) {
-                count = place;
-                if let Some((queue, visit)) = turn
-                    && next.is_none()
-                    && keys.lane.queue >= *queue
-                {
-                    next = Some(place);
-                    if keys.lane.queue == *queue {
-                        left = *visit;
-                    }
+        let mut args = vec![Value::Integer(0)];
+        let mut groups = 0;
+        for (class, lanes) in self.classes() {
+            groups += 1;
+            args.push(Value::Integer(lanes.len() as i64));
+            if lanes.len() == 1 {
+                continue;
+            }
+            let (mut next, mut left) = (0, 0);
+            if let Some((queue, visit)) = &self.turns[class as usize] {
+                let before = |(keys, _): &(Arc<LaneKeys>, Value)| keys.lane.queue < *queue;
+                next = lanes.partition_point(before);
+                match lanes.get(next) {
+                    Some((keys, _)) if keys.lane.queue == *queue => left = *visit,
+                    Some(_) => {}
+                    None => next = 0,
                 }
             }
-            groups.extend([count, next.unwrap_or(1), i64::from(left)].map(Value::Integer));
+            args.push(Value::Integer(next as i64 + 1));
+            args.push(Value::Integer(i64::from(left)));
+            let weight = |(keys, _): &(Arc<LaneKeys>, Value)| {
+                Value::Integer(i64::from(self.reader.interest.weight(&keys.lane)))
+            };
+            args.extend(lanes.iter().map(weight));
         }
-        groups
+        args[0] = Value::Integer(groups);
+        args
+    }
+
+    /// The lanes of each class that has any.
+    fn classes(&self) -> impl Iterator<Item = (Class, &[(Arc<LaneKeys>, Value)])> {
+        let class = |(keys, _): &(Arc<LaneKeys>, Value)| self.reader.interest.class(&keys.lane);
+        let groups = self
+            .lanes
+            .chunk_by(move |one, other| class(one) == class(other));
+        groups.filter_map(move |lanes| Some((class(lanes.first()?), lanes)))
     }
 
     /// Notes which queues are next.
     fn note_turns(&mut self, turns: &[(usize, u32)]) {
-        let interest = &self.reader.interest;
-        for ((class, turn), (next, left)) in CLASSES.iter().zip(&mut self.turns).zip(turns) {
-            let mut lanes = self
-                .lanes
-                .iter()
-                .filter(|(keys, _)| interest.class(&keys.lane) == *class);
-            if let Some((keys, _)) = lanes.nth(next.saturating_sub(1)) {
-                *turn = Some((Arc::clone(&keys.lane.queue), *left));
-            }
+        if turns.is_empty() {
+            return;
+        }
+        let several = self.classes().filter(|(_, lanes)| lanes.len() > 1);
+        let next = several.zip(turns).filter_map(|((class, lanes), turn)| {
+            let (keys, _) = lanes.get(turn.0.checked_sub(1)?)?;
+            Some((class, Arc::clone(&keys.lane.queue), turn.1))
+        });
+        for (class, queue, left) in next.collect::<Vec<_>>() {
+            self.turns[class as usize] = Some((queue, left));
         }
     }
 
@@ -224,16 +240,8 @@ impl Session {
             lease.into(),
             i64::from(settings.limits.max_deliveries).into(),
             self.shared.reason().into(),
-            names.tag(),
-            entry::FIELD.into(),
-            Value::Integer(CLASSES.len() as i64),
         ];
         args.extend(self.groups());
-        let interest = &self.reader.interest;
-        args.extend(self.lanes.iter().map(|(keys, _)| {
-            let weight = interest.weight(&keys.lane);
-            Value::Integer(i64::from(weight))
-        }));
         if claims {
             keys.extend(self.lanes.iter().flat_map(|(keys, _)| {
                 let queue = &keys.lane.queue;

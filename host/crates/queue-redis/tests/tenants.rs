@@ -70,8 +70,9 @@ async fn tenants_that_wait_no_more_leave_no_keys() {
         let pattern = format!("{{powerflow}}:{pattern}");
         assert_eq!(server.ask(&["KEYS", &pattern]), "", "{pattern}");
     }
-    // The bells are taken too.
     server.assert_nothing_left();
+    // Who has waited has taken the bells.
+    assert_eq!(server.number(&["XLEN", "{powerflow}:bell:default"]), 0);
 }
 
 /// The reconciler's question, about an entry that is really gone.

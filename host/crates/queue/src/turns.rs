@@ -34,6 +34,11 @@ impl<K: Clone + Ord> Turns<K> {
         mut left: usize,
         mut take: impl FnMut(&K, usize) -> usize,
     ) {
+        if let [(queue, _)] = queues {
+            // Nobody is ahead of anybody.
+            take(queue, left);
+            return;
+        }
         let next = self.at.as_ref().map_or(0, |(next, _)| {
             queues.partition_point(|(queue, _)| queue < next)
         });

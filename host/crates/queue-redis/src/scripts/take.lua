@@ -4,25 +4,24 @@
 -- KEYS: incarnation, lanes with several tenants, the lanes; where leases are looked at, then
 --       for each the dead letters, those of other tenants, and the bell of its queue
 -- ARGV: group, consumer, most entries, number of lanes, lease in milliseconds or 0 to look
---       at no lease, most deliveries, the reason's end, the beginning of all keys, the field
---       of an entry, number of groups; for each group its number of lanes,
---       which of them is next, from 1, and what is left of its visit; the weights of the
---       lanes; with a lease, a cursor for each lane
+--       at no lease, most deliveries, the reason's end, number of groups; for each group its
+--       number of lanes and, where that is more than one, which of them is next, from 1, what
+--       is left of its visit, and their weights; with a lease, a cursor for each lane
 -- Answers the incarnation, whether a lane must be made anew, the cursors, for each lane
 -- whether it was emptied, the entries: lane, id, value, deliveries of each, where the lane's
--- number is negative for other tenants; and for each group which lane is next and what is
--- left of its visit.
+-- number is negative for other tenants; and for each group of more than one lane which is next
+-- and what is left of its visit.
 local group, consumer, left, lanes = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
-local lease, most, tag, field = tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[8], ARGV[9]
-local groups = tonumber(ARGV[10])
-local weights_from = 10 + 3 * groups
+local lease, most = tonumber(ARGV[5]), tonumber(ARGV[6])
+-- The beginning of all keys.
+local tag = string.sub(KEYS[2], 1, -6)
 local incarnation = redis.call('GET', KEYS[1])
 if not incarnation then
   return {false, 1, {}, {}, {}, {}}
 end
 local anew, cursors, emptied, entries, turns = 0, {}, {}, {}, {}
 for lane = 1, lanes do
-  cursors[lane], emptied[lane] = '0-0', 0
+  emptied[lane] = 0
 end
 local gone = {}
 local several = redis.call('EXISTS', KEYS[2]) == 1
@@ -90,7 +89,7 @@ end
 
 local function claim_all(lane)
   local dead = 2 + lanes + 3 * (lane - 1)
-  cursors[lane] = ARGV[weights_from + lanes + lane]
+  cursors[lane] = ARGV[#ARGV - lanes + lane]
   if left > 0 then
     local cursor = claim(KEYS[2 + lane], lane, cursors[lane], KEYS[dead + 1], '')
     if cursor then
@@ -153,7 +152,7 @@ local function read_in_turn(lane, count)
       local list = tag .. 'of:' .. tenant .. ':' .. string.sub(KEYS[2 + lane], #tag + 1)
       local value = redis.call('LPOP', list)
       if value then
-        redis.call('XADD', others, '*', field, string.sub(value, 1, 12) .. tenant)
+        redis.call('XADD', others, '*', 'k', string.sub(value, 1, 12) .. tenant)
         order[#order + 1], moved = 0, moved + 1
       end
       if redis.call('EXISTS', list) == 1 then
@@ -202,12 +201,12 @@ local function draw(lane, count)
   return got
 end
 
-local function weight(lane)
-  return tonumber(ARGV[weights_from + lane])
-end
-
--- See `queue::turns`. Answers which lane is next, and what is left of its visit.
-local function share(first, count, at, credit)
+-- See `queue::turns`. The weights begin after an argument. Answers which lane is next, and what
+-- is left of its visit.
+local function share(first, count, at, credit, argument)
+  local function weight(lane)
+    return tonumber(ARGV[argument + 1 + lane - first])
+  end
   local line = {}
   for i = 0, count - 1 do
     line[#line + 1] = first + (at - 1 + i) % count
@@ -253,20 +252,30 @@ local function share(first, count, at, credit)
   return line[1] or first, 0
 end
 
-local first = 1
-for number = 1, groups do
-  local base = 10 + 3 * (number - 1)
-  local count, at, credit = tonumber(ARGV[base + 1]), tonumber(ARGV[base + 2]), tonumber(ARGV[base + 3])
+local first, argument = 1, 8
+for number = 1, tonumber(ARGV[8]) do
+  local count = tonumber(ARGV[argument + 1])
+  argument = argument + 1
   if lease > 0 then
     for lane = first, first + count - 1 do
       claim_all(lane)
     end
   end
-  local next_lane, left_of_it = first + at - 1, credit
-  if count > 0 and left > 0 then
-    next_lane, left_of_it = share(first, count, at, credit)
+  if count == 1 then
+    if left > 0 then
+      draw(first, left)
+    end
+  else
+    local at, credit = tonumber(ARGV[argument + 1]), tonumber(ARGV[argument + 2])
+    argument = argument + 2
+    local next_lane, left_of_it = first + at - 1, credit
+    if left > 0 then
+      next_lane, left_of_it = share(first, count, at, credit, argument)
+    end
+    turns[#turns + 1] = next_lane - first + 1
+    turns[#turns + 1] = left_of_it
+    argument = argument + count
   end
-  turns[2 * number - 1], turns[2 * number] = next_lane - first + 1, left_of_it
   first = first + count
 end
 return {incarnation, anew, cursors, emptied, entries, turns}

@@ -31,10 +31,9 @@ struct Fresh {
 }
 
 impl Fresh {
-    fn push(&mut self, tenant: TenantId, steps: impl Iterator<Item = StepKey>) {
+    fn push(&mut self, tenant: TenantId, steps: &[StepKey]) {
         let (first, others) = (tenant == TenantId::DEFAULT, !self.others.is_empty());
-        let mut steps = steps.peekable();
-        if steps.peek().is_none() {
+        if steps.is_empty() {
             return;
         }
         if !first && !others && self.first.len() > 0 {
@@ -49,9 +48,9 @@ impl Fresh {
             self.turn.push_back(tenant);
         }
         for key in steps {
-            chain.push(key);
-            self.len += 1;
+            chain.push(*key);
         }
+        self.len += steps.len();
     }
 
     fn pop(&mut self) -> Option<(StepKey, TenantId)> {
@@ -85,7 +84,7 @@ impl Lane {
         self.again.len() + self.fresh.len
     }
 
-    pub(super) fn push(&mut self, tenant: TenantId, steps: impl Iterator<Item = StepKey>) {
+    pub(super) fn push(&mut self, tenant: TenantId, steps: &[StepKey]) {
         self.fresh.push(tenant, steps);
     }
 
@@ -123,7 +122,8 @@ mod tests {
             let (mut lane, mut next) = (Lane::default(), 0);
             let mut turn: VecDeque<(i64, VecDeque<i64>)> = VecDeque::new();
             for (tenant, pushes, pops) in acts {
-                lane.push(TenantId(tenant), (next..next + pushes as i64).map(key));
+                let steps: Vec<_> = (next..next + pushes as i64).map(key).collect();
+                lane.push(TenantId(tenant), &steps);
                 for number in next..next + pushes as i64 {
                     match turn.iter_mut().find(|(one, _)| *one == tenant) {
                         Some((_, entries)) => entries.push_back(number),

@@ -126,7 +126,7 @@ impl Lines {
     ) -> u32 {
         let line = self.line(name);
         let lane = self.all[line as usize].lane(high);
-        lane.push(tenant, steps.iter().copied());
+        lane.push(tenant, steps);
         line
     }
 
@@ -324,7 +324,7 @@ impl Lines {
         let content = self.all.get_mut(line as usize)?;
         let dead = std::mem::take(&mut content.dead);
         for (key, tenant, _) in &dead {
-            content.normal.push(*tenant, std::iter::once(*key));
+            content.normal.push(*tenant, &[*key]);
         }
         Some((line, dead.len()))
     }
