@@ -126,9 +126,9 @@ impl Shared {
         if incarnation.is_none() || incarnation != mark.incarnation {
             return Ok(Some(Vec::new()));
         }
-        let last = number(1).ok_or_else(|| strange("a tenant's place"))?;
+        let added = number(1).ok_or_else(|| strange("a tenant's place"))?;
         let end = mark.others.get(&keys.lane).map_or(0, |place| place.0);
-        if number(2).is_some_and(|first| first <= end.min(last)) {
+        if number(2).is_some_and(|first| first <= end.min(added)) {
             return Ok(None);
         }
         let held = match &keys.others {

@@ -125,8 +125,8 @@ impl Lines {
         steps: &[StepKey],
     ) -> u32 {
         let line = self.line(name);
-        let lane = self.all[line as usize].lane(high);
-        lane.push(tenant, steps);
+        let filled = self.all[line as usize].lane(high);
+        filled.push(tenant, steps);
         line
     }
 
