@@ -151,7 +151,9 @@ pub(crate) fn processes(items: &[Value]) -> String {
     let mut rows = rows;
     if rows.iter().all(|row| row[7].is_empty()) {
         heading.remove(7);
-        rows.iter_mut().for_each(|row| drop(row.remove(7)));
+        for row in &mut rows {
+            row.remove(7);
+        }
     }
     let mut shown = table(&heading, &rows);
     if items.iter().all(|one| one["slots"] == 0) {

@@ -35,14 +35,14 @@ async fn tenants_come_in_turn_whichever_process_takes() {
         let added = two.enqueue(DEFAULT, false, TenantId(tenant), &steps);
         added.await.unwrap();
     }
-    let mut served = [0_i32; 3];
+    let mut taken = [0_i32; 3];
     for batch in [1, 2, 4, 1, 9, 30, 1] {
         for queue in [&one, &two] {
             for number in take(queue, batch).await {
-                served[(number / 1_000 - 1) as usize] += 1;
+                taken[(number / 1_000 - 1) as usize] += 1;
             }
-            let (least, most) = (served.iter().min().unwrap(), served.iter().max().unwrap());
-            assert!(most - least <= 1, "{served:?}");
+            let (least, most) = (taken.iter().min().unwrap(), taken.iter().max().unwrap());
+            assert!(most - least <= 1, "{taken:?}");
         }
     }
     take(&one, 300 - 96).await;
