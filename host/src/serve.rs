@@ -276,6 +276,7 @@ fn engine_settings(settings: &Settings, role: Role, exclusive: bool) -> engine::
         },
         slots: settings.worker.slots.get(),
         queues: settings.worker.queues.clone(),
+        weights: settings.worker.weights.0.clone(),
         result_expires: settings.store.result_expires,
         step_soft_timeout: settings.worker.step_soft_timeout,
         step_timeout: settings.worker.step_timeout,
@@ -286,6 +287,7 @@ fn engine_settings(settings: &Settings, role: Role, exclusive: bool) -> engine::
         },
         max_attempts: i64::from(settings.worker.max_attempts_lost.get()),
         backlog: u64::from(settings.limits.backlog.get()),
+        backlog_of_queue: u64::from(settings.limits.backlog_of_queue.get()),
         limits: runtime::Limits {
             memory_bytes: settings.runtime.memory.as_usize(),
             output_bytes: settings.runtime.output_limit.as_usize(),

@@ -273,7 +273,7 @@ fn a_full_backlog_is_seen_to_have_emptied_elsewhere() {
             if answer.status == 202 {
                 break;
             }
-            assert_eq!(support::problem(&answer, "full")["code"], "PF-0429");
+            assert_eq!(support::problem(&answer, "full")["code"], "PF-0430");
             refused += 1;
             thread::sleep(Duration::from_millis(20));
         }

@@ -118,7 +118,9 @@ impl Failure {
             "PF-0406" => {
                 "check that --url (PFCTL_URL) is the service's own address, without a path"
             }
-            "PF-0429" | "PF-0503" | "PF-0504" | "PF-0505" => "try again in a few seconds",
+            "PF-0429" | "PF-0430" | "PF-0503" | "PF-0504" | "PF-0505" => {
+                "try again in a few seconds"
+            }
             "PF-0500" => "look into the service's log under the request's id",
             _ => "",
         };

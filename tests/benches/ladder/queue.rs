@@ -8,7 +8,7 @@ use std::time::Instant;
 use ::queue::memory::MemoryQueue;
 use ::queue::{DEFAULT, Limits, Queue, Subscription};
 use anyhow::Context;
-use model::id::{Ordinal, RunId, StepKey};
+use model::id::{Ordinal, RunId, StepKey, TenantId};
 
 use crate::figure::{Bench, Better, median};
 
@@ -46,11 +46,15 @@ fn round_trips(bench: &Bench) -> anyhow::Result<f64> {
         let subscription = Subscription {
             queues: vec![DEFAULT.into()],
             all: true,
+            ..Subscription::default()
         };
         let (started, mut count) = (Instant::now(), 0_u32);
         while started.elapsed() < bench.time() {
             for _ in 0..1000 {
-                queue.enqueue(DEFAULT, false, &[key(count)]).await?;
+                let step = [key(count)];
+                queue
+                    .enqueue(DEFAULT, false, TenantId::DEFAULT, &step)
+                    .await?;
                 let received = queue.receive(&subscription, 1).await?;
                 queue.acknowledge(&received).await?;
                 count += 1;

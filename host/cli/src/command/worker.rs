@@ -1,5 +1,7 @@
 //! `pfctl worker …`
 
+use std::collections::BTreeMap;
+
 use clap::{ArgGroup, Subcommand};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -20,9 +22,13 @@ pub(crate) enum Command {
     /// Change what a running worker listens on, and how many steps it executes at a time
     ///
     /// It does so at once; steps under way go on. When the process starts again, it has
-    /// its settings worker.queues and worker.slots.
+    /// its settings worker.queues, worker.weights and worker.slots.
     ///
-    /// Example: pfctl worker set 2 --queues acme,default --slots 64
+    /// Queues in which something waits share a worker's slots in proportion to their
+    /// weights, 1 where none is given. A queue of weight 0 is served only while nothing waits
+    /// in the others.
+    ///
+    /// Example: pfctl worker set 2 --queues acme,default --weights acme=3 --slots 64
     #[command(group = ArgGroup::new("change").required(true).multiple(true))]
     Set {
         /// Its number, as the list shows it
@@ -30,14 +36,31 @@ pub(crate) enum Command {
         /// How many steps to execute at a time
         #[arg(long, group = "change", value_parser = clap::value_parser!(u32).range(1..))]
         slots: Option<u32>,
-        /// The queues to listen on, in the order of preference
+        /// The queues to listen on
         #[arg(long, group = "change", value_name = "A,B", value_delimiter = ',',
             value_parser = clap::builder::NonEmptyStringValueParser::new())]
         queues: Vec<String>,
         /// Listen on all queues, also those that appear later
         #[arg(long, group = "change", conflicts_with = "queues")]
         all_queues: bool,
+        /// The weights of queues, 0 to 1000, instead of all that were set before
+        #[arg(long, group = "change", value_name = "A=3,B=1", value_delimiter = ',',
+            value_parser = weight)]
+        weights: Vec<(String, u32)>,
+        /// Give every queue the weight 1 again
+        #[arg(long, group = "change", conflicts_with = "weights")]
+        no_weights: bool,
     },
+}
+
+/// The right side of the last `=` is the weight, so that a name may have one too.
+fn weight(text: &str) -> Result<(String, u32), String> {
+    let parts = text.rsplit_once('=');
+    let parts = parts.and_then(|(name, weight)| Some((name.trim(), weight.trim().parse().ok()?)));
+    let fine = parts.filter(|(name, weight)| !name.is_empty() && *weight <= 1000);
+    let (name, weight) =
+        fine.ok_or_else(|| "write QUEUE=WEIGHT, with a weight from 0 to 1000".to_owned())?;
+    Ok((name.to_owned(), weight))
 }
 
 /// Does it.
@@ -56,8 +79,13 @@ pub(crate) async fn run(session: &Session, command: Command) -> Result<Exit, Fai
             slots,
             queues,
             all_queues,
+            weights,
+            no_weights,
         } => {
-            let body = change(slots, &queues, all_queues);
+            let mut body = change(slots, &queues, all_queues);
+            if no_weights || !weights.is_empty() {
+                body["weights"] = json!(weights.into_iter().collect::<BTreeMap<_, _>>());
+            }
             let request = client.request(Method::PATCH, &["workers", &id]).json(&body);
             let reply = client.send(request).await.map_err(missing)?;
             let worker = reply.json()?;
@@ -91,6 +119,9 @@ pub(crate) fn processes(items: &[Value]) -> String {
                 (true, none) if none.is_empty() => "all".to_owned(),
                 (true, some) => some,
             };
+            let weights = one["weights"].as_object().filter(|_| executes);
+            let weights = weights.into_iter().flatten();
+            let weights: Vec<_> = weights.map(|(name, one)| format!("{name}={one}")).collect();
             let slots = if executes {
                 text(&one["slots"])
             } else {
@@ -104,16 +135,25 @@ pub(crate) fn processes(items: &[Value]) -> String {
                 text(&one["version"]),
                 slots,
                 queues,
+                weights.join(", "),
                 time(&one["started_at"]),
             ]
         })
         .collect();
     let mut heading = vec![
-        "id", "role", "host", "process", "version", "slots", "queues",
+        "id", "role", "host", "process", "version", "slots", "queues", "weights",
     ];
     // `about` does not tell it.
     if items.iter().any(|one| one["started_at"].is_string()) {
         heading.push("started");
+    }
+    // Most have none.
+    let mut rows = rows;
+    if rows.iter().all(|row| row[7].is_empty()) {
+        heading.remove(7);
+        for row in &mut rows {
+            row.remove(7);
+        }
     }
     let mut shown = table(&heading, &rows);
     if items.iter().all(|one| one["slots"] == 0) {
@@ -169,11 +209,26 @@ mod tests {
              2   worker  b     8        0.1.0    1      x, y    2027-01-15 08:00:01Z\n\
              13  worker  b     9        0.1.0    512    all     2027-01-15 08:00:02Z\n"
         );
+        let weighted = processes(&[
+            json!({"id": 2, "role": "worker", "host": "b", "pid": 8, "version": "0.1.0",
+                "queues": ["x", "y"], "weights": {"x": 3, "y": 0}, "slots": 1}),
+        ]);
+        assert_eq!(
+            weighted,
+            "ID  ROLE    HOST  PROCESS  VERSION  SLOTS  QUEUES  WEIGHTS\n\
+             2   worker  b     8        0.1.0    1      x, y    x=3, y=0\n"
+        );
         let alone = processes(&[json!({"id": 1, "role": "api", "slots": 0})]);
         assert!(
             alone.contains("no process executes steps") && !alone.contains("STARTED"),
             "{alone}"
         );
+    }
+
+    #[test]
+    fn a_weight_stands_behind_the_last_sign() {
+        assert_eq!(weight("a=b=3"), Ok(("a=b".to_owned(), 3)));
+        assert!(weight("=3").is_err() && weight("a=-1").is_err() && weight("a=").is_err());
     }
 
     #[test]
@@ -192,6 +247,8 @@ mod tests {
             "pfctl worker set 2 --slots 1",
             "pfctl worker set 2 --queues a,b --slots 1",
             "pfctl worker set 2 --all-queues",
+            "pfctl worker set 2 --weights a=3,b=0",
+            "pfctl worker set 2 --no-weights",
         ] {
             assert!(parses(fine), "{fine}");
         }
@@ -201,6 +258,9 @@ mod tests {
             "pfctl worker set 2 --slots 0",
             "pfctl worker set 2 --queues a,,b",
             "pfctl worker set 2 --queues a --all-queues",
+            "pfctl worker set 2 --weights a",
+            "pfctl worker set 2 --weights a=1001",
+            "pfctl worker set 2 --weights a=1 --no-weights",
         ] {
             assert!(!parses(wrong), "{wrong}");
         }

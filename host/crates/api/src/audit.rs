@@ -335,9 +335,15 @@ impl Audit {
         );
     }
 
-    /// A worker was given other queues or slots.
-    pub(crate) fn worker_set(&self, worker: &str, queues: Option<&[String]>, slots: Option<u32>) {
-        let queues = queues.map(|names| {
+    /// A worker was given other queues, weights or slots.
+    pub(crate) fn worker_set(&self, worker: &str, change: &engine::WorkerChange) {
+        let slots = change.slots;
+        let weights = change.weights.as_ref().map(|weights| {
+            let each = weights.iter().map(|(name, one)| format!("{name}={one}"));
+            each.collect::<Vec<_>>().join(", ")
+        });
+        let weights = weights.as_deref();
+        let queues = change.queues.as_deref().map(|names| {
             if names.is_empty() {
                 "all".to_owned()
             } else {
@@ -351,6 +357,7 @@ impl Audit {
             what = "worker",
             name = worker,
             queues,
+            weights,
             slots,
             "a worker was set"
         );

@@ -31,6 +31,7 @@ codes! {
     IN_USE "PF-0423" "It is in use",
     PRECONDITION_NEEDED "PF-0428" "Say which revision you are replacing",
     BUSY "PF-0429" "Too much is waiting",
+    FULL "PF-0430" "Too many accepted runs have not ended",
     INTERNAL "PF-0500" "A defect of the service",
     UNAVAILABLE "PF-0503" "The store or the queue does not answer",
     DRAINING "PF-0504" "The service is shutting down",

@@ -32,7 +32,9 @@ impl From<Error> for Problem {
             | Error::InUse(_)
             | Error::RunState(_)
             | Error::WebhookDisabled(_) => refuse(StatusCode::CONFLICT, detail),
-            Error::Busy(_) => refuse(StatusCode::TOO_MANY_REQUESTS, detail).retry_after(1),
+            Error::Busy(_) | Error::Full(_) => {
+                refuse(StatusCode::TOO_MANY_REQUESTS, detail).retry_after(1)
+            }
             Error::Unavailable(_) => {
                 tracing::warn!(error = detail, "the engine is unavailable");
                 let detail = "the store or the queue does not answer; try again shortly";
@@ -108,6 +110,7 @@ mod tests {
             (Error::Undeliverable(text()), 422),
             (Error::WebhookDisabled(text()), 409),
             (Error::Busy(text()), 429),
+            (Error::Full(text()), 429),
             (Error::Unavailable(text()), 503),
             (Error::Draining, 503),
             (Error::LeaseLost, 503),

@@ -30,6 +30,7 @@ pub mod sections;
 mod suggest;
 mod units;
 mod value;
+mod weights;
 
 use std::{ffi::OsString, fmt::Write, path::Path};
 
@@ -39,6 +40,7 @@ pub use section::{Description, Field};
 pub use sections::Settings;
 pub use units::Bytes;
 pub use value::{Kind, SecretUrl, Share, Value};
+pub use weights::Weights;
 
 /// The variable that names the settings file where the command line does not.
 pub const FILE_VARIABLE: &str = "POWERFLOW_CONFIG";

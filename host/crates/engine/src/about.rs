@@ -78,6 +78,7 @@ impl Engine {
             .instances
             .set(i64::try_from(sandbox.instances).unwrap_or(i64::MAX));
         metrics.programs.set(number(sandbox.programs));
+        metrics.set_backlog(self.backlog.by_queue());
         match self.queue.depths().await {
             Ok(depths) => metrics.set_queues(
                 depths

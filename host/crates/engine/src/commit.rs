@@ -114,7 +114,8 @@ impl Engine {
                 if let Some(state) = ended {
                     metrics::get().run_ended(state.word());
                     self.child_ended(chain.header.parent);
-                    self.tell_ended(chain.header.reference);
+                    let place = (chain.header.tenant, &chain.header.queue);
+                    self.tell_ended(chain.header.reference, Some(place));
                 }
                 true
             }
@@ -131,7 +132,11 @@ impl Engine {
         let key = |&step| StepKey { run: run.run, step };
         let keys: Vec<StepKey> = ready.iter().map(key).collect();
         let high = run.priority == Priority::High;
-        if let Err(error) = self.queue.enqueue(&run.queue, high, &keys).await {
+        if let Err(error) = self
+            .queue
+            .enqueue(&run.queue, high, run.tenant, &keys)
+            .await
+        {
             // The steps are ready in the store; the next start puts them on the queue.
             tracing::warn!(%error, run = %run.reference, "ready steps could not be queued");
         }

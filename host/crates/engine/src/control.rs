@@ -58,7 +58,7 @@ impl Engine {
             if one.run != id {
                 tracing::info!(run = %one.reference, parent = %run, "cancelled with the run that started it");
             }
-            self.tell_ended(one.reference);
+            self.tell_ended(one.reference, None);
         }
         self.settle_ended();
         self.limits_freed();
@@ -136,7 +136,7 @@ impl Engine {
         if let Some(state) = revoked.ended {
             metrics::get().run_ended(state.word());
             self.trace_stopped(caller.tenant, reference).await;
-            self.tell_ended(reference);
+            self.tell_ended(reference, None);
             self.settle_ended();
         }
         Ok(())
@@ -228,7 +228,7 @@ impl Engine {
             executing.extend(self.stop_executing(&part, &caller.name));
             for run in part {
                 self.trace_stopped(caller.tenant, run.reference).await;
-                self.tell_ended(run.reference);
+                self.tell_ended(run.reference, None);
             }
             if began.elapsed() >= AT_MOST {
                 break true;

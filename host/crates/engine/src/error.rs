@@ -84,6 +84,9 @@ pub enum Error {
     /// The webhook takes no deliveries.
     #[error("{0}")]
     WebhookDisabled(String),
+    /// As many accepted runs as may be have not ended; try again when some have.
+    #[error("{0}")]
+    Full(String),
     /// Too much is waiting; try again later.
     #[error("{0}")]
     Busy(String),
@@ -139,6 +142,7 @@ impl Error {
             Self::KeyReused(_) => "PF-1003",
             Self::RunState(_) => "PF-1004",
             Self::Busy(_) => "PF-0429",
+            Self::Full(_) => "PF-0430",
             Self::Unavailable(_) => "PF-0503",
             Self::Draining => "PF-0504",
             Self::LeaseLost => "PF-0506",
@@ -150,7 +154,7 @@ impl Error {
     pub const fn is_retryable(&self) -> bool {
         matches!(
             self,
-            Self::Busy(_) | Self::Unavailable(_) | Self::LeaseLost | Self::Draining
+            Self::Busy(_) | Self::Full(_) | Self::Unavailable(_) | Self::LeaseLost | Self::Draining
         )
     }
 

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use model::id::{Ordinal, RunId, StepKey};
+use model::id::{Ordinal, RunId, StepKey, TenantId};
 use queue::{Health, Incarnation, Lane, Mark};
 use store::runs::Priority;
 use tokio::{sync::watch, time::Instant};
@@ -22,6 +22,8 @@ const PERIOD: Duration = Duration::from_secs(1);
 const TERM: Duration = Duration::from_millis(3500);
 /// How often the queue is asked for what it lost.
 const CHECK: Duration = Duration::from_secs(2);
+/// About how many tenants' entries it is asked then, at about a millisecond each.
+const MOST_ASKED: usize = 500;
 /// How long after a step was seen to be ready whoever made it ready has enqueued it, or
 /// never will.
 const GRACE: Duration = Duration::from_secs(3);
@@ -44,12 +46,17 @@ struct Duties {
     tidied: Option<Instant>,
     /// Where the next look at ready steps begins.
     cursor: Option<StepKey>,
-    /// Ready steps, by lane, and since when they wait to be asked about.
-    candidates: BTreeMap<Lane, (Instant, Vec<StepKey>)>,
+    /// Ready steps, by lane and tenant, and since when they wait to be asked about.
+    candidates: BTreeMap<Line, (Instant, Vec<StepKey>)>,
     /// Steps that the queue must hold if it did not lose them: it is asked when the lane
     /// has come as far as it had been filled then.
-    asked: BTreeMap<Lane, (Mark, Vec<StepKey>)>,
+    asked: BTreeMap<Line, (Mark, Vec<StepKey>)>,
+    /// Whom the queue was asked about last.
+    asked_last: Option<Line>,
 }
+
+/// A tenant's entries in a lane come in their order.
+type Line = (Lane, TenantId);
 
 fn due(last: &mut Option<Instant>, period: Duration) -> bool {
     let now = Instant::now();
@@ -176,7 +183,7 @@ impl Engine {
             tracing::info!(steps = answered.len(), "ready steps were not on the queue");
             metrics::get().steps_requeued.inc_by(answered.len() as u64);
         }
-        let ripe: Vec<Lane> = duties
+        let ripe: Vec<Line> = duties
             .candidates
             .iter()
             .filter(|(_, (since, _))| since.elapsed() >= GRACE)
@@ -196,12 +203,13 @@ impl Engine {
             _ => None,
         };
         let now = Instant::now();
-        let mut new: BTreeMap<Lane, (Instant, Vec<StepKey>)> = BTreeMap::new();
+        let mut new: BTreeMap<Line, (Instant, Vec<StepKey>)> = BTreeMap::new();
         for step in page {
             let lane = Lane {
                 queue: step.queue,
                 high: step.priority == Priority::High,
             };
+            let lane = (lane, step.tenant);
             if !duties.asked.contains_key(&lane) && !duties.candidates.contains_key(&lane) {
                 new.entry(lane)
                     .or_insert_with(|| (now, Vec::new()))
@@ -217,18 +225,25 @@ impl Engine {
     /// is still ready.
     async fn ask(&self, duties: &mut Duties) -> Result<Vec<StepKey>> {
         let mut found = Vec::new();
-        let lanes: Vec<Lane> = duties.asked.keys().cloned().collect();
-        for lane in lanes {
-            let Some((mark, steps)) = duties.asked.get(&lane) else {
+        // Where thousands of tenants wait, some are asked about in each round.
+        let all = duties.asked.keys();
+        let (before, after): (Vec<&Line>, Vec<&Line>) =
+            all.partition(|line| Some(*line) <= duties.asked_last.as_ref());
+        let lines = after.into_iter().chain(before).take(MOST_ASKED);
+        for line in lines.cloned().collect::<Vec<_>>() {
+            let Some((mark, steps)) = duties.asked.get(&line) else {
                 continue;
             };
-            let Some(lost) = self.queue.lost(mark, &lane.queue, lane.high, steps).await? else {
+            duties.asked_last = Some(line.clone());
+            let (lane, tenant) = &line;
+            let (queue, high) = (&lane.queue, lane.high);
+            let Some(lost) = self.queue.lost(mark, queue, high, *tenant, steps).await? else {
                 continue;
             };
-            duties.asked.remove(&lane);
+            duties.asked.remove(&line);
             let lost = self.still_ready(lost).await?;
             if !lost.is_empty() {
-                self.queue.enqueue(&lane.queue, lane.high, &lost).await?;
+                self.queue.enqueue(queue, high, *tenant, &lost).await?;
                 found.extend(lost);
             }
         }

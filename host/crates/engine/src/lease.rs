@@ -86,6 +86,7 @@ pub(crate) async fn register(
             version: env!("CARGO_PKG_VERSION").to_owned(),
             role: settings.role.word().to_owned(),
             queues: settings.queues.clone(),
+            weights: settings.weights.clone(),
             slots: if settings.role.executes() {
                 settings.slots
             } else {
@@ -212,7 +213,7 @@ impl Engine {
             self.running.cancel_step(step, "a user");
         }
         if self.settings.role.executes() {
-            self.resize(&renewed.queues, renewed.slots);
+            self.resize(&renewed.queues, &renewed.weights, renewed.slots);
         }
         let until = until.min(Instant::now() + self.settings.lease / 3);
         if !self.settings.exclusive {

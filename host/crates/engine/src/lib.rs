@@ -6,6 +6,7 @@
 //! of SQL or of wasmtime. Work of several steps lives here, not in handlers.
 
 use std::{
+    collections::BTreeMap,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering},
@@ -32,6 +33,7 @@ mod applications;
 mod asks;
 mod attempt;
 mod attend;
+mod backlog;
 mod bindings;
 mod bulk;
 mod cache;
@@ -83,6 +85,7 @@ mod take_up;
 mod tasks;
 mod timeline;
 mod traces;
+mod turn;
 mod view;
 mod waits;
 mod wake;
@@ -156,6 +159,8 @@ pub struct Settings {
     pub slots: u32,
     /// The queues that it listens on; empty: all.
     pub queues: Vec<String>,
+    /// The weights of queues by name; 1 where none stands.
+    pub weights: BTreeMap<String, u32>,
     /// How long a run that has ended is kept.
     pub result_expires: Duration,
     /// How long an attempt of a step may take until it counts as late, where no document
@@ -169,8 +174,10 @@ pub struct Settings {
     pub on_worker_lost: OnWorkerLost,
     /// After how many attempts whose worker was lost a step fails.
     pub max_attempts: i64,
-    /// How many accepted runs may wait for their end; more are refused.
+    /// How many accepted runs of a tenant may wait for their end; more are refused.
     pub backlog: u64,
+    /// How many on a queue.
+    pub backlog_of_queue: u64,
     /// How much one attempt may write to its log.
     pub log_limits: runtime::LogLimits,
     /// How long each part of an outgoing request may take.
@@ -190,6 +197,7 @@ impl Default for Settings {
             role: Role::All,
             slots: 512,
             queues: Vec::new(),
+            weights: BTreeMap::new(),
             result_expires: Duration::from_hours(7 * 24),
             step_soft_timeout: Duration::from_hours(1),
             step_timeout: Duration::from_mins(70),
@@ -197,6 +205,7 @@ impl Default for Settings {
             on_worker_lost: OnWorkerLost::Retry,
             max_attempts: 5,
             backlog: 1_000_000,
+            backlog_of_queue: 1_000_000,
             log_limits: runtime::LogLimits::default(),
             timeouts: connectors::http::Timeouts::default(),
             limits: runtime::Limits::default(),
@@ -235,7 +244,7 @@ pub struct Inner {
     /// Something has changed that the next renewal of the lease tells.
     renew_now: tokio::sync::Notify,
     /// Accepted runs that have not ended, as far as this process knows.
-    backlog: AtomicI64,
+    backlog: backlog::Backlog,
     /// A run was refused because there are too many: perhaps they have ended elsewhere.
     recount: tokio::sync::Notify,
     running: running::Running,
@@ -259,6 +268,8 @@ pub struct Inner {
     subscription: tokio::sync::watch::Sender<queue::Subscription>,
     /// How many slots there are.
     size: AtomicU32,
+    /// Runs that have given up their slot and wait for one.
+    lined_up: turn::LinedUp,
     /// A slot for each step that may execute at a time.
     slots: Arc<Semaphore>,
     /// The same for previews of operators.
@@ -302,7 +313,8 @@ impl Engine {
         let started_at = parts.clock.now();
         let asked = tokio::time::Instant::now();
         let worker = lease::register(&*parts.store, &settings, started_at).await?;
-        let backlog = parts.store.unfinished(TenantId::DEFAULT).await?;
+        let counted = backlog::Backlog::default();
+        counted.replace(&parts.store.unfinished().await?);
         let size = if settings.role.executes() {
             settings.slots
         } else {
@@ -316,8 +328,9 @@ impl Engine {
                 wake: wake::Wake::default(),
                 outbox: parts.hints.map(hints::Outbox::new),
                 renew_now: tokio::sync::Notify::new(),
-                backlog: AtomicI64::new(backlog as i64),
+                backlog: counted,
                 recount: tokio::sync::Notify::new(),
+                lined_up: turn::LinedUp::default(),
                 running: running::Running::default(),
                 waiting: waits::Waiting::default(),
                 bulk_asked: tokio::sync::Notify::new(),
@@ -327,6 +340,7 @@ impl Engine {
                 held: lease::Held::new(asked, settings.lease),
                 subscription: tokio::sync::watch::Sender::new(worker::subscription(
                     &settings.queues,
+                    &settings.weights,
                 )),
                 pauses: pauses::Known::default(),
                 refused_deliveries: webhooks::Refused::default(),

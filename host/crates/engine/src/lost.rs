@@ -140,7 +140,7 @@ impl Engine {
             if let Some(state) = ended {
                 metrics::get().run_ended(state.word());
                 self.trace_stopped(lost.tenant, lost.reference).await;
-                self.tell_ended(lost.reference);
+                self.tell_ended(lost.reference, Some((lost.tenant, &lost.queue)));
                 self.child_ended(lost.parent);
             }
             // At its start, a single process queues them with all others.
@@ -152,6 +152,7 @@ impl Engine {
                     },
                     queue: lost.queue.clone(),
                     priority: lost.priority,
+                    tenant: lost.tenant,
                 });
                 self.enqueue(ready.collect()).await?;
             }

@@ -70,11 +70,11 @@ impl Engine {
         key: Option<String>,
     ) -> Result<Made> {
         let tenant = origin.tenant;
+        let (configured, queue) = self.can_run(tenant, runnable, &request).await?;
         // A parent that waits would wait for ever if its children were refused.
         if origin.parent.is_none() {
-            self.has_room()?;
+            self.has_room(tenant, &queue)?;
         }
-        let (configured, queue) = self.can_run(tenant, runnable, &request).await?;
         let mut warnings = self.warnings(&runnable.plan, &request, &queue).await;
         warnings.extend(self.paused(tenant, runnable.application, &queue));
         let parameters = std::mem::take(&mut request.parameters);

@@ -1,12 +1,8 @@
 //! Bringing the queue in line with the store: at the start, and while it runs.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use model::id::StepKey;
+use model::id::{StepKey, TenantId};
 use store::runs::{Priority, ReadyStep};
 
 use crate::{Engine, error::Result};
@@ -72,7 +68,7 @@ impl Engine {
                 () = self.draining.cancelled() => return,
             }
             // An idle service asks its store nothing.
-            if self.backlog.load(Ordering::Relaxed) > 0 {
+            if !self.backlog.is_empty() {
                 if let Err(error) = self.settle_unsettled().await {
                     tracing::warn!(%error, "parents could not be told that their children ended");
                 }
@@ -114,15 +110,15 @@ impl Engine {
     }
 
     pub(crate) async fn enqueue(&self, steps: Vec<ReadyStep>) -> Result<()> {
-        let mut by_queue: BTreeMap<(Arc<str>, bool), Vec<StepKey>> = BTreeMap::new();
+        let mut by_queue: BTreeMap<(Arc<str>, bool, TenantId), Vec<StepKey>> = BTreeMap::new();
         for step in steps {
             by_queue
-                .entry((step.queue, step.priority == Priority::High))
+                .entry((step.queue, step.priority == Priority::High, step.tenant))
                 .or_default()
                 .push(step.key);
         }
-        for ((queue, high), keys) in by_queue {
-            self.queue.enqueue(&queue, high, &keys).await?;
+        for ((queue, high, tenant), keys) in by_queue {
+            self.queue.enqueue(&queue, high, tenant, &keys).await?;
         }
         Ok(())
     }

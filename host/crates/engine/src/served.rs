@@ -207,6 +207,7 @@ mod tests {
             version: String::new(),
             role: String::new(),
             queues: queues.iter().map(|&name| name.to_owned()).collect(),
+            weights: BTreeMap::new(),
             slots,
             started_at: Timestamp(0),
             lease_until: Timestamp(0),

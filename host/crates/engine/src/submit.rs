@@ -1,9 +1,6 @@
 //! Accepting runs. What is answered here is committed.
 
-use std::{
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use model::{
     application::Application,
@@ -191,7 +188,7 @@ impl Engine {
                 ready,
             } => {
                 metrics::get().runs_accepted.inc();
-                self.backlog.fetch_add(1, Ordering::Relaxed);
+                self.backlog.add(run.tenant, &run.queue, 1);
                 if let (Some((step, token)), Some(under), Some(slot)) = (claimed, run.claim, slot) {
                     let mut chain = Chain::begun(id, &run, runnable, configured, input, masker);
                     chain.know_element()?;
@@ -206,21 +203,6 @@ impl Engine {
                 }))
             }
         }
-    }
-
-    /// Whether one more run can be accepted now.
-    pub(crate) fn has_room(&self) -> Result<()> {
-        if self.draining.is_cancelled() {
-            return Err(Error::Draining);
-        }
-        if self.backlog.load(Ordering::Relaxed) >= self.settings.backlog as i64 {
-            self.recount.notify_one();
-            return Err(Error::Busy(format!(
-                "{} accepted runs have not ended, which is the limit (limits.backlog): try again when some have",
-                self.settings.backlog
-            )));
-        }
-        Ok(())
     }
 
     /// What is odd about a request that is accepted all the same.
@@ -263,7 +245,10 @@ impl Engine {
             .collect();
         let high = run.priority == Priority::High;
         if !keys.is_empty()
-            && let Err(error) = self.queue.enqueue(&run.queue, high, &keys).await
+            && let Err(error) = self
+                .queue
+                .enqueue(&run.queue, high, run.tenant, &keys)
+                .await
         {
             // The run is committed; the reconciler will find it.
             tracing::warn!(%error, run = %run.reference, "an accepted run could not be queued yet");
@@ -417,36 +402,17 @@ impl Engine {
         }
     }
 
-    /// A run has ended: those who wait for it learn it.
-    pub(crate) fn tell_ended(&self, run: RunRef) {
-        self.backlog.fetch_sub(1, Ordering::Relaxed);
+    /// A run has ended: those who wait for it learn it. Without its `place`, the tenant and the
+    /// queue, it is counted until the store is asked again.
+    pub(crate) fn tell_ended(&self, run: RunRef, place: Option<(TenantId, &Arc<str>)>) {
+        match place {
+            Some((tenant, queue)) => self.backlog.add(tenant, queue, -1),
+            None => self.recount.notify_one(),
+        }
         self.wake.ended(run);
         self.scheduler.ended();
         if let Some(outbox) = &self.outbox {
             outbox.ended(run);
-        }
-    }
-
-    /// Counts from time to time how many runs have not ended: other processes end runs that
-    /// this one accepted, and accept others.
-    pub(crate) async fn count_backlog(&self) {
-        const PERIOD: Duration = Duration::from_secs(5);
-        /// Where a run was refused because there are too many.
-        const FULL: Duration = Duration::from_millis(250);
-        loop {
-            tokio::select! {
-                biased;
-                () = tokio::time::sleep(PERIOD) => {}
-                () = async {
-                    tokio::time::sleep(FULL).await;
-                    self.recount.notified().await;
-                } => {}
-                () = self.stopped.cancelled() => return,
-            }
-            match self.store.unfinished(TenantId::DEFAULT).await {
-                Ok(count) => self.backlog.store(count as i64, Ordering::Relaxed),
-                Err(error) => tracing::debug!(%error, "the backlog could not be counted"),
-            }
         }
     }
 }

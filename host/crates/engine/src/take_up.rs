@@ -145,7 +145,8 @@ impl Engine {
                 metrics::get().run_ended(state.word());
                 self.trace_run(header, None, state, failure.at);
                 self.child_ended(header.parent);
-                return self.tell_ended(header.reference);
+                let place = (header.tenant, &header.queue);
+                return self.tell_ended(header.reference, Some(place));
             }
             // Steps of other branches are executed, or fail in the same way.
             Ok(Completed::Stored { ready, .. }) if plan.is_some() => {

@@ -1,5 +1,7 @@
 //! What the engine takes and answers: the shapes between it and the API.
 
+use std::collections::BTreeMap;
+
 use model::{
     clock::Timestamp,
     id::{RunRef, TaskRef, TenantId},
@@ -157,6 +159,8 @@ pub struct RunRequest {
 pub struct WorkerChange {
     /// The queues to listen on; empty: all. `None`: as before.
     pub queues: Option<Vec<String>>,
+    /// The weights of queues by name; 1 where none stands. `None`: as before.
+    pub weights: Option<BTreeMap<String, u32>>,
     /// How many steps to execute at a time. `None`: as before.
     pub slots: Option<u32>,
 }

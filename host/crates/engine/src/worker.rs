@@ -1,7 +1,7 @@
 //! Taking ready steps off the queue and carrying each run on as far as this worker can.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
@@ -32,6 +32,7 @@ use crate::{
     inputs::Input,
     prepared::{Configured, Runnable},
     running::Hold,
+    turn::Slot,
 };
 
 /// How many entries are taken off the queue at a time.
@@ -163,8 +164,12 @@ impl Chain {
 }
 
 /// What a worker of these queues listens on.
-pub(crate) fn subscription(queues: &[String]) -> Subscription {
+pub(crate) fn subscription(queues: &[String], weights: &BTreeMap<String, u32>) -> Subscription {
+    let weights = weights
+        .iter()
+        .map(|(name, weight)| (queue::canonical(name).into(), *weight));
     Subscription {
+        weights: weights.collect(),
         all: queues.is_empty(),
         queues: queues
             .iter()
@@ -180,14 +185,18 @@ impl Engine {
         subscription.all || subscription.queues.iter().any(|name| **name == *queue)
     }
 
-    /// Listens on these queues from now on, and executes so many steps at a time; those
+    /// Listens on these queues from now on, by these weights, and executes so many steps at a time; those
     /// that are under way end first.
-    pub(crate) fn resize(&self, queues: &[String], slots: u32) {
-        let wanted = subscription(queues);
+    pub(crate) fn resize(&self, queues: &[String], weights: &BTreeMap<String, u32>, slots: u32) {
+        let wanted = subscription(queues, weights);
         self.subscription.send_if_modified(|current| {
             let changed = *current != wanted;
             if changed {
-                tracing::info!(?queues, "this worker listens on other queues");
+                tracing::info!(
+                    ?queues,
+                    ?weights,
+                    "this worker listens on other queues, or by other weights"
+                );
                 *current = wanted;
             }
             changed
@@ -243,6 +252,8 @@ impl Engine {
                 received = self.queue.receive(&subscription, most) => received,
                 _ = listening.changed() => continue,
                 _ = answers.changed() => continue,
+                // A run that has given up its slot goes on when nothing is there.
+                () = self.lined_up.wait() => continue,
                 () = self.draining.cancelled() => return,
             };
             match received {
@@ -388,10 +399,6 @@ impl Engine {
         going.instrument(log).await;
     }
 
-    #[cfg_attr(
-        not(feature = "simulation"),
-        expect(unused_variables, reason = "the slot is held until the end")
-    )]
     async fn execute_all(
         &self,
         mut chain: Chain,
@@ -399,8 +406,7 @@ impl Engine {
         slot: OwnedSemaphorePermit,
         mut hold: Hold<'_>,
     ) {
-        #[cfg(feature = "simulation")]
-        let mut slot = Some(slot);
+        let mut slot = Slot::new(slot);
         loop {
             let ClaimedStep { step, token, under } = attempt;
             let began = Instant::now();
@@ -416,7 +422,7 @@ impl Engine {
                 Some(End::Waits(suspension)) => {
                     metrics::get().step_ended(suspension.kind.word(), began.elapsed());
                     #[cfg(feature = "simulation")]
-                    self.keep_slot(chain.key(step), &mut slot);
+                    self.keep_slot(chain.key(step), &mut slot.permit);
                     let stored = self.suspend(&chain, suspension, under).await;
                     return self.trace_suspended(traced, &chain, (step, token), stored);
                 }
@@ -448,7 +454,8 @@ impl Engine {
                         let application = Some(&*chain.runnable.name);
                         self.trace_run(&chain.header, application, state, completion.at);
                         self.child_ended(chain.header.parent);
-                        self.tell_ended(chain.header.reference);
+                        let place = (chain.header.tenant, &chain.header.queue);
+                        self.tell_ended(chain.header.reference, Some(place));
                     }
                     // What was claimed under a lease that has ended meanwhile others take over.
                     let Some((next, token)) = claimed else {
@@ -465,6 +472,7 @@ impl Engine {
                     };
                     hold.move_to(chain.key(next));
                     drop(moving);
+                    self.take_turns(&mut slot).await;
                 }
             }
         }

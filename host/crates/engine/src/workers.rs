@@ -1,6 +1,6 @@
 //! The processes of the service as operators see and set them.
 
-use std::sync::atomic::Ordering;
+use std::{collections::BTreeMap, sync::atomic::Ordering};
 
 use model::id::WorkerId;
 use store::workers::Worker;
@@ -17,6 +17,8 @@ const LONGEST_QUEUE: usize = 128;
 const MOST_QUEUES: usize = 256;
 /// The most steps that one worker executes at a time.
 const MOST_SLOTS: u32 = 65_536;
+/// The largest weight of a queue.
+const MOST_WEIGHT: u32 = 1_000;
 /// The code of a fault in what a worker shall do.
 const FAULT: &str = "PF-1006";
 
@@ -70,6 +72,26 @@ fn faults(change: &WorkerChange) -> Vec<Fault> {
             fault(at(), message);
         }
     }
+    for (name, weight) in change.weights.iter().flatten() {
+        let at = || format!("/weights/{}", name.replace('~', "~0").replace('/', "~1"));
+        if name.trim().is_empty() || !is_queue_name(name) {
+            let message =
+                format!("a queue's name has 1 to {LONGEST_QUEUE} bytes and no control characters");
+            fault(at(), message);
+        } else if *weight > MOST_WEIGHT {
+            let message =
+                format!("the weight {weight} of queue `{name}` is not between 0 and {MOST_WEIGHT}");
+            fault(at(), message);
+        }
+    }
+    if change
+        .weights
+        .as_ref()
+        .is_some_and(|all| all.len() > MOST_QUEUES)
+    {
+        let message = format!("at most {MOST_QUEUES} queues have a weight of their own");
+        fault("/weights".to_owned(), message);
+    }
     faults
 }
 
@@ -78,12 +100,16 @@ impl Engine {
     pub(crate) fn as_set(&self) -> Settings {
         let subscription = self.subscription.borrow();
         let queues = subscription.queues.iter().map(ToString::to_string);
+        let weights = subscription.weights.iter();
         Settings {
             queues: if subscription.all {
                 Vec::new()
             } else {
                 queues.collect()
             },
+            weights: weights
+                .map(|(name, one)| (name.to_string(), *one))
+                .collect(),
             slots: self.size.load(Ordering::Acquire),
             ..self.settings.clone()
         }
@@ -108,7 +134,7 @@ impl Engine {
         found.ok_or_else(|| missing(id))
     }
 
-    /// Changes what a process listens on and how many steps it executes at a time. It
+    /// Changes what a process listens on, the weights of queues, and how many steps it executes at a time. It
     /// does so within its next renewal of the lease, at once where hints arrive; steps
     /// under way go on. What a process was told is forgotten when it ends.
     ///
@@ -119,7 +145,8 @@ impl Engine {
     pub async fn set_worker(&self, id: &str, change: &WorkerChange) -> Result<Worker> {
         let mut worker = self.find_worker(id).await?;
         let mut faults = faults(change);
-        if worker.slots == 0 && (change.slots.is_some() || change.queues.is_some()) {
+        let changes = change.slots.is_some() || change.queues.is_some() || change.weights.is_some();
+        if worker.slots == 0 && changes {
             faults.push(Fault {
                 code: FAULT.to_owned(),
                 at: String::new(),
@@ -145,12 +172,18 @@ impl Engine {
             }
             queues
         });
-        if queues.is_none() && change.slots.is_none() {
+        if !changes {
             return Ok(worker);
         }
+        let weights = change.weights.as_ref().map(|weights| {
+            let named = weights
+                .iter()
+                .map(|(name, one)| (queue::canonical(name).to_owned(), *one));
+            named.collect::<BTreeMap<String, u32>>()
+        });
         let there = self
             .store
-            .set_worker(worker.id, queues.as_deref(), change.slots)
+            .set_worker(worker.id, queues.as_deref(), weights.as_ref(), change.slots)
             .await?;
         if !there {
             return Err(missing(id));
@@ -158,6 +191,7 @@ impl Engine {
         self.tell_changed();
         self.renew_now.notify_one();
         worker.queues = queues.unwrap_or(worker.queues);
+        worker.weights = weights.unwrap_or(worker.weights);
         worker.slots = change.slots.unwrap_or(worker.slots);
         Ok(worker)
     }
@@ -169,7 +203,11 @@ mod tests {
 
     fn at(queues: Option<&[&str]>, slots: Option<u32>) -> Vec<String> {
         let queues = queues.map(|names| names.iter().map(|&name| name.to_owned()).collect());
-        let change = WorkerChange { queues, slots };
+        let change = WorkerChange {
+            queues,
+            weights: None,
+            slots,
+        };
         faults(&change).into_iter().map(|fault| fault.at).collect()
     }
 
@@ -184,5 +222,13 @@ mod tests {
             ["/slots", "/queues/1", "/queues/2", "/queues/3"]
         );
         assert_eq!(at(Some(&["q"; MOST_QUEUES + 1]), None), ["/queues"]);
+        let weights = [("a/b", 1001), ("fine", 0), (" ", 1), ("most", 1000)];
+        let weights = weights.map(|(name, weight)| (name.to_owned(), weight));
+        let change = WorkerChange {
+            weights: Some(weights.into()),
+            ..WorkerChange::default()
+        };
+        let found: Vec<_> = faults(&change).into_iter().map(|fault| fault.at).collect();
+        assert_eq!(found, ["/weights/ ", "/weights/a~1b"]);
     }
 }

@@ -69,6 +69,9 @@ pub struct Metrics {
     pub leads: Gauge,
     queue_waiting: Family<Queue, Gauge>,
     queue_delivered: Family<Queue, Gauge>,
+    queue_runs: Family<Queue, Gauge>,
+    /// Runs that were refused because too many had not ended.
+    pub runs_refused: Counter,
     commit_items: Histogram,
     commit_seconds: Histogram,
     /// Component instances in use.
@@ -106,6 +109,8 @@ impl Metrics {
             leads: Gauge::default(),
             queue_waiting: Family::default(),
             queue_delivered: Family::default(),
+            queue_runs: Family::default(),
+            runs_refused: Counter::default(),
             commit_items: Histogram::new(exponential_buckets(1.0, 2.0, 10)),
             commit_seconds: short(),
             instances: Gauge::default(),
@@ -178,6 +183,16 @@ impl Metrics {
             "queue_delivered",
             "Entries that are delivered and not acknowledged",
             self.queue_delivered.clone(),
+        );
+        all.register(
+            "queue_runs",
+            "Accepted runs on a queue that have not ended, as far as this process knows",
+            self.queue_runs.clone(),
+        );
+        all.register(
+            "runs_refused",
+            "Runs refused because too many had not ended",
+            self.runs_refused.clone(),
         );
         all.register(
             "store_commit_items",
@@ -283,6 +298,15 @@ impl Metrics {
             self.queue_delivered
                 .get_or_create(&queue)
                 .set(number(delivered));
+        }
+    }
+
+    /// How many accepted runs on each queue have not ended.
+    pub fn set_backlog(&self, queues: impl IntoIterator<Item = (String, u64)>) {
+        self.queue_runs.clear();
+        for (queue, runs) in queues {
+            let runs = i64::try_from(runs).unwrap_or(i64::MAX);
+            self.queue_runs.get_or_create(&Queue { queue }).set(runs);
         }
     }
 

@@ -18,7 +18,7 @@ use fred::{
     interfaces::ClientLike,
     types::{Builder, ClusterHash, CustomCommand, Value, config::Config},
 };
-use model::id::{Ordinal, RunId, StepKey};
+use model::id::{Ordinal, RunId, StepKey, TenantId};
 use queue::{DEFAULT, Limits, Queue, Subscription};
 use queue_redis::{RedisQueue, Settings};
 use tokio::{sync::oneshot, task::JoinSet};
@@ -102,7 +102,7 @@ async fn callers(queue: &Arc<RedisQueue>, callers: i64) -> Outcome<(f64, Vec<Dur
         tokio::spawn(async move {
             let subscription = Subscription {
                 queues: vec![DEFAULT.into()],
-                all: false,
+                ..Subscription::default()
             };
             while let Ok(taken) = queue.receive(&subscription, 64).await {
                 for delivery in taken {
@@ -134,7 +134,7 @@ async fn callers(queue: &Arc<RedisQueue>, callers: i64) -> Outcome<(f64, Vec<Dur
                 }
                 let asked = Instant::now();
                 queue
-                    .enqueue(DEFAULT, false, &[StepKey { run, step }])
+                    .enqueue(DEFAULT, false, TenantId::DEFAULT, &[StepKey { run, step }])
                     .await?;
                 ended.await?;
                 took.push(asked.elapsed());
@@ -156,7 +156,7 @@ async fn callers(queue: &Arc<RedisQueue>, callers: i64) -> Outcome<(f64, Vec<Dur
 async fn batches(queue: &RedisQueue) -> Outcome<f64> {
     let subscription = Subscription {
         queues: vec![DEFAULT.into()],
-        all: false,
+        ..Subscription::default()
     };
     let key = |number| StepKey {
         run: RunId(number),
@@ -165,7 +165,9 @@ async fn batches(queue: &RedisQueue) -> Outcome<f64> {
     let steps: Vec<StepKey> = (0..BATCH as i64).map(key).collect();
     let (start, mut done) = (Instant::now(), 0);
     while start.elapsed() < LASTS {
-        queue.enqueue(DEFAULT, false, &steps).await?;
+        queue
+            .enqueue(DEFAULT, false, TenantId::DEFAULT, &steps)
+            .await?;
         let mut left = BATCH;
         while left > 0 {
             let taken = queue.receive(&subscription, left).await?;
@@ -195,13 +197,13 @@ async fn memory(raw: &Raw, queue: &RedisQueue, name: &str, entries: i64) -> Outc
             step: Ordinal((number % 5) as u32),
         });
         queue
-            .enqueue(name, false, &keys.collect::<Vec<_>>())
+            .enqueue(name, false, TenantId::DEFAULT, &keys.collect::<Vec<_>>())
             .await?;
     }
     let waiting = used(raw).await? - before;
     let subscription = Subscription {
         queues: vec![name.into()],
-        all: false,
+        ..Subscription::default()
     };
     let mut taken = Vec::new();
     while taken.len() < entries as usize {

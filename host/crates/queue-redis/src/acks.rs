@@ -3,8 +3,9 @@
 
 use std::{collections::HashMap, sync::Arc};
 
+use bytes::Bytes;
 use fred::types::Value;
-use queue::{Error, Lane};
+use queue::Error;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
@@ -71,15 +72,18 @@ impl Acks {
 /// Deleted first: an entry that is only acknowledged would stay for ever, one that is only
 /// deleted is forgotten when its lease ends.
 async fn send(main: &Link, open: impl Iterator<Item = Open>) -> Result<(), Fault> {
-    let mut by_lane: HashMap<Lane, (Value, Vec<Value>)> = HashMap::new();
+    let mut by_stream: HashMap<Bytes, (Value, Vec<Value>)> = HashMap::new();
     for open in open {
-        let (_, ids) = by_lane
-            .entry(open.lane.lane.clone())
+        let Value::Bytes(name) = &open.lane.stream else {
+            continue;
+        };
+        let (_, ids) = by_stream
+            .entry(name.clone())
             .or_insert_with(|| (open.lane.stream.clone(), Vec::new()));
         ids.push(entry::id(open.place));
     }
-    let mut commands = Vec::with_capacity(2 * by_lane.len());
-    for (stream, ids) in by_lane.into_values() {
+    let mut commands = Vec::with_capacity(2 * by_stream.len());
+    for (stream, ids) in by_stream.into_values() {
         for ids in ids.chunks(ENTRIES) {
             let mut delete = vec![stream.clone()];
             delete.extend_from_slice(ids);

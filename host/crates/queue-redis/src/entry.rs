@@ -1,8 +1,9 @@
 //! The form of an entry: the run's number and the step's ordinal, 12 bytes, big-endian.
-//! What a later version appends is ignored, so that both work side by side.
+//! What a later version appends is ignored, so that both work side by side. Where entries of
+//! several tenants are, the tenant's number follows, as text.
 
 use fred::types::Value;
-use model::id::{Ordinal, RunId, StepKey};
+use model::id::{Ordinal, RunId, StepKey, TenantId};
 use queue::Place;
 
 /// The one field of an entry.
@@ -26,9 +27,30 @@ pub(crate) fn decode(bytes: &[u8]) -> Option<StepKey> {
     })
 }
 
-/// A dead letter: the value, then the reason.
-pub(crate) fn letter(key: StepKey, reason: &str) -> Vec<u8> {
-    [&encode(key), reason.as_bytes()].concat()
+/// Whose the entry of this value is: the first tenant's where none is named.
+pub(crate) fn tenant(bytes: &[u8]) -> TenantId {
+    let named = bytes.get(SIZE..).unwrap_or_default();
+    let number = std::str::from_utf8(named).ok().and_then(|n| n.parse().ok());
+    number.map_or(TenantId::DEFAULT, TenantId)
+}
+
+/// A dead letter: the value, then the reason; of another tenant than the first: with the
+/// tenant and a space between.
+pub(crate) fn letter(key: StepKey, tenant: TenantId, reason: &str) -> Vec<u8> {
+    let named = if tenant == TenantId::DEFAULT {
+        String::new()
+    } else {
+        format!("{} ", tenant.0)
+    };
+    [&encode(key), named.as_bytes(), reason.as_bytes()].concat()
+}
+
+/// The tenant and the reason of a dead letter that names its tenant.
+pub(crate) fn letter_of(bytes: &[u8]) -> Option<(StepKey, TenantId, String)> {
+    let key = decode(bytes)?;
+    let text = String::from_utf8_lossy(bytes.get(SIZE..)?).into_owned();
+    let (tenant, reason) = text.split_once(' ')?;
+    Some((key, TenantId(tenant.parse().ok()?), reason.to_owned()))
 }
 
 /// An entry's id, such as `1526919030474-55`.
@@ -59,6 +81,22 @@ mod tests {
             assert_eq!(decode(&bytes), Some(key));
         }
         assert_eq!(decode(&[0; SIZE - 1]), None);
+    }
+
+    #[test]
+    fn a_tenant_comes_back() {
+        let key = StepKey {
+            run: RunId(3),
+            step: Ordinal(4),
+        };
+        let value = encode(key);
+        assert_eq!(tenant(&value), TenantId::DEFAULT);
+        assert_eq!(tenant(&[&value[..], b"57"].concat()), TenantId(57));
+        let other = letter(key, TenantId(57), "no such run");
+        let expected = (key, TenantId(57), "no such run".to_owned());
+        assert_eq!(letter_of(&other), Some(expected));
+        let first = letter(key, TenantId::DEFAULT, "no such run");
+        assert_eq!(&first[SIZE..], b"no such run");
     }
 
     #[test]

@@ -1,32 +1,55 @@
 //! What a receiver listens on, and in which order it is served.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use queue::{HIGH_PRIORITY, Lane, Subscription, canonical};
 
-/// A subscription with canonical names, the queue of high priority first.
+/// A subscription with canonical names, the queue of high priority first and the others sorted.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Interest {
     pub(crate) named: Vec<Arc<str>>,
     pub(crate) all: bool,
+    weights: BTreeMap<Arc<str>, u32>,
 }
+
+/// What comes before what: all of a class before those of the next. Inside a class lanes
+/// are served by weight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Class {
+    /// The high entries of the queue of high priority.
+    FirstHigh,
+    /// The other entries of the queue of high priority.
+    First,
+    /// High entries of the other queues.
+    High,
+    /// Their other entries.
+    Usual,
+    /// Entries of queues whose weight is 0.
+    Idle,
+}
+
+/// In the order of service.
+pub(crate) const CLASSES: [Class; 5] = [
+    Class::FirstHigh,
+    Class::First,
+    Class::High,
+    Class::Usual,
+    Class::Idle,
+];
 
 impl Interest {
     pub(crate) fn of(subscription: &Subscription) -> Self {
-        let mut named: Vec<Arc<str>> = Vec::with_capacity(subscription.queues.len() + 1);
-        let mut add = |name: &str| {
-            if !named.iter().any(|known| &**known == name) {
-                named.push(name.into());
-            }
-        };
-        let wanted = || subscription.queues.iter().map(|name| canonical(name));
-        if subscription.all || wanted().any(|name| name == HIGH_PRIORITY) {
-            add(HIGH_PRIORITY);
+        let wanted = subscription.queues.iter().map(|name| canonical(name));
+        let mut named: Vec<Arc<str>> = wanted.map(Arc::from).collect();
+        if subscription.all {
+            named.push(HIGH_PRIORITY.into());
         }
-        wanted().for_each(add);
+        named.sort_unstable_by(|one, other| order(one).cmp(&order(other)));
+        named.dedup();
         Self {
             named,
             all: subscription.all,
+            weights: subscription.weights.clone(),
         }
     }
 
@@ -34,53 +57,48 @@ impl Interest {
         self.all || self.named.iter().any(|name| &**name == queue)
     }
 
-    /// Smaller is served first.
-    pub(crate) fn rank(&self, lane: &Lane) -> (usize, usize) {
-        let place = self.named.iter().position(|name| *name == lane.queue);
-        let place = place.unwrap_or(usize::MAX);
-        if &*lane.queue == HIGH_PRIORITY && place == 0 {
-            return (0, usize::from(!lane.high));
-        }
-        (if lane.high { 1 } else { 2 }, place)
+    /// The weight of a lane among those of its class.
+    pub(crate) fn weight(&self, lane: &Lane) -> u32 {
+        self.weights.get(&lane.queue).map_or(1, |one| *one.max(&1))
     }
 
-    /// The queues to read, those not named in turn, so that a long one starves no other.
-    pub(crate) fn queues(&self, others: &[Arc<str>], turn: usize) -> Vec<Arc<str>> {
+    pub(crate) fn class(&self, lane: &Lane) -> Class {
+        match (&*lane.queue == HIGH_PRIORITY, lane.high) {
+            (true, true) => Class::FirstHigh,
+            (true, false) => Class::First,
+            (false, true) => Class::High,
+            (false, false) if self.weights.get(&lane.queue) == Some(&0) => Class::Idle,
+            (false, false) => Class::Usual,
+        }
+    }
+
+    /// The queues to read, sorted.
+    pub(crate) fn queues(&self, others: &[Arc<str>]) -> Vec<Arc<str>> {
         let mut queues = self.named.clone();
         if self.all {
-            let unnamed: Vec<_> = others
-                .iter()
-                .filter(|name| !self.named.contains(name))
-                .cloned()
-                .collect();
-            if !unnamed.is_empty() {
-                let (later, first) = unnamed.split_at(turn % unnamed.len());
-                queues.extend(first.iter().chain(later).cloned());
-            }
+            queues.extend(others.iter().cloned());
+            queues.sort_unstable_by(|one, other| order(one).cmp(&order(other)));
+            queues.dedup();
         }
         queues
+    }
+
+    /// The lanes of queues by class, and by name in each.
+    pub(crate) fn lanes(&self, queues: &[Arc<str>]) -> Vec<Lane> {
+        let lanes = |high| {
+            queues.iter().map(move |queue| Lane {
+                queue: Arc::clone(queue),
+                high,
+            })
+        };
+        let mut lanes: Vec<Lane> = lanes(true).chain(lanes(false)).collect();
+        lanes.sort_by_key(|lane| self.class(lane));
+        lanes
     }
 }
 
-/// The lanes of queues in the order of reading: the queue of high priority, then high
-/// entries, then the others.
-pub(crate) fn lanes(queues: &[Arc<str>]) -> Vec<Lane> {
-    let lane = |queue: &Arc<str>, high| Lane {
-        queue: Arc::clone(queue),
-        high,
-    };
-    let first = usize::from(
-        queues
-            .first()
-            .is_some_and(|queue| &**queue == HIGH_PRIORITY),
-    );
-    let (first, rest) = queues.split_at(first);
-    let both = first
-        .iter()
-        .flat_map(|queue| [lane(queue, true), lane(queue, false)]);
-    let high = rest.iter().map(|queue| lane(queue, true));
-    let normal = rest.iter().map(|queue| lane(queue, false));
-    both.chain(high).chain(normal).collect()
+fn order(name: &str) -> (bool, &str) {
+    (name != HIGH_PRIORITY, name)
 }
 
 #[cfg(test)]
@@ -91,6 +109,7 @@ mod tests {
         Interest::of(&Subscription {
             queues: queues.iter().map(|name| Arc::from(*name)).collect(),
             all,
+            weights: [("idle".into(), 0), ("other".into(), 7)].into(),
         })
     }
 
@@ -99,7 +118,7 @@ mod tests {
         let interest = of(&["other", "celery", "", HIGH_PRIORITY], false);
         assert_eq!(
             interest.named,
-            [HIGH_PRIORITY.into(), "other".into(), "default".into()]
+            [HIGH_PRIORITY.into(), "default".into(), "other".into()]
         );
         assert!(interest.holds("default") && !interest.holds("third"));
         assert_eq!(of(&[], true).named, [HIGH_PRIORITY.into()]);
@@ -107,31 +126,33 @@ mod tests {
     }
 
     #[test]
-    fn lanes_are_read_in_the_order_of_their_ranks() {
-        let interest = of(&["other", "default", HIGH_PRIORITY], false);
-        let lanes = lanes(&interest.queues(&[], 0));
-        assert_eq!(lanes.len(), 6);
-        assert!(lanes.is_sorted_by_key(|lane| interest.rank(lane)));
+    fn lanes_are_read_by_class_and_name() {
+        let interest = of(&["other", "idle", "default", HIGH_PRIORITY], false);
+        let lanes = interest.lanes(&interest.queues(&[]));
         let names: Vec<_> = lanes.iter().map(|lane| (&*lane.queue, lane.high)).collect();
         assert_eq!(
-            names[..4],
+            names,
             [
                 (HIGH_PRIORITY, true),
                 (HIGH_PRIORITY, false),
+                ("default", true),
+                ("idle", true),
                 ("other", true),
-                ("default", true)
+                ("default", false),
+                ("other", false),
+                ("idle", false)
             ]
         );
+        let weights: Vec<_> = lanes.iter().map(|lane| interest.weight(lane)).collect();
+        assert_eq!(weights, [1, 1, 1, 1, 7, 1, 7, 1]);
     }
 
     #[test]
-    fn queues_that_are_not_named_take_turns() {
-        let others: Vec<Arc<str>> = ["a", "b", "c", "default"].map(Arc::from).to_vec();
-        let interest = of(&["default"], true);
-        let firsts: Vec<_> = (0..3)
-            .map(|turn| interest.queues(&others, turn)[2].clone())
-            .collect();
-        assert_eq!(firsts, ["a".into(), "b".into(), "c".into()]);
-        assert_eq!(interest.queues(&others, 1).len(), 5);
+    fn queues_that_are_not_named_are_read_where_all_are() {
+        let others: Vec<Arc<str>> = ["a", "default", "z"].map(Arc::from).to_vec();
+        let queues = |all| of(&["default"], all).queues(&others);
+        assert_eq!(queues(false), ["default".into()]);
+        let all = [HIGH_PRIORITY, "a", "default", "z"].map(Arc::from);
+        assert_eq!(queues(true), all);
     }
 }

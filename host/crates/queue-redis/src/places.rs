@@ -7,7 +7,7 @@ use std::{
 };
 
 use fred::types::Value;
-use model::id::StepKey;
+use model::id::{StepKey, TenantId};
 use queue::{Lane, Mark, Place, canonical};
 
 use crate::{
@@ -33,9 +33,24 @@ impl Shared {
             .iter()
             .zip(places)
             .map(|(keys, (added, _))| (keys.lane.clone(), added));
+        let numbers = lanes.iter().map(|keys| {
+            let last = vec![self.keys.waits(keys), "last".into()];
+            ("HGET", last)
+        });
+        let numbers = numbers.collect::<Vec<_>>();
+        let numbers = if numbers.is_empty() {
+            Vec::new()
+        } else {
+            self.main.calls(numbers).await?
+        };
+        let others = lanes.iter().zip(numbers).filter_map(|(keys, number)| {
+            let number = number?.as_u64()?;
+            Some((keys.lane.clone(), Place(number, 0)))
+        });
         Ok(Mark {
             incarnation,
             ends: ends.collect::<HashMap<Lane, Place>>(),
+            others: others.collect(),
         })
     }
 
@@ -63,12 +78,16 @@ impl Shared {
         mark: &Mark,
         queue: &str,
         high: bool,
+        tenant: TenantId,
         steps: &[StepKey],
     ) -> Result<Option<Vec<StepKey>>, Fault> {
         if steps.is_empty() {
             return Ok(Some(Vec::new()));
         }
         let keys = self.keys.lane(&canonical(queue).into(), high);
+        if tenant != TenantId::DEFAULT {
+            return self.lost_of_other(mark, &keys, tenant, steps).await;
+        }
         let (incarnation, places) = self.places(std::slice::from_ref(&keys)).await?;
         if incarnation.is_none() || incarnation != mark.incarnation {
             return Ok(Some(Vec::new()));
@@ -80,6 +99,42 @@ impl Shared {
             return Ok(None);
         }
         let held = self.held(&keys).await?;
+        let lost = steps.iter().filter(|step| !held.contains(step));
+        Ok(Some(lost.copied().collect()))
+    }
+
+    /// The same for a tenant that is not the first: its list has come as far as the mark when
+    /// its first entry has a larger number.
+    async fn lost_of_other(
+        &self,
+        mark: &Mark,
+        keys: &LaneKeys,
+        tenant: TenantId,
+        steps: &[StepKey],
+    ) -> Result<Option<Vec<StepKey>>, Fault> {
+        let names = [
+            self.keys.incarnation.clone(),
+            self.keys.waits(keys),
+            self.keys.list(keys, tenant),
+        ];
+        let answer = self.main.run(&scripts::STANDING, &names, []).await?;
+        let Value::Array(answer) = answer else {
+            return Err(strange("a tenant's place"));
+        };
+        let number = |place: usize| answer.get(place).and_then(Value::as_u64);
+        let incarnation = answer.first().and_then(answers::incarnation);
+        if incarnation.is_none() || incarnation != mark.incarnation {
+            return Ok(Some(Vec::new()));
+        }
+        let added = number(1).ok_or_else(|| strange("a tenant's place"))?;
+        let end = mark.others.get(&keys.lane).map_or(0, |place| place.0);
+        if number(2).is_some_and(|first| first <= end.min(added)) {
+            return Ok(None);
+        }
+        let held = match &keys.others {
+            Some(others) => self.held(others).await?,
+            None => HashSet::new(),
+        };
         let lost = steps.iter().filter(|step| !held.contains(step));
         Ok(Some(lost.copied().collect()))
     }
@@ -118,6 +173,17 @@ impl Shared {
             let reason = String::from_utf8_lossy(bytes.get(entry::SIZE..)?).into_owned();
             Some((entry::decode(bytes)?, reason))
         };
-        Ok(letters.iter().filter_map(letter).collect())
+        let others = vec![
+            self.keys.dead_of_others(canonical(queue)),
+            0.into(),
+            (-1).into(),
+        ];
+        let others = self.main.call("LRANGE", others).await?.into_array();
+        let of_other = |letter: &Value| {
+            let (key, _, reason) = entry::letter_of(letter.as_bytes()?)?;
+            Some((key, reason))
+        };
+        let first = letters.iter().filter_map(letter);
+        Ok(first.chain(others.iter().filter_map(of_other)).collect())
     }
 }

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use fred::types::Value;
-use model::id::StepKey;
+use model::id::{StepKey, TenantId};
 use queue::{DeadLetter, Delivery, Depth, Error, Health, Mark, Queue, Subscription, canonical};
 use tokio::sync::{Notify, watch};
 
 use crate::{
     RedisQueue, entry,
     interest::Interest,
-    keys::GROUP,
+    keys::{GROUP, LaneKeys},
     link::{Fault, strange},
     scripts,
     shared::Shared,
@@ -38,15 +38,49 @@ impl Drop for Waiting<'_> {
 
 impl Shared {
     /// Adds entries to a lane, which is made when it does not exist.
-    async fn add(&self, queue: &str, high: bool, steps: &[StepKey]) -> Result<(), Fault> {
+    async fn add(
+        &self,
+        queue: &str,
+        high: bool,
+        tenant: TenantId,
+        steps: &[StepKey],
+    ) -> Result<(), Fault> {
         let queue: Arc<str> = queue.into();
         let lane = self.keys.lane(&queue, high);
         for steps in steps.chunks(AT_ONCE) {
-            while !self.add_some(&lane.stream, steps).await? {
+            loop {
+                let added = if tenant == TenantId::DEFAULT {
+                    self.add_some(&lane.stream, steps).await?
+                } else {
+                    self.add_of_other(&lane, tenant, steps).await?
+                };
+                if added {
+                    break;
+                }
                 self.open(&self.main, std::slice::from_ref(&queue)).await?;
             }
         }
         Ok(())
+    }
+
+    /// The same for a tenant that is not the first.
+    async fn add_of_other(
+        &self,
+        lane: &LaneKeys,
+        tenant: TenantId,
+        steps: &[StepKey],
+    ) -> Result<bool, Fault> {
+        let keys = [
+            lane.stream.clone(),
+            self.keys.turns.clone(),
+            self.keys.bell(&lane.lane.queue),
+        ];
+        let value = |step: &StepKey| Value::Bytes(Bytes::copy_from_slice(&entry::encode(*step)));
+        let args = [self.keys.tag(), tenant.0.to_string().into(), GROUP.into()];
+        let args = args.into_iter().chain(steps.iter().map(value));
+        let added = self.main.run(&scripts::ADD_OTHER, &keys, args).await?;
+        let added = added.as_u64().ok_or_else(|| strange("added entries"))?;
+        Ok(added > 0)
     }
 
     /// Answers false, having added nothing, when the lane does not exist.
@@ -84,56 +118,97 @@ impl Shared {
             ];
             let answer = self.main.run(&scripts::REVIVE, &keys, args).await?;
             match answer.as_u64().ok_or_else(|| strange("revived entries"))? {
-                0 => return Ok(revived),
+                0 => break,
                 some => revived += some as usize,
+            }
+        }
+        // What is taken off and not enqueued again, because Redis goes away in between, is
+        // found to be lost.
+        let dead = self.keys.dead_of_others(&queue);
+        loop {
+            let args = vec![dead.clone(), Value::Integer(AT_ONCE as i64)];
+            let letters = self.main.call("LPOP", args).await?;
+            if letters.is_null() {
+                return Ok(revived);
+            }
+            let letters = letters.into_array();
+            for letter in &letters {
+                let letter = letter.as_bytes().and_then(entry::letter_of);
+                if let Some((key, tenant, _)) = letter {
+                    self.add(&queue, false, tenant, &[key]).await?;
+                    revived += 1;
+                }
             }
         }
     }
 
     async fn depths(&self) -> Result<Vec<Depth>, Fault> {
         let queues = self.queues(&self.main).await?;
-        let mut commands = Vec::with_capacity(4 * queues.len());
+        let mut commands = Vec::with_capacity(8 * queues.len());
         for queue in &queues {
             for high in [true, false] {
-                let stream = self.keys.lane(queue, high).stream.clone();
+                let lane = self.keys.lane(queue, high);
+                let stream = lane.stream.clone();
                 commands.push(("XLEN", vec![stream.clone()]));
                 commands.push(("XPENDING", vec![stream, GROUP.into()]));
+                let waits = vec![self.keys.waits(&lane), "waiting".into()];
+                commands.push(("HGET", waits));
+                let others = lane.others.as_ref().map(|others| others.stream.clone());
+                let others = others.unwrap_or(Value::Null);
+                commands.push(("XPENDING", vec![others, GROUP.into()]));
             }
         }
         if commands.is_empty() {
             return Ok(Vec::new());
         }
         let answers = self.main.calls(commands).await?;
-        if answers.len() != 4 * queues.len() {
+        if answers.len() != 8 * queues.len() {
             return Err(strange("depths"));
         }
         let depth = |(queue, answers): (&Arc<str>, &[Option<Value>])| {
-            let (mut all, mut delivered) = (0, 0);
-            for two in answers.chunks_exact(2) {
-                // A lane that Redis has lost holds nothing.
-                let [Some(length), Some(pending)] = two else {
-                    continue;
-                };
-                all += length.as_u64()?;
-                let Value::Array(pending) = pending else {
+            let (mut waiting, mut delivered) = (0, 0);
+            for lane in answers.chunks_exact(4) {
+                let [length, pending, others, taken] = lane else {
                     return None;
                 };
-                delivered += pending.first()?.as_u64()?;
+                // A lane that Redis has lost holds nothing.
+                if let (Some(length), Some(pending)) = (length, pending) {
+                    let pending = open(pending)?;
+                    waiting += length.as_u64()?.saturating_sub(pending);
+                    delivered += pending;
+                }
+                let others = others.as_ref().filter(|value| !value.is_null());
+                waiting += others.map_or(Some(0), Value::as_u64)?;
+                delivered += taken.as_ref().map_or(Some(0), open)?;
             }
             Some(Depth {
                 queue: Arc::clone(queue),
-                waiting: all.saturating_sub(delivered),
+                waiting,
                 delivered,
             })
         };
-        let depths: Option<Vec<Depth>> = queues.iter().zip(answers.chunks(4)).map(depth).collect();
+        let depths: Option<Vec<Depth>> = queues.iter().zip(answers.chunks(8)).map(depth).collect();
         depths.ok_or_else(|| strange("depths"))
     }
 }
 
+/// How many deliveries are open, of what `XPENDING` answers.
+fn open(pending: &Value) -> Option<u64> {
+    let Value::Array(pending) = pending else {
+        return None;
+    };
+    pending.first()?.as_u64()
+}
+
 #[async_trait]
 impl Queue for RedisQueue {
-    async fn enqueue(&self, queue: &str, high: bool, steps: &[StepKey]) -> Result<(), Error> {
+    async fn enqueue(
+        &self,
+        queue: &str,
+        high: bool,
+        tenant: TenantId,
+        steps: &[StepKey],
+    ) -> Result<(), Error> {
         let queue = canonical(queue);
         {
             let mut state = self.shared.state.lock();
@@ -143,7 +218,8 @@ impl Queue for RedisQueue {
             }
             state.filled(queue);
         }
-        self.shared.seen(self.shared.add(queue, high, steps).await)
+        let added = self.shared.add(queue, high, tenant, steps).await;
+        self.shared.seen(added)
     }
 
     async fn receive(
@@ -191,7 +267,7 @@ impl Queue for RedisQueue {
             return Ok(());
         };
         let keys = [open.lane.stream.clone(), open.lane.dead.clone()];
-        let letter = entry::letter(delivery.key, reason);
+        let letter = entry::letter(delivery.key, open.tenant, reason);
         let args = [
             GROUP.into(),
             entry::id(open.place),
@@ -239,10 +315,11 @@ impl Queue for RedisQueue {
         mark: &Mark,
         queue: &str,
         high: bool,
+        tenant: TenantId,
         steps: &[StepKey],
     ) -> Result<Option<Vec<StepKey>>, Error> {
-        self.shared
-            .seen(self.shared.lost(mark, queue, high, steps).await)
+        let lost = self.shared.lost(mark, queue, high, tenant, steps).await;
+        self.shared.seen(lost)
     }
 
     fn close(&self) {

@@ -23,6 +23,9 @@ macro_rules! scripts {
 scripts! {
     OPEN = "open",
     ADD = "add",
+    ADD_OTHER = "add_other",
+    HUSH = "hush",
+    STANDING = "standing",
     TAKE = "take",
     RELEASE = "release",
     BURY = "bury",

@@ -13,7 +13,7 @@ use queue::Place;
 use crate::{
     answers::{self, Taken},
     entry,
-    interest::lanes,
+    interest::{CLASSES, Class},
     keys::{GROUP, LaneKeys, OPENED},
     link::{Fault, Link, strange},
     reader::Reader,
@@ -31,11 +31,14 @@ pub(crate) struct Session {
     pub(crate) link: Link,
     shared: Arc<Shared>,
     reader: Arc<Reader>,
-    /// In the order of reading, with where the search for ended leases goes on.
+    /// By class and name, with where the search for ended leases goes on.
     lanes: Vec<(Arc<LaneKeys>, Value)>,
+    /// For each class the queue that is next, and what is left of its visit.
+    turns: [Option<(Arc<str>, u32)>; CLASSES.len()],
+    /// A bell has rung since entries were looked for.
+    rang: bool,
     /// Tells of new queues, where all are read.
     opened: Option<queue::hints::Receiver>,
-    turn: usize,
     claim_at: Instant,
     sweep_at: Instant,
 }
@@ -52,8 +55,9 @@ impl Session {
             shared: Arc::clone(shared),
             reader: Arc::clone(reader),
             lanes: Vec::new(),
+            turns: Default::default(),
+            rang: false,
             opened,
-            turn: 0,
             claim_at: Instant::now(),
             sweep_at: Instant::now() + SWEEP_EVERY,
         };
@@ -70,13 +74,13 @@ impl Session {
         if interest.all {
             others = shared.queues(&self.link).await?;
         }
-        let queues = interest.queues(&others, self.turn);
+        let queues = interest.queues(&others);
         let made = if lost { &queues } else { &interest.named };
         for some in made.chunks(AT_ONCE) {
             shared.open(&self.link, some).await?;
         }
         let old = std::mem::take(&mut self.lanes);
-        for lane in lanes(&queues) {
+        for lane in interest.lanes(&queues) {
             let known = old.iter().find(|(keys, _)| keys.lane == lane);
             let lane = known.cloned().unwrap_or_else(|| {
                 let keys = shared.keys.lane(&lane.queue, lane.high);
@@ -103,8 +107,22 @@ impl Session {
                 break;
             }
         }
+        if std::mem::take(&mut self.rang) {
+            let bells: Vec<Value> = self.bells().collect();
+            let args = [GROUP.into(), self.reader.consumer.to_string().into()];
+            self.link.run(&scripts::HUSH, &bells, args).await?;
+            // One that rang in between rang for something.
+            let taken = self.take(demand).await?;
+            if !taken.entries.is_empty() {
+                return Ok(taken.entries);
+            }
+        }
         match self.block(demand).await {
-            Err(Fault::Gone(_)) => Ok(Vec::new()),
+            Err(Fault::Gone(_)) => {
+                // What is gone is found, and made anew, where leases are looked at.
+                self.claim_at = Instant::now();
+                Ok(Vec::new())
+            }
             other => other,
         }
     }
@@ -112,12 +130,9 @@ impl Session {
     /// New queues, and consumers that are no more.
     async fn keep_house(&mut self) -> Result<(), Fault> {
         if self.reader.interest.all {
-            self.turn = self.turn.wrapping_add(1);
             let told = self.opened.as_mut().is_some_and(answers::told);
             if told || Instant::now() >= self.claim_at {
                 self.open_lanes(false).await?;
-            } else {
-                self.turn_lanes();
             }
         }
         if Instant::now() >= self.sweep_at {
@@ -129,26 +144,12 @@ impl Session {
         Ok(())
     }
 
-    /// The lanes of queues that are not named, the next one first.
-    fn turn_lanes(&mut self) {
-        let interest = &self.reader.interest;
-        let mut known: Vec<Arc<str>> = Vec::new();
-        for (keys, _) in &self.lanes {
-            if !known.contains(&keys.lane.queue) {
-                known.push(Arc::clone(&keys.lane.queue));
-            }
-        }
-        known.sort_unstable();
-        let mut old = std::mem::take(&mut self.lanes);
-        for lane in lanes(&interest.queues(&known, self.turn)) {
-            if let Some(place) = old.iter().position(|(keys, _)| keys.lane == lane) {
-                self.lanes.push(old.swap_remove(place));
-            }
-        }
-    }
-
     async fn sweep(&self, idle: i64, consumer: &str) -> Result<(), Fault> {
-        let keys: Vec<Value> = self.streams().collect();
+        let others = self.lanes.iter().filter_map(|(keys, _)| {
+            let others = keys.others.as_ref()?;
+            Some(others.stream.clone())
+        });
+        let keys: Vec<Value> = self.streams().chain(others).chain(self.bells()).collect();
         let args = [GROUP.into(), idle.into(), consumer.into()];
         self.link.run(&scripts::SWEEP, &keys, args).await.map(drop)
     }
@@ -157,11 +158,74 @@ impl Session {
         self.lanes.iter().map(|(keys, _)| keys.stream.clone())
     }
 
+    /// The bells of the queues, each once.
+    fn bells(&self) -> impl Iterator<Item = Value> {
+        let high = self.lanes.iter().filter(|(keys, _)| keys.lane.high);
+        high.map(|(keys, _)| self.shared.keys.bell(&keys.lane.queue))
+    }
+
+    /// How many classes have lanes; for each how many and, where these are several, which is
+    /// next, from 1, what is left of its visit, and their weights.
+    fn groups(&self) -> Vec<Value> {
+        let mut args = vec![Value::Integer(0)];
+        let mut groups = 0;
+        for (class, lanes) in self.classes() {
+            groups += 1;
+            args.push(Value::Integer(lanes.len() as i64));
+            if lanes.len() == 1 {
+                continue;
+            }
+            let (mut next, mut left) = (0, 0);
+            if let Some((queue, visit)) = &self.turns[class as usize] {
+                let before = |(keys, _): &(Arc<LaneKeys>, Value)| keys.lane.queue < *queue;
+                next = lanes.partition_point(before);
+                match lanes.get(next) {
+                    Some((keys, _)) if keys.lane.queue == *queue => left = *visit,
+                    Some(_) => {}
+                    None => next = 0,
+                }
+            }
+            args.push(Value::Integer(next as i64 + 1));
+            args.push(Value::Integer(i64::from(left)));
+            let weight = |(keys, _): &(Arc<LaneKeys>, Value)| {
+                Value::Integer(i64::from(self.reader.interest.weight(&keys.lane)))
+            };
+            args.extend(lanes.iter().map(weight));
+        }
+        args[0] = Value::Integer(groups);
+        args
+    }
+
+    /// The lanes of each class that has any.
+    fn classes(&self) -> impl Iterator<Item = (Class, &[(Arc<LaneKeys>, Value)])> {
+        let class = |(keys, _): &(Arc<LaneKeys>, Value)| self.reader.interest.class(&keys.lane);
+        let groups = self
+            .lanes
+            .chunk_by(move |one, other| class(one) == class(other));
+        groups.filter_map(move |lanes| Some((class(lanes.first()?), lanes)))
+    }
+
+    /// Notes which queues are next.
+    fn note_turns(&mut self, turns: &[(usize, u32)]) {
+        if turns.is_empty() {
+            return;
+        }
+        let several = self.classes().filter(|(_, lanes)| lanes.len() > 1);
+        let next = several.zip(turns).filter_map(|((class, lanes), turn)| {
+            let (keys, _) = lanes.get(turn.0.checked_sub(1)?)?;
+            Some((class, Arc::clone(&keys.lane.queue), turn.1))
+        });
+        for (class, queue, left) in next.collect::<Vec<_>>() {
+            self.turns[class as usize] = Some((queue, left));
+        }
+    }
+
     /// What is there without waiting.
     async fn take(&mut self, demand: usize) -> Result<Taken, Fault> {
         let settings = &self.shared.settings;
         let claims = Instant::now() >= self.claim_at;
-        let mut keys = vec![self.shared.keys.incarnation.clone()];
+        let names = &self.shared.keys;
+        let mut keys = vec![names.incarnation.clone(), names.turns.clone()];
         keys.extend(self.streams());
         let lease = if claims {
             settings.limits.lease.as_millis().max(1) as i64
@@ -177,8 +241,16 @@ impl Session {
             i64::from(settings.limits.max_deliveries).into(),
             self.shared.reason().into(),
         ];
+        args.extend(self.groups());
         if claims {
-            keys.extend(self.lanes.iter().map(|(keys, _)| keys.dead.clone()));
+            keys.extend(self.lanes.iter().flat_map(|(keys, _)| {
+                let queue = &keys.lane.queue;
+                [
+                    keys.dead.clone(),
+                    names.dead_of_others(queue),
+                    names.bell(queue),
+                ]
+            }));
             args.extend(self.lanes.iter().map(|(_, cursor)| cursor.clone()));
         }
         let answer = self.link.run(&scripts::TAKE, &keys, args).await?;
@@ -198,6 +270,7 @@ impl Session {
             }
         }
         self.note_emptied(&taken.emptied);
+        self.note_turns(&taken.turns);
         Ok(taken)
     }
 

@@ -121,6 +121,7 @@ impl Shared {
             for high in [true, false] {
                 keys.push(self.keys.lane(queue, high).stream.clone());
             }
+            keys.push(self.keys.bell(queue));
             args.push(queue.to_string().into());
         }
         let answer = link.run(&scripts::OPEN, &keys, args).await?;

@@ -10,16 +10,22 @@ use std::{
     time::Instant,
 };
 
+use model::id::TenantId;
 use queue::{Delivery, Error, Place};
 use tokio::sync::Notify;
 
-use crate::{interest::Interest, keys::LaneKeys, reader::Reader};
+use crate::{
+    interest::{Class, Interest},
+    keys::LaneKeys,
+    reader::Reader,
+};
 
 /// An entry as a reader got it.
 pub(crate) struct Entry {
     pub(crate) lane: Arc<LaneKeys>,
     pub(crate) place: Place,
     pub(crate) key: model::id::StepKey,
+    pub(crate) tenant: TenantId,
     pub(crate) deliveries: u32,
 }
 
@@ -27,6 +33,7 @@ pub(crate) struct Entry {
 pub(crate) struct Open {
     pub(crate) lane: Arc<LaneKeys>,
     pub(crate) place: Place,
+    pub(crate) tenant: TenantId,
     pub(crate) consumer: Arc<str>,
     ends: Instant,
 }
@@ -58,18 +65,19 @@ pub(crate) struct State {
 }
 
 impl State {
-    /// Takes what is there for this interest, in its order.
+    /// Takes what is there for this interest, what comes first by its class first, and
+    /// otherwise in the order in which the server shared it out.
     pub(crate) fn take(&mut self, interest: &Interest, max: usize) -> Vec<Delivery> {
         if self.held.is_empty() {
             return Vec::new();
         }
         self.drop_expired();
-        let mut places: Vec<(usize, (usize, usize))> = self
+        let mut places: Vec<(usize, Class)> = self
             .held
             .iter()
             .enumerate()
             .filter(|(_, held)| interest.holds(&held.delivery.queue))
-            .map(|(place, held)| (place, interest.rank(&held.lane.lane)))
+            .map(|(place, held)| (place, interest.class(&held.lane.lane)))
             .collect();
         places.sort_by_key(|(_, rank)| *rank);
         places.truncate(max);
@@ -113,6 +121,7 @@ impl State {
                 Open {
                     lane: Arc::clone(&entry.lane),
                     place: entry.place,
+                    tenant: entry.tenant,
                     consumer: Arc::clone(consumer),
                     ends,
                 },

@@ -12,6 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use model::id::TenantId;
 use queue::{DEFAULT, Queue, hints::Hint};
 use queue_redis::{RedisQueue, Settings, StartError};
 use support::{Server, drain_all, ends, free_port, keys, on};
@@ -26,12 +27,23 @@ async fn works(mut settings: Settings) {
     let waiting = queue.receive(&subscription, 1);
     let later = async {
         tokio::time::sleep(Duration::from_millis(200)).await;
-        queue.enqueue(DEFAULT, true, &keys(0..1)).await.unwrap();
+        queue
+            .enqueue(DEFAULT, true, TenantId::DEFAULT, &keys(0..1))
+            .await
+            .unwrap();
     };
     let (taken, ()) = ends(async { tokio::join!(waiting, later) }).await;
     queue.acknowledge(&taken.unwrap()).await.unwrap();
-    queue.enqueue("other", false, &keys(0..300)).await.unwrap();
-    assert_eq!(drain_all(&queue, &["other"], 300).await, 0);
+    queue
+        .enqueue("other", false, TenantId::DEFAULT, &keys(0..300))
+        .await
+        .unwrap();
+    // Scripts find the keys of other tenants by themselves.
+    queue
+        .enqueue("other", false, TenantId(2), &keys(300..310))
+        .await
+        .unwrap();
+    assert_eq!(drain_all(&queue, &["other"], 310).await, 0);
     let depths = queue.depths().await.unwrap();
     assert!(
         depths
@@ -71,7 +83,9 @@ async fn it_works_over_tls_with_a_password() {
 
     // A certificate that nobody vouches for: as if the server were away.
     let stranger = RedisQueue::start(settings.clone()).await.unwrap();
-    let refused = stranger.enqueue(DEFAULT, false, &keys(0..1)).await;
+    let refused = stranger
+        .enqueue(DEFAULT, false, TenantId::DEFAULT, &keys(0..1))
+        .await;
     assert!(
         matches!(refused, Err(queue::Error::Unavailable(_))),
         "{refused:?}"

@@ -12,6 +12,7 @@ use std::{
 };
 
 use futures::FutureExt;
+use model::id::TenantId;
 use queue::{DEFAULT, Error, Limits, Queue, Subscription};
 use queue_redis::RedisQueue;
 use support::{LONG, Server, drain_all, ends, enqueue, key, keys, on, receive};
@@ -33,7 +34,10 @@ async fn everything_flushed_in_the_middle_is_noticed_and_made_anew() {
     let first = health.wait_for(|health| health.incarnation.is_some());
     let first = ends(first).await.unwrap().incarnation;
 
-    queue.enqueue(DEFAULT, false, &keys(0..500)).await.unwrap();
+    queue
+        .enqueue(DEFAULT, false, TenantId::DEFAULT, &keys(0..500))
+        .await
+        .unwrap();
     let held = receive(&queue, &[DEFAULT], 100).await;
     let waiting = {
         let queue = Arc::clone(&queue);
@@ -47,7 +51,10 @@ async fn everything_flushed_in_the_middle_is_noticed_and_made_anew() {
     // What was held is nobody's any more, and saying so harms nothing.
     queue.acknowledge(&held).await.unwrap();
     assert_eq!(drain_all_after_enqueue(&queue, &other).await, 0);
-    other.enqueue("quiet", false, &keys(7..8)).await.unwrap();
+    other
+        .enqueue("quiet", false, TenantId::DEFAULT, &keys(7..8))
+        .await
+        .unwrap();
     let taken = ends(waiting).await.unwrap().unwrap();
     queue.acknowledge(&taken).await.unwrap();
     server.assert_nothing_left();
@@ -60,15 +67,18 @@ async fn a_lost_stream_of_a_queue_without_name_is_made_anew() {
     let queue = server.queue("worker", SHORT).await;
     let other = server.queue("other", SHORT).await;
     let all = Subscription {
-        queues: Vec::new(),
         all: true,
+        ..Subscription::default()
     };
-    queue.enqueue("acme", false, &keys(0..1)).await.unwrap();
+    queue
+        .enqueue("acme", false, TenantId::DEFAULT, &keys(0..1))
+        .await
+        .unwrap();
     let held = ends(queue.receive(&all, 1)).await.unwrap();
     queue.acknowledge(&held).await.unwrap();
     let streams = server.ask(&["KEYS", "{powerflow}:*:acme"]);
     let streams: Vec<_> = streams.lines().collect();
-    assert_eq!(streams.len(), 2, "{streams:?}");
+    assert_eq!(streams.len(), 3, "{streams:?}");
     for stream in &streams {
         assert_eq!(server.ask(&["DEL", stream]), "1");
     }
@@ -90,7 +100,10 @@ async fn a_lost_stream_of_a_queue_without_name_is_made_anew() {
         }
     })
     .await;
-    other.enqueue("acme", false, &keys(1..2)).await.unwrap();
+    other
+        .enqueue("acme", false, TenantId::DEFAULT, &keys(1..2))
+        .await
+        .unwrap();
     let taken = ends(listening).await.unwrap().unwrap();
     assert_eq!(taken[0].key, key(1));
     queue.acknowledge(&taken).await.unwrap();
@@ -98,7 +111,10 @@ async fn a_lost_stream_of_a_queue_without_name_is_made_anew() {
 }
 
 async fn drain_all_after_enqueue(queue: &RedisQueue, other: &RedisQueue) -> usize {
-    other.enqueue(DEFAULT, false, &keys(0..500)).await.unwrap();
+    other
+        .enqueue(DEFAULT, false, TenantId::DEFAULT, &keys(0..500))
+        .await
+        .unwrap();
     drain_all(queue, &[DEFAULT], 500).await
 }
 
@@ -120,7 +136,9 @@ async fn a_server_killed_and_started_empty_is_another_life() {
     let away = health.wait_for(|health| !health.available);
     ends(away).await.unwrap();
     let asked = Instant::now();
-    let refused = queue.enqueue(DEFAULT, false, &keys(0..1)).await;
+    let refused = queue
+        .enqueue(DEFAULT, false, TenantId::DEFAULT, &keys(0..1))
+        .await;
     assert!(matches!(refused, Err(Error::Unavailable(_))), "{refused:?}");
     assert!(asked.elapsed() < Duration::from_secs(5));
     assert!(!receiver.is_finished());
@@ -150,7 +168,9 @@ async fn a_server_that_hangs_is_waited_for() {
     let mut refusals = 0;
     while stopped.elapsed() < Duration::from_secs(5) {
         let asked = Instant::now();
-        let refused = queue.enqueue(DEFAULT, false, &keys(0..1)).await;
+        let refused = queue
+            .enqueue(DEFAULT, false, TenantId::DEFAULT, &keys(0..1))
+            .await;
         assert!(matches!(refused, Err(Error::Unavailable(_))), "{refused:?}");
         let waited = asked.elapsed();
         assert!(waited < Duration::from_secs(5), "{waited:?}");
@@ -188,7 +208,9 @@ async fn a_server_that_hangs_is_waited_for() {
 async fn what_a_lost_process_held_goes_to_another_after_its_lease() {
     let server = Server::start();
     let lost = server.queue("lost", SHORT).await;
-    lost.enqueue(DEFAULT, false, &keys(0..20)).await.unwrap();
+    lost.enqueue(DEFAULT, false, TenantId::DEFAULT, &keys(0..20))
+        .await
+        .unwrap();
     let taken_at = Instant::now();
     let mut held = 0;
     while held < 20 {
@@ -212,7 +234,9 @@ async fn what_a_lost_process_held_goes_to_another_after_its_lease() {
 async fn an_answer_after_the_lease_is_ignored() {
     let server = Server::start();
     let late = server.queue("late", SHORT).await;
-    late.enqueue(DEFAULT, false, &keys(0..1)).await.unwrap();
+    late.enqueue(DEFAULT, false, TenantId::DEFAULT, &keys(0..1))
+        .await
+        .unwrap();
     let old = receive(&late, &[DEFAULT], 1).await;
     let other = server.queue("other", SHORT).await;
     let new = receive(&other, &[DEFAULT], 1).await;
@@ -237,7 +261,9 @@ async fn what_no_receiver_took_is_given_back() {
     let mut receiver = gone.receive(&subscription, 5);
     assert!((&mut receiver).now_or_never().is_none());
     sleep(Duration::from_millis(200)).await;
-    gone.enqueue(DEFAULT, false, &keys(0..1)).await.unwrap();
+    gone.enqueue(DEFAULT, false, TenantId::DEFAULT, &keys(0..1))
+        .await
+        .unwrap();
     sleep(Duration::from_millis(200)).await;
     // The entry lies ready for a receiver that goes at this moment.
     drop(receiver);
@@ -256,7 +282,9 @@ async fn a_poisonous_entry_is_set_aside_and_revived() {
     let server = Server::start();
     let one = server.queue("one", SHORT).await;
     let two = server.queue("two", SHORT).await;
-    one.enqueue(DEFAULT, false, &keys(3..4)).await.unwrap();
+    one.enqueue(DEFAULT, false, TenantId::DEFAULT, &keys(3..4))
+        .await
+        .unwrap();
     for (queue, deliveries) in [(&one, 1), (&two, 2), (&one, 3)] {
         let taken = receive(queue, &[DEFAULT], 1).await;
         assert_eq!(taken[0].deliveries, deliveries);
@@ -286,21 +314,32 @@ async fn a_step_that_the_queue_lost_is_found() {
     let server = Server::start();
     let queue = server.queue("worker", LONG).await;
     let steps = keys(0..10);
-    queue.enqueue(DEFAULT, false, &steps).await.unwrap();
+    queue
+        .enqueue(DEFAULT, false, TenantId::DEFAULT, &steps)
+        .await
+        .unwrap();
     // Somebody deletes an entry; and step 99 was never enqueued.
     let stream = "{powerflow}:normal:default";
     let first = server.ask(&["XRANGE", stream, "-", "+", "COUNT", "1"]);
     server.ask(&["XDEL", stream, first.lines().next().unwrap()]);
     let asked: Vec<_> = steps.iter().copied().chain([key(99)]).collect();
     let mark = queue.mark().await.unwrap();
-    let lost = async || queue.lost(&mark, DEFAULT, false, &asked).await.unwrap();
+    let lost = async || {
+        queue
+            .lost(&mark, DEFAULT, false, TenantId::DEFAULT, &asked)
+            .await
+            .unwrap()
+    };
     assert_eq!(lost().await, None);
     let mut taken = Vec::new();
     while taken.len() < 9 {
         taken.extend(receive(&queue, &[DEFAULT], 9 - taken.len()).await);
     }
     // What came after the mark does not matter.
-    queue.enqueue(DEFAULT, false, &keys(50..60)).await.unwrap();
+    queue
+        .enqueue(DEFAULT, false, TenantId::DEFAULT, &keys(50..60))
+        .await
+        .unwrap();
     assert_eq!(lost().await, Some(vec![key(0), key(99)]));
     queue.bury(&taken[0], "broken").await.unwrap();
     queue.acknowledge(&taken[1..2]).await.unwrap();
@@ -315,7 +354,10 @@ async fn a_step_that_the_queue_lost_is_found() {
 async fn a_closed_queue_leaves_no_consumer_and_no_delivery() {
     let server = Server::start();
     let queue = server.queue("worker", LONG).await;
-    queue.enqueue(DEFAULT, false, &keys(0..3)).await.unwrap();
+    queue
+        .enqueue(DEFAULT, false, TenantId::DEFAULT, &keys(0..3))
+        .await
+        .unwrap();
     drain_all(&queue, &[DEFAULT], 3).await;
     let stream = "{powerflow}:normal:default";
     let consumers = || server.ask(&["XINFO", "CONSUMERS", stream, "workers"]);

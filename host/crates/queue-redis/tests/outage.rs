@@ -12,6 +12,7 @@ use std::{
     time::Duration,
 };
 
+use model::id::TenantId;
 use queue::{Error, Queue};
 use queue_redis::{RedisQueue, Settings};
 use support::{LONG, Server, ends, enqueue, keys, on};
@@ -91,7 +92,12 @@ async fn an_outage_costs_a_line_in_the_log_and_no_cpu() {
         println!("CPU used in 4 s of an outage, hanging: {hangs}: {used} ms");
         // Some 50 attempts to connect, in a debug build.
         assert!(used < 400, "{used} ms");
-        assert!(queue.enqueue("a", false, &keys(0..1)).await.is_err());
+        assert!(
+            queue
+                .enqueue("a", false, TenantId::DEFAULT, &keys(0..1))
+                .await
+                .is_err()
+        );
         if hangs {
             server.signal("CONT");
         } else {
@@ -129,7 +135,9 @@ async fn it_starts_before_redis_does() {
         ..server.settings("worker", LONG)
     };
     let queue = Arc::new(RedisQueue::start(settings).await.unwrap());
-    let refused = queue.enqueue("a", false, &keys(0..1)).await;
+    let refused = queue
+        .enqueue("a", false, TenantId::DEFAULT, &keys(0..1))
+        .await;
     assert!(matches!(refused, Err(Error::Unavailable(_))), "{refused:?}");
     let receiver = {
         let queue = Arc::clone(&queue);

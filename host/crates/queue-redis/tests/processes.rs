@@ -12,6 +12,7 @@ use std::{
     time::Duration,
 };
 
+use model::id::TenantId;
 use queue::{DEFAULT, Limits, Queue};
 use queue_redis::{RedisQueue, Settings};
 use support::{Server, drain_all, ends, keys, receive};
@@ -98,7 +99,10 @@ async fn what_a_killed_process_held_is_done_by_another() {
     }
     let server = Server::start();
     let queue = server.queue("other", LIMITS).await;
-    queue.enqueue(DEFAULT, false, &keys(0..100)).await.unwrap();
+    queue
+        .enqueue(DEFAULT, false, TenantId::DEFAULT, &keys(0..100))
+        .await
+        .unwrap();
     let mut worker = Worker::start(&server, "what_a_killed_process_held_is_done_by_another");
     worker.child.kill().unwrap();
     worker.child.wait().unwrap();
@@ -122,7 +126,10 @@ async fn a_process_that_was_stopped_past_its_lease_takes_nothing_from_another() 
     }
     let server = Server::start();
     let queue = server.queue("other", LIMITS).await;
-    queue.enqueue(DEFAULT, false, &keys(0..60)).await.unwrap();
+    queue
+        .enqueue(DEFAULT, false, TenantId::DEFAULT, &keys(0..60))
+        .await
+        .unwrap();
     let mut worker = Worker::start(
         &server,
         "a_process_that_was_stopped_past_its_lease_takes_nothing_from_another",

@@ -5,7 +5,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use model::id::{Ordinal, RunId, StepKey};
+use model::id::{Ordinal, RunId, StepKey, TenantId};
 use queue::{DEFAULT, Limits, Queue, Subscription, memory::MemoryQueue};
 
 const ENTRIES: usize = 4_000_000;
@@ -24,7 +24,9 @@ async fn main() -> Result<(), queue::Error> {
                 };
                 let steps = vec![key; batch];
                 for _ in 0..ENTRIES / batch {
-                    queue.enqueue(DEFAULT, false, &steps).await?;
+                    queue
+                        .enqueue(DEFAULT, false, TenantId::DEFAULT, &steps)
+                        .await?;
                 }
                 Ok::<(), queue::Error>(())
             })
@@ -32,6 +34,7 @@ async fn main() -> Result<(), queue::Error> {
         let subscription = Subscription {
             queues: vec![DEFAULT.into()],
             all: true,
+            ..Subscription::default()
         };
         let mut received = 0;
         while received < ENTRIES / batch * batch {

@@ -13,14 +13,16 @@
 use std::{collections::HashMap, future::Future, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use model::id::{Ordinal, RunId, StepKey};
+use model::id::{Ordinal, RunId, StepKey, TenantId};
 use tokio::time::{sleep, timeout};
 
 use crate::{DEFAULT, Delivery, Error, HIGH_PRIORITY, Limits, Queue, Subscription};
 
 mod deliveries;
+mod fairness;
 
 pub use deliveries::*;
+pub use fairness::*;
 
 /// A way to get an empty queue.
 #[async_trait]
@@ -35,7 +37,7 @@ macro_rules! contract {
     ($backend:ident) => {
         $crate::contract!(
             $backend:
-            entries_come_in_the_order_of_priority_and_subscription,
+            entries_come_in_the_order_of_priority,
             entries_of_a_queue_come_first_in_first_out,
             no_more_than_asked_is_taken,
             each_entry_goes_to_one_of_several_receivers,
@@ -55,6 +57,21 @@ macro_rules! contract {
             what_the_queue_holds_is_not_lost,
             its_health_is_known,
             a_hundred_thousand_entries_each_come_once,
+            filled_queues_are_served_by_weight,
+            weights_change_while_entries_wait,
+            a_receiver_of_all_queues_serves_them_by_weight,
+            what_an_empty_queue_does_not_need_the_others_get,
+            a_queue_of_weight_nought_comes_after_all_others,
+            the_high_entries_of_several_queues_share_too,
+            tenants_come_in_turn,
+            a_tenant_does_not_wait_for_the_backlog_of_another,
+            what_is_high_comes_first_whoever_its_tenant_is,
+            a_receiver_waits_for_any_tenant,
+            receivers_share_the_entries_of_several_tenants,
+            a_delivery_of_another_tenant_comes_again_and_first,
+            a_dead_letter_keeps_its_tenant,
+            what_the_queue_holds_of_another_tenant_is_not_lost,
+            thousands_of_tenants_are_served_in_turn,
         );
     };
     ($backend:ident: $($name:ident),* $(,)?) => {
@@ -98,14 +115,14 @@ fn keys(numbers: impl IntoIterator<Item = i64>) -> Vec<StepKey> {
 fn on(queues: &[&str]) -> Subscription {
     Subscription {
         queues: queues.iter().map(|name| Arc::from(*name)).collect(),
-        all: false,
+        ..Subscription::default()
     }
 }
 
 fn everything() -> Subscription {
     Subscription {
-        queues: Vec::new(),
         all: true,
+        ..Subscription::default()
     }
 }
 
@@ -114,6 +131,16 @@ async fn ends<T>(future: impl Future<Output = T>) -> T {
     timeout(Duration::from_mins(1), future)
         .await
         .expect("it must end, but did not within a minute")
+}
+
+/// Enqueues for the first tenant.
+async fn add(queue: &Arc<dyn Queue>, name: &str, high: bool, steps: &[StepKey]) {
+    add_for(queue, 1, name, high, steps).await;
+}
+
+async fn add_for(queue: &Arc<dyn Queue>, tenant: i64, name: &str, high: bool, steps: &[StepKey]) {
+    let enqueued = queue.enqueue(name, high, TenantId(tenant), steps).await;
+    enqueued.unwrap();
 }
 
 async fn receive(queue: &Arc<dyn Queue>, subscription: &Subscription, max: usize) -> Vec<Delivery> {
@@ -136,19 +163,22 @@ async fn nothing_comes(queue: &Arc<dyn Queue>, subscription: &Subscription) {
     assert!(taken.is_err(), "nothing should have come: {taken:?}");
 }
 
-/// Order: queue `priority.high`, then high entries, then the subscription's order.
-pub async fn entries_come_in_the_order_of_priority_and_subscription<B: Backend>() {
+/// Order: queue `priority.high`, then high entries, then the others.
+pub async fn entries_come_in_the_order_of_priority<B: Backend>() {
     let (_backend, queue) = B::start(LONG).await;
-    queue.enqueue(DEFAULT, false, &keys(1..=2)).await.unwrap();
-    queue.enqueue(DEFAULT, true, &keys([3])).await.unwrap();
-    queue.enqueue("other", false, &keys([4])).await.unwrap();
-    queue.enqueue("other", true, &keys([5])).await.unwrap();
-    queue
-        .enqueue(HIGH_PRIORITY, false, &keys([6]))
-        .await
-        .unwrap();
+    add(&queue, DEFAULT, false, &keys(1..=2)).await;
+    add(&queue, DEFAULT, true, &keys([3])).await;
+    add(&queue, "other", false, &keys([4])).await;
+    add(&queue, "other", true, &keys([5])).await;
+    add(&queue, HIGH_PRIORITY, false, &keys([6])).await;
     let subscription = on(&["other", DEFAULT, HIGH_PRIORITY]);
-    assert_eq!(drain(&queue, &subscription, 6).await, [6, 5, 3, 4, 1, 2]);
+    let numbers = drain(&queue, &subscription, 6).await;
+    let (mut high, mut usual) = (numbers[1..3].to_vec(), numbers[3..].to_vec());
+    assert_eq!(numbers[0], 6);
+    assert!(usual.iter().position(|one| *one == 1) < usual.iter().position(|one| *one == 2));
+    high.sort_unstable();
+    usual.sort_unstable();
+    assert_eq!((&high[..], &usual[..]), (&[3, 5][..], &[1, 2, 4][..]));
 }
 
 /// First in, first out, over many calls of each.
@@ -156,7 +186,7 @@ pub async fn entries_of_a_queue_come_first_in_first_out<B: Backend>() {
     let (_backend, queue) = B::start(LONG).await;
     for start in (0..2_000).step_by(100) {
         let steps = keys(start..start + 100);
-        queue.enqueue(DEFAULT, false, &steps).await.unwrap();
+        add(&queue, DEFAULT, false, &steps).await;
     }
     let mut numbers = Vec::new();
     for count in [1, 7, 600, 392, 1_000] {
@@ -172,8 +202,8 @@ pub async fn no_more_than_asked_is_taken<B: Backend>() {
         run: RunId(i64::MAX),
         step: Ordinal(Ordinal::MAX),
     };
-    queue.enqueue(DEFAULT, false, &[first]).await.unwrap();
-    queue.enqueue(DEFAULT, false, &keys(1..=9)).await.unwrap();
+    add(&queue, DEFAULT, false, &[first]).await;
+    add(&queue, DEFAULT, false, &keys(1..=9)).await;
     let taken = receive(&queue, &on(&[DEFAULT]), 0).await;
     assert_eq!(taken.len(), 1);
     assert_eq!(
@@ -194,7 +224,7 @@ pub async fn each_entry_goes_to_one_of_several_receivers<B: Backend>() {
         .collect();
     for start in (0..2_000).step_by(10) {
         let steps = keys(start..start + 10);
-        queue.enqueue(DEFAULT, false, &steps).await.unwrap();
+        add(&queue, DEFAULT, false, &steps).await;
     }
     let mut numbers = Vec::new();
     for receiver in receivers {
@@ -213,7 +243,7 @@ pub async fn a_receiver_waits_until_something_is_there<B: Backend>() {
     };
     sleep(A_WHILE).await;
     assert!(!receiver.is_finished());
-    queue.enqueue("later", false, &keys([1])).await.unwrap();
+    add(&queue, "later", false, &keys([1])).await;
     assert_eq!(ends(receiver).await.unwrap(), [1]);
 }
 
@@ -229,7 +259,7 @@ pub async fn a_wake_up_reaches_the_receiver_that_listens<B: Backend>() {
         .collect();
     sleep(A_WHILE).await;
     for (number, name) in [(2, "c"), (1, "b"), (0, "a")] {
-        queue.enqueue(name, false, &keys([number])).await.unwrap();
+        add(&queue, name, false, &keys([number])).await;
     }
     for (number, receiver) in (0..).zip(receivers) {
         assert_eq!(ends(receiver).await.unwrap(), [number]);
@@ -244,7 +274,7 @@ pub async fn queues_appear_on_use<B: Backend>() {
         tokio::spawn(async move { receive(&queue, &everything(), 1).await })
     };
     sleep(A_WHILE).await;
-    queue.enqueue("new", false, &keys([1])).await.unwrap();
+    add(&queue, "new", false, &keys([1])).await;
     let taken = ends(receiver).await.unwrap();
     assert_eq!((&*taken[0].queue, taken[0].key), ("new", key(1)));
     let depths = queue.depths().await.unwrap();
@@ -255,8 +285,8 @@ pub async fn queues_appear_on_use<B: Backend>() {
 /// What nobody listens on stays where it is.
 pub async fn an_unserved_queue_keeps_its_entries<B: Backend>() {
     let (_backend, queue) = B::start(LONG).await;
-    queue.enqueue("orphan", false, &keys(1..=3)).await.unwrap();
-    queue.enqueue(DEFAULT, false, &keys([4])).await.unwrap();
+    add(&queue, "orphan", false, &keys(1..=3)).await;
+    add(&queue, DEFAULT, false, &keys([4])).await;
     assert_eq!(drain(&queue, &on(&[DEFAULT]), 1).await, [4]);
     nothing_comes(&queue, &on(&[DEFAULT])).await;
     let depths = queue.depths().await.unwrap();
@@ -269,7 +299,7 @@ pub async fn an_unserved_queue_keeps_its_entries<B: Backend>() {
 pub async fn the_default_queue_has_three_names<B: Backend>() {
     let (_backend, queue) = B::start(LONG).await;
     for (number, name) in [(1, "celery"), (2, ""), (3, DEFAULT)] {
-        queue.enqueue(name, false, &keys([number])).await.unwrap();
+        add(&queue, name, false, &keys([number])).await;
     }
     assert_eq!(drain(&queue, &on(&["celery"]), 1).await, [1]);
     assert_eq!(drain(&queue, &on(&[""]), 1).await, [2]);
@@ -280,7 +310,7 @@ pub async fn the_default_queue_has_three_names<B: Backend>() {
 /// An empty batch is no entry.
 pub async fn nothing_enqueued_wakes_nobody<B: Backend>() {
     let (_backend, queue) = B::start(LONG).await;
-    queue.enqueue(DEFAULT, false, &[]).await.unwrap();
+    add(&queue, DEFAULT, false, &[]).await;
     nothing_comes(&queue, &on(&[DEFAULT])).await;
 }
 
@@ -299,7 +329,10 @@ pub async fn a_dropped_receiver_loses_nothing<B: Backend>() {
             drop(taken);
         };
         let step = keys([number]);
-        let (enqueued, ()) = tokio::join!(queue.enqueue(DEFAULT, false, &step), dropped);
+        let (enqueued, ()) = tokio::join!(
+            queue.enqueue(DEFAULT, false, TenantId::DEFAULT, &step),
+            dropped
+        );
         enqueued.unwrap();
     }
     let mut seen: HashMap<i64, u32> = HashMap::new();
@@ -319,7 +352,7 @@ pub async fn a_closed_queue_ends_every_receive<B: Backend>() {
             tokio::spawn(async move { queue.receive(&on(&["a", "b"]), 1).await })
         })
         .collect();
-    queue.enqueue("c", false, &keys(1..=2)).await.unwrap();
+    add(&queue, "c", false, &keys(1..=2)).await;
     let taken = receive(&queue, &on(&["c"]), 1).await;
     sleep(A_WHILE).await;
     queue.close();
@@ -328,7 +361,9 @@ pub async fn a_closed_queue_ends_every_receive<B: Backend>() {
     }
     let later = ends(queue.receive(&on(&["c"]), 1)).await;
     assert!(matches!(later, Err(Error::Closed)));
-    let later = queue.enqueue("a", false, &keys([3])).await;
+    let later = queue
+        .enqueue("a", false, TenantId::DEFAULT, &keys([3]))
+        .await;
     assert!(matches!(later, Err(Error::Closed)));
     // What was being worked on when it closed can still be answered.
     queue.acknowledge(&taken).await.unwrap();
@@ -337,11 +372,14 @@ pub async fn a_closed_queue_ends_every_receive<B: Backend>() {
 /// Waiting, delivered or dead: the reconciler need not enqueue it.
 pub async fn what_the_queue_holds_is_not_lost<B: Backend>() {
     let (_backend, queue) = B::start(LONG).await;
-    queue.enqueue(DEFAULT, true, &keys(1..=4)).await.unwrap();
+    add(&queue, DEFAULT, true, &keys(1..=4)).await;
     let mark = queue.mark().await.unwrap();
     // Nothing that is known to be lost: there is nothing, or it is too early to say.
     let lost = async |steps: &[StepKey]| {
-        let lost = queue.lost(&mark, "", true, steps).await.unwrap();
+        let lost = queue
+            .lost(&mark, "", true, TenantId::DEFAULT, steps)
+            .await
+            .unwrap();
         lost.unwrap_or_default()
     };
     assert_eq!(lost(&keys(1..=4)).await, []);
@@ -355,14 +393,17 @@ pub async fn what_the_queue_holds_is_not_lost<B: Backend>() {
     assert_eq!(receive(&queue, &on(&[DEFAULT]), 1).await.len(), 1);
     assert_eq!(lost(&keys([1, 3, 4])).await, []);
     // Of a lane that nobody has used, and of no steps, nothing is lost either way.
-    let lost = queue.lost(&mark, "unused", false, &[]).await.unwrap();
+    let lost = queue
+        .lost(&mark, "unused", false, TenantId::DEFAULT, &[])
+        .await
+        .unwrap();
     assert_eq!(lost, Some(Vec::new()));
 }
 
 /// A queue in use answers, and lives its first life.
 pub async fn its_health_is_known<B: Backend>() {
     let (_backend, queue) = B::start(LONG).await;
-    queue.enqueue(DEFAULT, false, &keys([1])).await.unwrap();
+    add(&queue, DEFAULT, false, &keys([1])).await;
     let mut health = queue.health();
     ends(health.wait_for(|health| health.available && health.incarnation.is_some()))
         .await
@@ -385,7 +426,7 @@ pub async fn a_hundred_thousand_entries_each_come_once<B: Backend>() {
                 let first = quarter * ENTRIES / 4;
                 for start in (first..first + ENTRIES / 4).step_by(500) {
                     let steps = keys(start..start + 500);
-                    queue.enqueue(name, start % 3 == 0, &steps).await.unwrap();
+                    add(&queue, name, start % 3 == 0, &steps).await;
                 }
             })
         })

@@ -14,10 +14,10 @@
     )
 )]
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use model::id::StepKey;
+use model::id::{StepKey, TenantId};
 use tokio::sync::watch;
 
 #[cfg(feature = "contract")]
@@ -25,6 +25,7 @@ pub mod contract;
 pub mod hints;
 pub mod memory;
 mod standing;
+pub mod turns;
 
 pub use self::standing::{Health, Incarnation, Lane, Mark, Place};
 
@@ -54,12 +55,23 @@ pub enum Error {
 }
 
 /// What a worker listens on.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Subscription {
-    /// Queue names in the order of preference. [`HIGH_PRIORITY`] comes first wherever it stands.
+    /// Queue names. Their order means nothing.
     pub queues: Vec<Arc<str>>,
     /// Listen on every queue, those that appear later among them.
     pub all: bool,
+    /// The weights of queues by canonical name, 1 where none stands here. Queues in which
+    /// something waits are served in proportion to them ([`turns`]); one of weight 0 only
+    /// while nothing waits in the others. [`HIGH_PRIORITY`] comes first whatever its weight.
+    pub weights: BTreeMap<Arc<str>, u32>,
+}
+
+impl Subscription {
+    /// The weight of a queue, by its canonical name.
+    pub fn weight(&self, queue: &str) -> u32 {
+        self.weights.get(queue).copied().unwrap_or(1)
+    }
 }
 
 /// A received entry.
@@ -118,14 +130,22 @@ impl Default for Limits {
 /// A queue.
 #[async_trait]
 pub trait Queue: Send + Sync + 'static {
-    /// Adds ready steps to a queue, which appears on use. `high`: before all that is not.
-    async fn enqueue(&self, queue: &str, high: bool, steps: &[StepKey]) -> Result<(), Error>;
+    /// Adds ready steps of a tenant to a queue, which appears on use. `high`: before all that
+    /// is not.
+    async fn enqueue(
+        &self,
+        queue: &str,
+        high: bool,
+        tenant: TenantId,
+        steps: &[StepKey],
+    ) -> Result<(), Error>;
 
     /// Waits until at least one entry is there and takes at most `max` of them.
     ///
     /// Dropping the future loses nothing. Order: queue [`HIGH_PRIORITY`], then high
-    /// entries, then by the subscription's order, first in first out; entries whose
-    /// lease has ended come first in their queue.
+    /// entries, then the others, then those of queues whose weight is 0; among each of these
+    /// the queues by weight, inside a queue the tenants in turn, one entry each, and for each
+    /// tenant first in first out. Entries whose lease has ended come first in their queue.
     async fn receive(
         &self,
         subscription: &Subscription,
@@ -163,10 +183,10 @@ pub trait Queue: Send + Sync + 'static {
         Ok(Mark::default())
     }
 
-    /// Which of these steps of a lane the queue does not hold any more, although they
-    /// were enqueued before `mark`: the lane has delivered all that it held then, and
-    /// the step is neither delivered and unacknowledged nor a dead letter. `None` while
-    /// the lane has not come that far; empty for a mark of another incarnation.
+    /// Which of these steps of a tenant in a lane the queue does not hold any more, although
+    /// they were enqueued before `mark`: the lane has delivered all that it held of the tenant
+    /// then, and the step is neither delivered and unacknowledged nor a dead letter. `None`
+    /// while the lane has not come that far; empty for a mark of another incarnation.
     ///
     /// The caller reads the ready steps from the store, waits until whoever made them
     /// ready must have enqueued them, takes the mark, and asks some time later about
@@ -176,9 +196,10 @@ pub trait Queue: Send + Sync + 'static {
         mark: &Mark,
         queue: &str,
         high: bool,
+        tenant: TenantId,
         steps: &[StepKey],
     ) -> Result<Option<Vec<StepKey>>, Error> {
-        let _ = (mark, queue, high, steps);
+        let _ = (mark, queue, high, tenant, steps);
         Ok(Some(Vec::new()))
     }
 

@@ -6,6 +6,7 @@
 //! timer exists only while a delivery is open.
 
 mod chain;
+mod lane;
 mod leases;
 mod lines;
 mod waiters;
@@ -13,7 +14,7 @@ mod waiters;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use model::id::StepKey;
+use model::id::{StepKey, TenantId};
 use parking_lot::Mutex;
 use tokio::{runtime::Handle, sync::Notify, time::Instant};
 
@@ -81,8 +82,7 @@ impl MemoryQueue {
         }
         let now = Instant::now();
         state.lines.expire(now, limits);
-        let interest = state.lines.interest(subscription);
-        let taken = state.lines.take(&interest, max, now + limits.lease);
+        let (taken, interest) = state.lines.take(subscription, max, now + limits.lease);
         if taken.is_empty() {
             state.waiters.join(interest, max, Arc::clone(bell));
         }
@@ -123,12 +123,18 @@ impl Drop for Waiting<'_> {
 
 #[async_trait]
 impl Queue for MemoryQueue {
-    async fn enqueue(&self, queue: &str, high: bool, steps: &[StepKey]) -> Result<(), Error> {
+    async fn enqueue(
+        &self,
+        queue: &str,
+        high: bool,
+        tenant: TenantId,
+        steps: &[StepKey],
+    ) -> Result<(), Error> {
         let mut state = self.shared.state.lock();
         if state.closed {
             return Err(Error::Closed);
         }
-        let line = state.lines.push(queue, high, steps);
+        let line = state.lines.push(queue, high, tenant, steps);
         state.waiters.wake(line, steps.len());
         Ok(())
     }

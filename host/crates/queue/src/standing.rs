@@ -20,7 +20,7 @@ pub struct Health {
     pub available: bool,
 }
 
-/// One priority of one queue: entries of a lane are delivered in their order.
+/// One priority of one queue: a tenant's entries in a lane are delivered in their order.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Lane {
     /// The queue, by its canonical name.
@@ -41,6 +41,9 @@ pub struct Mark {
     pub incarnation: Option<Incarnation>,
     /// Where each lane ended. A lane that is missing was empty.
     pub ends: HashMap<Lane, Place>,
+    /// The same for the entries of tenants other than the first, where a backend keeps these
+    /// apart.
+    pub others: HashMap<Lane, Place>,
 }
 
 /// The health of a queue that cannot lose anything while the process lives.

@@ -121,6 +121,13 @@ const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../migrations/0011_bulk.sql"),
     },
     Migration {
+        number: 12,
+        name: "weights",
+        expands: true,
+        hot: false,
+        sql: include_str!("../migrations/0012_weights.sql"),
+    },
+    Migration {
         number: 13,
         name: "timeline",
         expands: true,

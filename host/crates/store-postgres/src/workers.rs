@@ -1,10 +1,13 @@
 //! The processes of the service, their leases, and what they learn when they renew them.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use model::{
     clock::Timestamp,
     id::{Ordinal, RunId, StepKey, WorkerId},
 };
+use serde::{Serialize, de::DeserializeOwned};
 use sqlx::{Row, postgres::PgRow};
 use store::{
     Error, Result,
@@ -21,10 +24,12 @@ const TRIES: usize = 1_000;
 impl Workers for PostgresStore {
     async fn register(&self, worker: Worker) -> Result<WorkerId> {
         let queues = as_json(&worker.queues)?;
+        let weights = as_json(&worker.weights)?;
         for _ in 0..TRIES {
             let id: Option<i64> = sqlx::query_scalar(
-                "INSERT INTO worker (host, pid, version, queues, slots, started_at, lease_until, role)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+                "INSERT INTO worker (host, pid, version, queues, slots, started_at, lease_until, role,
+                   weights)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
                  ON CONFLICT (id) DO NOTHING RETURNING id",
             )
             .bind(&worker.host)
@@ -35,6 +40,7 @@ impl Workers for PostgresStore {
             .bind(worker.started_at.0)
             .bind(worker.lease_until.0)
             .bind(&worker.role)
+            .bind(&weights)
             .fetch_optional(&self.pulse)
             .await
             .or_refused()?;
@@ -84,7 +90,8 @@ impl Workers for PostgresStore {
 
     async fn workers(&self, now: Timestamp) -> Result<Vec<Worker>> {
         sqlx::query(
-            "SELECT id, host, pid, version, queues, slots, started_at, lease_until, role
+            "SELECT id, host, pid, version, queues, slots, started_at, lease_until, role,
+               weights
              FROM worker WHERE lease_until > $1 ORDER BY id",
         )
         .bind(now.0)
@@ -98,16 +105,20 @@ impl Workers for PostgresStore {
         &self,
         id: WorkerId,
         queues: Option<&[String]>,
+        weights: Option<&BTreeMap<String, u32>>,
         slots: Option<u32>,
     ) -> Result<bool> {
         let queues = queues.map(as_json).transpose()?;
+        let weights = weights.map(as_json).transpose()?;
         sqlx::query(
-            "UPDATE worker SET queues = coalesce($2, queues), slots = coalesce($3, slots)
+            "UPDATE worker SET queues = coalesce($2, queues), slots = coalesce($3, slots),
+               weights = coalesce($4, weights)
              WHERE id = $1",
         )
         .bind(id.0)
         .bind(queues)
         .bind(slots.map(i64::from))
+        .bind(weights)
         .execute(&self.pulse)
         .await
         .map(|done| done.rows_affected() == 1)
@@ -142,7 +153,7 @@ impl Workers for PostgresStore {
 const RENEW: &str = "
   WITH renewed AS (
     UPDATE worker SET lease_until = $3 WHERE id = $1 AND lease_until > $2
-    RETURNING queues, slots
+    RETURNING queues, slots, weights
   ), told AS (
     DELETE FROM cancelled_claim WHERE worker = $1 AND EXISTS (SELECT FROM renewed)
     RETURNING run_id
@@ -154,7 +165,7 @@ const RENEW: &str = "
     ARRAY (SELECT run_id FROM told),
     (extract(epoch FROM clock_timestamp()) * 1000000)::bigint,
     ARRAY (SELECT run_id FROM revoked ORDER BY run_id, step),
-    ARRAY (SELECT step FROM revoked ORDER BY run_id, step)
+    ARRAY (SELECT step FROM revoked ORDER BY run_id, step), weights
   FROM renewed";
 
 fn renewed(row: &PgRow) -> sqlx::Result<Renewed> {
@@ -175,16 +186,17 @@ fn renewed(row: &PgRow) -> sqlx::Result<Renewed> {
                 step: Ordinal(step as u32),
             })
             .collect(),
-        queues: queues(row, 0)?,
+        queues: json(row, 0)?,
+        weights: json(row, 7)?,
         slots: row.try_get::<i64, _>(1)? as u32,
     })
 }
 
-fn as_json(queues: &[String]) -> Result<String> {
-    serde_json::to_string(queues).map_err(|error| Error::Internal(error.to_string()))
+fn as_json(value: &(impl Serialize + ?Sized)) -> Result<String> {
+    serde_json::to_string(value).map_err(|error| Error::Internal(error.to_string()))
 }
 
-fn queues(row: &PgRow, column: usize) -> sqlx::Result<Vec<String>> {
+fn json<T: DeserializeOwned>(row: &PgRow, column: usize) -> sqlx::Result<T> {
     serde_json::from_str(row.try_get(column)?).map_err(|error| sqlx::Error::Decode(Box::new(error)))
 }
 
@@ -195,7 +207,8 @@ fn worker(row: &PgRow) -> sqlx::Result<Worker> {
         pid: row.try_get::<i64, _>(2)? as u32,
         version: row.try_get(3)?,
         role: row.try_get(8)?,
-        queues: queues(row, 4)?,
+        queues: json(row, 4)?,
+        weights: json(row, 9)?,
         slots: row.try_get::<i64, _>(5)? as u32,
         started_at: Timestamp(row.try_get(6)?),
         lease_until: Timestamp(row.try_get(7)?),

@@ -86,6 +86,12 @@ const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../migrations/0011_bulk.sql"),
     },
     Migration {
+        number: 12,
+        name: "weights",
+        expands: true,
+        sql: include_str!("../migrations/0012_weights.sql"),
+    },
+    Migration {
         number: 13,
         name: "timeline",
         expands: true,

@@ -1,12 +1,15 @@
 //! The processes of the service and their leases. There is one at a time here; the tables
 //! are those that a cluster needs, so that every backend keeps the same contract.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use model::{
     clock::Timestamp,
     id::{RunId, WorkerId},
 };
 use rusqlite::{Row, params, types::Type};
+use serde::{Serialize, de::DeserializeOwned};
 use store::{
     Error, Result,
     workers::{Renewed, Worker, Workers},
@@ -26,12 +29,14 @@ impl Workers for SqliteStore {
 
     async fn register(&self, worker: Worker) -> Result<WorkerId> {
         let queues = as_json(&worker.queues)?;
+        let weights = as_json(&worker.weights)?;
         self.writer
             .call(move |tx| {
                 tx.execute(
                     "INSERT INTO worker
-                       (host, pid, version, queues, slots, started_at, lease_until, role)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                       (host, pid, version, queues, slots, started_at, lease_until, role,
+                        weights)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
                     params![
                         worker.host,
                         worker.pid,
@@ -40,7 +45,8 @@ impl Workers for SqliteStore {
                         worker.slots,
                         worker.started_at.0,
                         worker.lease_until.0,
-                        worker.role
+                        worker.role,
+                        weights
                     ],
                 )?;
                 Ok(WorkerId(tx.inserted()))
@@ -80,7 +86,8 @@ impl Workers for SqliteStore {
         self.readers
             .call(move |c| {
                 c.prepare_cached(
-                    "SELECT id, host, pid, version, queues, slots, started_at, lease_until, role
+                    "SELECT id, host, pid, version, queues, slots, started_at, lease_until, role,
+               weights
                      FROM worker WHERE lease_until > ?1 ORDER BY id",
                 )
                 .and_then(|mut statement| statement.query_map([now.0], worker)?.collect())
@@ -93,15 +100,18 @@ impl Workers for SqliteStore {
         &self,
         id: WorkerId,
         queues: Option<&[String]>,
+        weights: Option<&BTreeMap<String, u32>>,
         slots: Option<u32>,
     ) -> Result<bool> {
         let queues = queues.map(as_json).transpose()?;
+        let weights = weights.map(as_json).transpose()?;
         self.writer
             .call(move |tx| {
                 let changed = tx.execute(
-                    "UPDATE worker SET queues = coalesce(?2, queues), slots = coalesce(?3, slots)
+                    "UPDATE worker SET queues = coalesce(?2, queues), slots = coalesce(?3, slots),
+               weights = coalesce(?4, weights)
                      WHERE id = ?1",
-                    params![id.0, queues, slots],
+                    params![id.0, queues, slots, weights],
                 )?;
                 Ok(changed == 1)
             })
@@ -133,11 +143,11 @@ fn renew(
     let found = tx.first(
         "UPDATE worker SET lease_until = ?3 WHERE id = ?1 AND lease_until > ?2
          RETURNING queues, slots,
-           coalesce((SELECT value FROM high_water WHERE name = 'generation'), 0)",
+           coalesce((SELECT value FROM high_water WHERE name = 'generation'), 0), weights",
         [id.0, now.0, until.0],
-        |row| Ok((queues(row, 0)?, row.get(1)?, row.get(2)?)),
+        |row| Ok((json(row, 0)?, row.get(1)?, row.get(2)?, json(row, 3)?)),
     )?;
-    let Some((queues, slots, generation)) = found else {
+    let Some((queues, slots, generation, weights)) = found else {
         return Ok(None);
     };
     let cancelled = tx.all(
@@ -156,6 +166,7 @@ fn renew(
         cancelled,
         revoked,
         queues,
+        weights,
         slots,
     }))
 }
@@ -170,11 +181,11 @@ pub(crate) fn count_change(tx: &mut Tx<'_>) -> Result<()> {
     .map(drop)
 }
 
-fn as_json(queues: &[String]) -> Result<String> {
-    serde_json::to_string(queues).map_err(|error| Error::Internal(error.to_string()))
+fn as_json(value: &(impl Serialize + ?Sized)) -> Result<String> {
+    serde_json::to_string(value).map_err(|error| Error::Internal(error.to_string()))
 }
 
-fn queues(row: &Row<'_>, column: usize) -> rusqlite::Result<Vec<String>> {
+fn json<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
     serde_json::from_str(row.get_ref(column)?.as_str()?).map_err(|error| {
         rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error))
     })
@@ -187,7 +198,8 @@ fn worker(row: &Row<'_>) -> rusqlite::Result<Worker> {
         pid: row.get(2)?,
         version: row.get(3)?,
         role: row.get(8)?,
-        queues: queues(row, 4)?,
+        queues: json(row, 4)?,
+        weights: json(row, 9)?,
         slots: row.get(5)?,
         started_at: Timestamp(row.get(6)?),
         lease_until: Timestamp(row.get(7)?),

@@ -1,8 +1,11 @@
 //! Runs, claims and completions with everything that a case does not care about.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use bytes::Bytes;
@@ -86,11 +89,19 @@ pub async fn worker(store: &Store, until: Timestamp) -> WorkerId {
         version: "1.0.0".to_owned(),
         role: "all".to_owned(),
         queues: vec!["default".to_owned(), "größer".to_owned()],
+        weights: BTreeMap::new(),
         slots: 4,
         started_at: NOW,
         lease_until: until,
     };
     store.register(worker).await.unwrap()
+}
+
+/// How many runs of a tenant have not ended, on whichever queue.
+pub async fn unfinished(store: &Store, tenant: TenantId) -> u64 {
+    let unfinished = store.unfinished().await.unwrap();
+    let own = unfinished.iter().filter(|one| one.tenant == tenant);
+    own.map(|one| one.runs).sum()
 }
 
 /// Accepts a run; answers its number and the steps that are ready.

@@ -11,7 +11,7 @@ use crate::{
     Store,
     build::{
         EXPIRES, NOW, chain, claim, end, execute, graph, key, reclaim, run, states, stored, submit,
-        summary, worker,
+        summary, unfinished, worker,
     },
 };
 
@@ -250,6 +250,6 @@ pub async fn runs_are_cancelled_in_parts(store: Store) {
         store.cancel_all(&everything, NOW, 100).await.unwrap().len(),
         3
     );
-    assert_eq!(store.unfinished(TenantId::DEFAULT).await.unwrap(), 0);
+    assert_eq!(unfinished(&store, TenantId::DEFAULT).await, 0);
     assert!(store.ready(None, 10).await.unwrap().is_empty());
 }

@@ -1,5 +1,7 @@
 //! Leases of processes, and what they learn from the store.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use model::{
     clock::Timestamp,
@@ -64,12 +66,30 @@ pub async fn a_process_is_set(store: Store) {
     let before = renewed(&store, id).await;
     assert_eq!((before.slots, before.queues.len()), (4, 2));
     let queues = ["priority.high".to_owned()];
-    assert!(store.set_worker(id, Some(&queues), None).await.unwrap());
-    assert!(store.set_worker(id, None, Some(7)).await.unwrap());
+    assert!(before.weights.is_empty());
+    let set = store.set_worker(id, Some(&queues), None, None).await;
+    assert!(set.unwrap());
+    let weights = BTreeMap::from([("bulk".to_owned(), 0), ("a=b".to_owned(), 1000)]);
+    let set = store.set_worker(id, None, Some(&weights), Some(7)).await;
+    assert!(set.unwrap());
     let after = renewed(&store, id).await;
     assert_eq!((after.slots, &*after.queues), (7, &queues[..]));
+    assert_eq!(after.weights, weights);
+    let listed = store.workers(NOW).await.unwrap();
+    assert_eq!(listed.last().unwrap().weights, weights);
+    // None is not the same as nothing said.
+    let set = store
+        .set_worker(id, None, Some(&BTreeMap::new()), None)
+        .await;
+    assert!(set.unwrap());
+    assert!(renewed(&store, id).await.weights.is_empty());
     let missing = WorkerId(id.0 + 1000);
-    assert!(!store.set_worker(missing, None, Some(1)).await.unwrap());
+    assert!(
+        !store
+            .set_worker(missing, None, None, Some(1))
+            .await
+            .unwrap()
+    );
 }
 
 /// What others may have read is counted, and what changes nothing is not.

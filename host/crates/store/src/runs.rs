@@ -286,6 +286,19 @@ pub struct ReadyStep {
     pub queue: Arc<str>,
     /// The priority of its run.
     pub priority: Priority,
+    /// Whose its run is.
+    pub tenant: TenantId,
+}
+
+/// Accepted runs that have not ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unfinished {
+    /// Whose they are.
+    pub tenant: TenantId,
+    /// Their queue.
+    pub queue: Arc<str>,
+    /// How many, at least one.
+    pub runs: u64,
 }
 
 /// An attempt whose worker is lost.

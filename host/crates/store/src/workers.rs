@@ -3,6 +3,8 @@
 //! A lease is renewed often, by every process, whatever else is up: so the answer carries
 //! what each has to know soon. Cancelling and settings work with nothing but the store.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use model::{
     clock::Timestamp,
@@ -26,6 +28,8 @@ pub struct Worker {
     pub role: String,
     /// The queues that it listens on.
     pub queues: Vec<String>,
+    /// The weights of queues by name; 1 where none stands.
+    pub weights: BTreeMap<String, u32>,
     /// How many steps it executes at a time.
     pub slots: u32,
     /// When it started.
@@ -49,6 +53,8 @@ pub struct Renewed {
     pub revoked: Vec<StepKey>,
     /// The queues that it shall listen on; empty: all.
     pub queues: Vec<String>,
+    /// The weights of queues by name; 1 where none stands.
+    pub weights: BTreeMap<String, u32>,
     /// How many steps it shall execute at a time.
     pub slots: u32,
 }
@@ -81,12 +87,13 @@ pub trait Workers: Send + Sync + 'static {
     /// All processes with a running lease.
     async fn workers(&self, now: Timestamp) -> Result<Vec<Worker>>;
 
-    /// Changes what a process listens on and how many steps it executes at a time; it
-    /// learns it with its next renewal. Says whether there is such a process.
+    /// Changes what a process listens on, the weights of queues, and how many steps it executes
+    /// at a time; it learns it with its next renewal. Says whether there is such a process.
     async fn set_worker(
         &self,
         id: WorkerId,
         queues: Option<&[String]>,
+        weights: Option<&BTreeMap<String, u32>>,
         slots: Option<u32>,
     ) -> Result<bool>;
 

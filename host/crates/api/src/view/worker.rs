@@ -1,5 +1,7 @@
 //! Processes of the service.
 
+use std::collections::BTreeMap;
+
 use engine::Served;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -30,6 +32,9 @@ pub(crate) struct Worker {
     /// The queues that it listens on; empty: all.
     #[schema(example = json!(["acme", "default"]))]
     queues: Vec<String>,
+    /// The weights of queues by name; 1 where none stands.
+    #[schema(example = json!({"default": 3}))]
+    weights: BTreeMap<String, u32>,
     /// How many steps it executes at a time; 0: it executes none.
     #[schema(example = 512)]
     slots: u32,
@@ -89,6 +94,7 @@ impl Worker {
             pid: worker.pid,
             version: worker.version,
             queues: worker.queues,
+            weights: worker.weights,
             slots: worker.slots,
             started_at: time(worker.started_at),
             lease_until: time(worker.lease_until),

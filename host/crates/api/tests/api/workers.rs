@@ -20,6 +20,7 @@ async fn another(service: &Service, role: &str, slots: u32) -> WorkerId {
         version: "0.2.0".to_owned(),
         role: role.to_owned(),
         queues: vec!["acme".to_owned()],
+        weights: std::collections::BTreeMap::new(),
         slots,
         started_at: now,
         lease_until: now.plus_micros(60_000_000),

@@ -1,7 +1,7 @@
 use std::{num::NonZeroU32, time::Duration};
 
 use super::section;
-use crate::value::choice;
+use crate::{Weights, value::choice};
 
 choice! {
     /// What becomes of a step whose worker was lost while it executed the step.
@@ -20,9 +20,13 @@ section! {
         /// holds a slot but no thread; one that waits for a retry, a child or an
         /// approval holds neither.
         slots: NonZeroU32 = "512";
-        /// The queues to work on, in the order of preference; `priority.high` always
-        /// comes first. Empty: all queues, also those that appear later.
+        /// The queues to work on. Empty: all queues, also those that appear later.
         queues: Vec<String> = "";
+        /// Weights of queues, each as `NAME=WEIGHT`; of the last `=`, the left side is the
+        /// name. Queues in which something waits are served in proportion to their
+        /// weights: 1 where none is given, 1000 at most. One of weight 0 is served only
+        /// while nothing waits in the others. `priority.high` always comes first.
+        weights: Weights = "";
         /// Threads that execute steps. As many as there are cores where it is not set.
         threads: Option<NonZeroU32> = "";
         /// How long an attempt of a step may take, where neither the step nor its

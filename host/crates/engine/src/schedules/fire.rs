@@ -1,9 +1,6 @@
 //! Occurrences that are due or wait become runs, many at a time.
 
-use std::{
-    collections::HashSet,
-    sync::{Arc, atomic::Ordering},
-};
+use std::{collections::HashSet, sync::Arc};
 
 use futures::{StreamExt, stream};
 use model::{
@@ -301,7 +298,7 @@ impl Engine {
                     let started = Act::Record(store::schedules::Outcome::Started, String::new());
                     return Ok((fire(started), None));
                 }
-                self.backlog.fetch_add(1, Ordering::Relaxed);
+                self.backlog.add(run.tenant, &run.queue, 1);
                 let begun = Begun {
                     at,
                     application: work.schedule.application.as_str().into(),
@@ -349,8 +346,9 @@ impl Engine {
         let answers = match self.store.fire(fires).await {
             Ok(answers) => answers,
             Err(error) => {
-                self.backlog
-                    .fetch_sub(begun.len() as i64, Ordering::Relaxed);
+                for one in &begun {
+                    self.backlog.add(one.run.tenant, &one.run.queue, -1);
+                }
                 return Err(error.into());
             }
         };
@@ -376,7 +374,7 @@ impl Engine {
         } in begun
         {
             let Some(Fired::Started { run: id, ready }) = answers.get(at) else {
-                self.backlog.fetch_sub(1, Ordering::Relaxed);
+                self.backlog.add(run.tenant, &run.queue, -1);
                 continue;
             };
             metrics::get().runs_accepted.inc();
@@ -387,6 +385,7 @@ impl Engine {
                 key: StepKey { run: *id, step },
                 queue: run.queue.clone(),
                 priority: run.priority,
+                tenant: run.tenant,
             }));
         }
         if !steps.is_empty()

@@ -34,8 +34,9 @@ impl Session {
             Value::Integer(waits.as_millis().max(1) as i64),
             "STREAMS".into(),
         ];
-        args.extend(self.streams());
-        args.extend(self.lanes.iter().map(|_| Value::from(">")));
+        let streams: Vec<Value> = self.streams().chain(self.bells()).collect();
+        let places = streams.iter().map(|_| Value::from(">"));
+        args.extend(streams.iter().cloned().chain(places));
         let mut opened = self.opened.take();
         let mut other_queues = false;
         let answer = {
@@ -60,7 +61,25 @@ impl Session {
         if other_queues {
             self.claim_at = Instant::now();
         }
-        answers::read(&answer?, &self.lanes).ok_or_else(|| strange("read entries"))
+        let read = answers::read(&answer?, &self.lanes).ok_or_else(|| strange("read entries"))?;
+        self.hear(read.bells).await?;
+        Ok(read.entries)
+    }
+
+    /// Bells rang: entries of tenants other than the first are there, or were.
+    async fn hear(&mut self, bells: Vec<(Value, Vec<Value>)>) -> Result<(), Fault> {
+        if bells.is_empty() {
+            return Ok(());
+        }
+        self.rang = true;
+        let commands = bells.into_iter().flat_map(|(bell, ids)| {
+            let mut delete = vec![bell.clone()];
+            delete.extend_from_slice(&ids);
+            let mut acknowledge = vec![bell, GROUP.into()];
+            acknowledge.extend(ids);
+            [("XDEL", delete), ("XACK", acknowledge)]
+        });
+        self.link.calls(commands.collect()).await.map(drop)
     }
 
     /// Ends when there is a reason to stop waiting: nobody wants entries any more, the

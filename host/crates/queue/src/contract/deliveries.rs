@@ -1,7 +1,7 @@
 //! What becomes of deliveries: acknowledged, delivered anew, dead.
 
 use super::{
-    Arc, Backend, DEFAULT, Delivery, Duration, LONG, Limits, SHORT, drain, ends, key, keys,
+    Arc, Backend, DEFAULT, Delivery, Duration, LONG, Limits, SHORT, add, drain, ends, key, keys,
     nothing_comes, on, receive, sleep, timeout,
 };
 
@@ -9,9 +9,9 @@ use super::{
 pub async fn a_delivery_without_an_answer_comes_again_and_first<B: Backend>() {
     let (_backend, queue) = B::start(SHORT).await;
     let subscription = on(&[DEFAULT]);
-    queue.enqueue(DEFAULT, false, &keys([1])).await.unwrap();
+    add(&queue, DEFAULT, false, &keys([1])).await;
     assert_eq!(receive(&queue, &subscription, 1).await[0].deliveries, 1);
-    queue.enqueue(DEFAULT, false, &keys([2])).await.unwrap();
+    add(&queue, DEFAULT, false, &keys([2])).await;
     sleep(SHORT.lease * 2).await;
     let mut taken = receive(&queue, &subscription, 2).await;
     if taken.len() < 2 {
@@ -28,7 +28,7 @@ pub async fn an_acknowledged_delivery_never_comes_again<B: Backend>() {
         ..SHORT
     };
     let (_backend, queue) = B::start(limits).await;
-    queue.enqueue(DEFAULT, false, &keys(1..=5)).await.unwrap();
+    add(&queue, DEFAULT, false, &keys(1..=5)).await;
     let mut acknowledged = drain(&queue, &on(&[DEFAULT]), 5).await;
     acknowledged.sort_unstable();
     assert_eq!(acknowledged, [1, 2, 3, 4, 5]);
@@ -40,7 +40,7 @@ pub async fn an_acknowledged_delivery_never_comes_again<B: Backend>() {
 pub async fn an_entry_delivered_too_often_becomes_a_dead_letter_and_can_be_revived<B: Backend>() {
     let (_backend, queue) = B::start(SHORT).await;
     let subscription = on(&["poison"]);
-    queue.enqueue("poison", true, &keys([1])).await.unwrap();
+    add(&queue, "poison", true, &keys([1])).await;
     for deliveries in 1..=SHORT.max_deliveries {
         let taken = receive(&queue, &subscription, 1).await;
         assert_eq!((taken[0].key, taken[0].deliveries), (key(1), deliveries));
@@ -81,7 +81,7 @@ pub async fn an_entry_delivered_too_often_becomes_a_dead_letter_and_can_be_reviv
 /// A worker may give an entry up at once.
 pub async fn a_buried_delivery_becomes_a_dead_letter_with_its_reason<B: Backend>() {
     let (_backend, queue) = B::start(LONG).await;
-    queue.enqueue("celery", false, &keys(1..=2)).await.unwrap();
+    add(&queue, "celery", false, &keys(1..=2)).await;
     for reason in ["no such run", "größer als erlaubt"] {
         let taken = receive(&queue, &on(&[DEFAULT]), 1).await;
         queue.bury(&taken[0], reason).await.unwrap();
@@ -100,7 +100,7 @@ pub async fn a_buried_delivery_becomes_a_dead_letter_with_its_reason<B: Backend>
 /// Acknowledging twice, or what never was, does nothing.
 pub async fn unknown_deliveries_are_ignored<B: Backend>() {
     let (_backend, queue) = B::start(LONG).await;
-    queue.enqueue(DEFAULT, false, &keys(1..=2)).await.unwrap();
+    add(&queue, DEFAULT, false, &keys(1..=2)).await;
     let taken = receive(&queue, &on(&[DEFAULT]), 1).await;
     queue.acknowledge(&taken).await.unwrap();
     queue.acknowledge(&taken).await.unwrap();

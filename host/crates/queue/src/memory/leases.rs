@@ -4,7 +4,7 @@
 //! threaded through a slab gives every operation in constant time, and memory
 //! follows the number of open deliveries, not their age.
 
-use model::id::StepKey;
+use model::id::{StepKey, TenantId};
 use tokio::time::Instant;
 
 /// No slot.
@@ -16,6 +16,7 @@ const KEPT: usize = 1024;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Lease {
     pub(super) key: StepKey,
+    pub(super) tenant: TenantId,
     /// Index of its queue.
     pub(super) line: u32,
     pub(super) high: bool,
@@ -142,6 +143,7 @@ mod tests {
                 run: RunId(number as i64),
                 step: Ordinal(0),
             },
+            tenant: TenantId::DEFAULT,
             line: 0,
             high: false,
             deliveries: 1,

@@ -5,40 +5,19 @@ use std::{
     sync::Arc,
 };
 
-use model::id::StepKey;
+use model::id::{StepKey, TenantId};
 use tokio::time::Instant;
 
 use super::{
-    chain::Chain,
+    lane::Lane,
     leases::{Lease, Leases},
 };
-use crate::{DeadLetter, Delivery, Depth, HIGH_PRIORITY, Limits, Subscription, canonical};
+use crate::{
+    DeadLetter, Delivery, Depth, HIGH_PRIORITY, Limits, Subscription, canonical, turns::Turns,
+};
 
-/// Entries of one priority.
-#[derive(Default)]
-struct Lane {
-    /// Entries whose lease has ended, with how often they were delivered.
-    again: VecDeque<(StepKey, u32)>,
-    fresh: Chain,
-}
-
-impl Lane {
-    fn len(&self) -> usize {
-        self.again.len() + self.fresh.len()
-    }
-
-    fn pop(&mut self) -> Option<(StepKey, u32)> {
-        match self.again.pop_front() {
-            Some(entry) => {
-                if self.again.is_empty() {
-                    self.again.shrink_to(64);
-                }
-                Some(entry)
-            }
-            None => Some((self.fresh.pop()?, 0)),
-        }
-    }
-}
+/// Of how many subscriptions it is remembered whose turn it is.
+const REMEMBERED: usize = 16;
 
 /// One queue.
 struct Line {
@@ -46,7 +25,7 @@ struct Line {
     high: Lane,
     normal: Lane,
     delivered: u64,
-    dead: VecDeque<(StepKey, String)>,
+    dead: VecDeque<(StepKey, TenantId, String)>,
 }
 
 impl Line {
@@ -64,8 +43,9 @@ impl Line {
 }
 
 /// Which queues a receiver takes from, as indices.
+#[derive(Clone)]
 pub(super) struct Interest {
-    named: Vec<u32>,
+    named: Arc<[u32]>,
     all: bool,
 }
 
@@ -75,13 +55,29 @@ impl Interest {
     }
 }
 
+/// What entries are taken after, strictly: all of a class come before those of the next.
+#[derive(Clone, Copy)]
+enum Class {
+    High,
+    Usual,
+    /// Of queues whose weight is 0.
+    Idle,
+}
+
+/// Receivers of one subscription: whose turn it is in each class.
+struct Listener {
+    subscription: Subscription,
+    interest: Interest,
+    turns: [Turns<u32>; 3],
+}
+
 #[derive(Default)]
 pub(super) struct Lines {
     by_name: HashMap<Arc<str>, u32>,
     all: Vec<Line>,
     leases: Leases,
-    /// Where the next receiver on all queues starts among those that it did not name.
-    turn: usize,
+    /// The ones used last first.
+    listeners: Vec<Listener>,
 }
 
 impl Lines {
@@ -121,69 +117,117 @@ impl Lines {
             .filter(|(_, waiting)| *waiting > 0)
     }
 
-    pub(super) fn push(&mut self, name: &str, high: bool, steps: &[StepKey]) -> u32 {
+    pub(super) fn push(
+        &mut self,
+        name: &str,
+        high: bool,
+        tenant: TenantId,
+        steps: &[StepKey],
+    ) -> u32 {
         let line = self.line(name);
-        let fresh = &mut self.all[line as usize].lane(high).fresh;
-        for key in steps {
-            fresh.push(*key);
-        }
+        let filled = self.all[line as usize].lane(high);
+        filled.push(tenant, steps);
         line
     }
 
-    pub(super) fn interest(&mut self, subscription: &Subscription) -> Interest {
-        let mut named: Vec<u32> = Vec::with_capacity(subscription.queues.len() + 1);
-        let first = subscription.all
-            || subscription
-                .queues
-                .iter()
-                .any(|name| canonical(name) == HIGH_PRIORITY);
-        if first {
-            named.push(self.line(HIGH_PRIORITY));
-        }
-        for name in &subscription.queues {
-            let line = self.line(name);
-            if !named.contains(&line) {
-                named.push(line);
+    /// Moves the listener of a subscription to the front of the list, where it is made when
+    /// there is none.
+    fn listener(&mut self, subscription: &Subscription) {
+        let known = |one: &Listener| one.subscription == *subscription;
+        match self.listeners.iter().position(known) {
+            Some(0) => {}
+            Some(place) => self.listeners[..=place].rotate_right(1),
+            None => {
+                let mut named: Vec<u32> = Vec::with_capacity(subscription.queues.len());
+                for name in &subscription.queues {
+                    let line = self.line(name);
+                    if !named.contains(&line) {
+                        named.push(line);
+                    }
+                }
+                self.listeners.truncate(REMEMBERED - 1);
+                let listener = Listener {
+                    interest: Interest {
+                        named: named.into(),
+                        all: subscription.all,
+                    },
+                    subscription: subscription.clone(),
+                    turns: Default::default(),
+                };
+                self.listeners.insert(0, listener);
             }
-        }
-        Interest {
-            named,
-            all: subscription.all,
         }
     }
 
-    /// Takes up to `max` entries and leases them until `ends`.
-    pub(super) fn take(&mut self, interest: &Interest, max: usize, ends: Instant) -> Vec<Delivery> {
-        let mut order = interest.named.clone();
-        if interest.all {
-            let others = self.all.len();
-            self.turn = (self.turn + 1) % others.max(1);
-            order.extend(
-                (0..others)
-                    .map(|place| ((self.turn + place) % others) as u32)
-                    .filter(|line| !interest.named.contains(line)),
-            );
-        }
-        let priority = order
-            .first()
-            .is_some_and(|line| &*self.all[*line as usize].name == HIGH_PRIORITY);
-        let (first, _) = order.split_at(usize::from(priority));
-
-        let waiting: usize = order
-            .iter()
-            .map(|line| self.all[*line as usize].waiting())
-            .sum();
-        let mut taken = Vec::with_capacity(waiting.min(max));
-        for line in first {
-            self.take_from(*line, true, max, ends, &mut taken);
-            self.take_from(*line, false, max, ends, &mut taken);
-        }
-        for high in [true, false] {
-            for line in &order {
-                self.take_from(*line, high, max, ends, &mut taken);
+    /// Takes up to `max` entries and leases them until `ends`. Answers also what the
+    /// receiver waits for when there is none.
+    pub(super) fn take(
+        &mut self,
+        subscription: &Subscription,
+        max: usize,
+        ends: Instant,
+    ) -> (Vec<Delivery>, Interest) {
+        self.listener(subscription);
+        let mut taken = Vec::new();
+        let mut listeners = std::mem::take(&mut self.listeners);
+        let Listener {
+            interest, turns, ..
+        } = &mut listeners[0];
+        let first = self.by_name.get(HIGH_PRIORITY).copied();
+        if let Some(first) = first.filter(|first| interest.in_line(*first)) {
+            for high in [true, false] {
+                self.take_from(first, high, max, ends, &mut taken);
             }
         }
-        taken
+        for class in [Class::High, Class::Usual, Class::Idle] {
+            if taken.len() < max {
+                let filled = self.filled_of(interest, subscription, class);
+                let high = matches!(class, Class::High);
+                turns[class as usize].share(&filled, max - taken.len(), |line, most| {
+                    let before = taken.len();
+                    self.take_from(*line, high, before + most, ends, &mut taken);
+                    taken.len() - before
+                });
+            }
+        }
+        let interest = interest.clone();
+        self.listeners = listeners;
+        (taken, interest)
+    }
+
+    /// The queues that hold something of a class, with their weights, sorted.
+    fn filled_of(
+        &self,
+        interest: &Interest,
+        subscription: &Subscription,
+        class: Class,
+    ) -> Vec<(u32, u32)> {
+        let of = |line: u32| {
+            let content = &self.all[line as usize];
+            let holds = match class {
+                Class::High => content.high.len() > 0,
+                Class::Usual | Class::Idle => content.normal.len() > 0,
+            };
+            if !holds {
+                return None;
+            }
+            let weight = match &subscription.weights {
+                none if none.is_empty() => 1,
+                _ => subscription.weight(&content.name),
+            };
+            let fits = match class {
+                Class::High => true,
+                Class::Usual => weight > 0,
+                Class::Idle => weight == 0,
+            };
+            fits.then_some((line, weight))
+        };
+        if interest.all {
+            return (0..self.all.len() as u32).filter_map(of).collect();
+        }
+        let mut filled: Vec<_> = interest.named.iter().copied().filter_map(of).collect();
+        filled.sort_unstable();
+        filled
     }
 
     fn take_from(
@@ -198,7 +242,7 @@ impl Lines {
             return;
         };
         while taken.len() < max {
-            let Some((key, before)) = content.lane(high).pop() else {
+            let Some((key, tenant, before)) = content.lane(high).pop() else {
                 return;
             };
             let deliveries = before.saturating_add(1);
@@ -208,6 +252,7 @@ impl Lines {
                 queue: Arc::clone(&content.name),
                 id: self.leases.grant(Lease {
                     key,
+                    tenant,
                     line,
                     high,
                     deliveries,
@@ -237,14 +282,14 @@ impl Lines {
                     "delivered {} times, each time without an answer within {:?}",
                     lease.deliveries, limits.lease
                 );
-                line.dead.push_back((lease.key, reason));
+                line.dead.push_back((lease.key, lease.tenant, reason));
             } else {
                 again.push(lease);
             }
         }
         // Before those that wait already, the oldest first.
         for lease in again.iter().rev() {
-            let entry = (lease.key, lease.deliveries);
+            let entry = (lease.key, lease.tenant, lease.deliveries);
             let line = &mut self.all[lease.line as usize];
             line.lane(lease.high).again.push_front(entry);
         }
@@ -257,14 +302,15 @@ impl Lines {
 
     pub(super) fn bury(&mut self, lease: Lease, reason: &str) {
         let line = &mut self.all[lease.line as usize];
-        line.dead.push_back((lease.key, reason.to_owned()));
+        line.dead
+            .push_back((lease.key, lease.tenant, reason.to_owned()));
     }
 
     pub(super) fn dead_letters(&self, name: &str) -> Vec<DeadLetter> {
         let Some(line) = self.known(name) else {
             return Vec::new();
         };
-        let letter = |(key, reason): &(StepKey, String)| DeadLetter {
+        let letter = |(key, _, reason): &(StepKey, TenantId, String)| DeadLetter {
             key: *key,
             queue: Arc::clone(&line.name),
             reason: reason.clone(),
@@ -277,8 +323,8 @@ impl Lines {
         let line = *self.by_name.get(canonical(name))?;
         let content = self.all.get_mut(line as usize)?;
         let dead = std::mem::take(&mut content.dead);
-        for (key, _) in &dead {
-            content.normal.fresh.push(*key);
+        for (key, tenant, _) in &dead {
+            content.normal.push(*tenant, &[*key]);
         }
         Some((line, dead.len()))
     }

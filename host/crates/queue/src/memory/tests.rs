@@ -3,7 +3,7 @@
 use std::{collections::HashSet, time::Duration};
 
 use futures::FutureExt;
-use model::id::{Ordinal, RunId};
+use model::id::{Ordinal, RunId, TenantId};
 
 use super::*;
 use crate::DEFAULT;
@@ -35,7 +35,7 @@ fn keys(range: std::ops::Range<i64>) -> Vec<StepKey> {
 fn on(queues: &[&str]) -> Subscription {
     Subscription {
         queues: queues.iter().map(|name| Arc::from(*name)).collect(),
-        all: false,
+        ..Subscription::default()
     }
 }
 
@@ -48,7 +48,10 @@ async fn a_woken_receiver_that_is_dropped_hands_its_turn_on() {
     let mut second = queue.receive(&subscription, 1);
     assert!((&mut first).now_or_never().is_none());
     assert!((&mut second).now_or_never().is_none());
-    queue.enqueue(DEFAULT, false, &keys(0..1)).await.unwrap();
+    queue
+        .enqueue(DEFAULT, false, TenantId::DEFAULT, &keys(0..1))
+        .await
+        .unwrap();
     drop(first);
     let taken = second.now_or_never().unwrap().unwrap();
     assert_eq!(taken[0].deliveries, 1);
@@ -64,8 +67,14 @@ async fn a_receiver_that_takes_another_entry_than_it_was_woken_for_wakes_the_nex
     let mut second = queue.receive(&right, 1);
     assert!((&mut first).now_or_never().is_none());
     assert!((&mut second).now_or_never().is_none());
-    queue.enqueue("right", false, &keys(0..1)).await.unwrap();
-    queue.enqueue("left", false, &keys(1..2)).await.unwrap();
+    queue
+        .enqueue("right", false, TenantId::DEFAULT, &keys(0..1))
+        .await
+        .unwrap();
+    queue
+        .enqueue("left", false, TenantId::DEFAULT, &keys(1..2))
+        .await
+        .unwrap();
     let taken = first.now_or_never().unwrap().unwrap();
     assert_eq!(&*taken[0].queue, "left");
     let taken = second.now_or_never().unwrap().unwrap();
@@ -81,9 +90,15 @@ async fn an_entry_wakes_one_receiver() {
     for receiver in &mut waiting {
         assert!(receiver.now_or_never().is_none());
     }
-    queue.enqueue(DEFAULT, false, &keys(0..1)).await.unwrap();
+    queue
+        .enqueue(DEFAULT, false, TenantId::DEFAULT, &keys(0..1))
+        .await
+        .unwrap();
     assert_eq!(queue.shared.state.lock().waiters.len(), 49);
-    queue.enqueue(DEFAULT, false, &keys(1..26)).await.unwrap();
+    queue
+        .enqueue(DEFAULT, false, TenantId::DEFAULT, &keys(1..26))
+        .await
+        .unwrap();
     assert_eq!(queue.shared.state.lock().waiters.len(), 46);
     drop(waiting);
     assert!(queue.shared.state.lock().waiters.is_empty());
@@ -98,7 +113,10 @@ async fn dropped_receivers_leave_every_entry_for_exactly_one_delivery() {
         let queue = Arc::clone(&queue);
         tokio::spawn(async move {
             for key in keys(0..5_000) {
-                queue.enqueue(DEFAULT, false, &[key]).await.unwrap();
+                queue
+                    .enqueue(DEFAULT, false, TenantId::DEFAULT, &[key])
+                    .await
+                    .unwrap();
                 tokio::task::yield_now().await;
             }
         })
@@ -126,7 +144,10 @@ async fn dropped_receivers_leave_every_entry_for_exactly_one_delivery() {
 async fn a_timer_runs_only_while_a_delivery_is_open() {
     let queue = MemoryQueue::new(FOREVER);
     let subscription = on(&[DEFAULT]);
-    queue.enqueue(DEFAULT, false, &keys(0..1)).await.unwrap();
+    queue
+        .enqueue(DEFAULT, false, TenantId::DEFAULT, &keys(0..1))
+        .await
+        .unwrap();
     assert!(!queue.shared.state.lock().timed);
     let first = queue.receive(&subscription, 1).await.unwrap();
     assert!(queue.shared.state.lock().timed);
@@ -149,11 +170,14 @@ async fn a_timer_runs_only_while_a_delivery_is_open() {
 async fn a_receiver_of_all_queues_takes_them_in_turn() {
     let queue = MemoryQueue::new(FOREVER);
     for name in ["one", "two", "three"] {
-        queue.enqueue(name, false, &keys(0..100)).await.unwrap();
+        queue
+            .enqueue(name, false, TenantId::DEFAULT, &keys(0..100))
+            .await
+            .unwrap();
     }
     let everything = Subscription {
-        queues: Vec::new(),
         all: true,
+        ..Subscription::default()
     };
     let mut served = HashSet::new();
     for _ in 0..6 {
@@ -167,7 +191,10 @@ async fn a_receiver_of_all_queues_takes_them_in_turn() {
 async fn it_knows_without_asking_whether_a_queue_is_empty() {
     let queue = MemoryQueue::new(FOREVER);
     assert!(queue.looks_empty(DEFAULT));
-    queue.enqueue("celery", true, &keys(0..1)).await.unwrap();
+    queue
+        .enqueue("celery", true, TenantId::DEFAULT, &keys(0..1))
+        .await
+        .unwrap();
     assert!(!queue.looks_empty(DEFAULT));
     assert!(!queue.looks_empty("celery"));
     queue.receive(&on(&[""]), 1).await.unwrap();
@@ -191,7 +218,10 @@ fn a_queue_outlives_the_runtime_that_it_was_used_in() {
     for deliveries in 1..=2 {
         runtime().block_on(async {
             if deliveries == 1 {
-                queue.enqueue(DEFAULT, false, &keys(0..1)).await.unwrap();
+                queue
+                    .enqueue(DEFAULT, false, TenantId::DEFAULT, &keys(0..1))
+                    .await
+                    .unwrap();
             }
             let subscription = on(&[DEFAULT]);
             let taken = queue.receive(&subscription, 1);

@@ -11,11 +11,11 @@ use std::{
 };
 
 use async_trait::async_trait;
-use model::id::StepKey;
+use model::id::{StepKey, TenantId};
 use parking_lot::Mutex;
 use queue::{
-    DeadLetter, Delivery, Depth, Error, HIGH_PRIORITY, Health, Incarnation, Lane, Mark, Place,
-    Queue, Subscription, canonical,
+    DeadLetter, Delivery, Depth, Error, HIGH_PRIORITY, Health, Incarnation, Lane, Limits, Mark,
+    Place, Queue, Subscription, canonical, turns::Turns,
 };
 use tokio::{
     sync::{Notify, watch},
@@ -25,12 +25,15 @@ use tokio::{
 use crate::{chance::Chance, net::FIRST_LIFE};
 
 /// How long a delivery may stay unacknowledged, and how often it is made.
-const LEASE: Duration = Duration::from_secs(5);
-const MOST_DELIVERIES: u32 = 5;
+pub(crate) const LIMITS: Limits = Limits {
+    lease: Duration::from_secs(5),
+    max_deliveries: 5,
+};
 
 #[derive(Clone)]
 struct Entry {
     key: StepKey,
+    tenant: TenantId,
     place: u64,
     deliveries: u32,
 }
@@ -42,11 +45,51 @@ struct Lease {
 }
 
 struct State {
+    limits: Limits,
     chance: Chance,
-    lanes: BTreeMap<Lane, VecDeque<Entry>>,
+    lanes: BTreeMap<Lane, Waiting>,
+    /// Whose turn it is: of each subscription, for high entries, the others, and those of
+    /// queues of weight 0.
+    turns: Vec<(Subscription, [Turns<Lane>; 3])>,
     leases: BTreeMap<u64, Lease>,
-    dead: Vec<(Lane, StepKey)>,
+    dead: Vec<(Lane, StepKey, TenantId)>,
     last: u64,
+}
+
+/// What waits in a lane.
+#[derive(Default)]
+struct Waiting {
+    /// What was delivered before.
+    again: VecDeque<Entry>,
+    /// What was not, by tenant; the one whose turn it is first.
+    fresh: VecDeque<(TenantId, VecDeque<Entry>)>,
+}
+
+impl Waiting {
+    fn entries(&self) -> impl Iterator<Item = &Entry> {
+        let fresh = self.fresh.iter().flat_map(|(_, entries)| entries);
+        self.again.iter().chain(fresh)
+    }
+
+    fn push(&mut self, entry: Entry) {
+        let of = |(tenant, _): &&mut (TenantId, _)| *tenant == entry.tenant;
+        match self.fresh.iter_mut().find(of) {
+            Some((_, entries)) => entries.push_back(entry),
+            None => self.fresh.push_back((entry.tenant, [entry].into())),
+        }
+    }
+
+    fn pop(&mut self) -> Option<Entry> {
+        if let Some(entry) = self.again.pop_front() {
+            return Some(entry);
+        }
+        let (tenant, mut entries) = self.fresh.pop_front()?;
+        let entry = entries.pop_front();
+        if !entries.is_empty() {
+            self.fresh.push_back((tenant, entries));
+        }
+        entry
+    }
 }
 
 /// The queue.
@@ -84,12 +127,14 @@ impl State {
             .rev()
             .filter_map(|id| self.leases.remove(&id))
         {
-            if lease.entry.deliveries >= MOST_DELIVERIES {
-                self.dead.push((lease.lane, lease.entry.key));
+            if lease.entry.deliveries >= self.limits.max_deliveries {
+                self.dead
+                    .push((lease.lane, lease.entry.key, lease.entry.tenant));
             } else {
                 self.lanes
                     .entry(lease.lane)
                     .or_default()
+                    .again
                     .push_front(lease.entry);
             }
         }
@@ -98,49 +143,79 @@ impl State {
     fn take(&mut self, subscription: &Subscription, max: usize, now: Instant) -> Vec<Delivery> {
         self.expire(now);
         let listens = |lane: &Lane| {
-            let named = subscription.queues.contains(&lane.queue);
-            subscription.all || named
+            let mut named = subscription.queues.iter().map(|name| canonical(name));
+            subscription.all || named.any(|name| name == &*lane.queue)
         };
-        let mut order: Vec<Lane> = self
-            .lanes
-            .keys()
-            .filter(|lane| listens(lane))
-            .cloned()
-            .collect();
-        order.sort_by_key(|lane| (&*lane.queue != HIGH_PRIORITY, !lane.high));
+        let weight = |lane: &Lane| subscription.weight(&lane.queue);
         let mut taken = Vec::new();
-        for lane in order {
-            while taken.len() < max
-                && let Some(mut entry) = self.lanes.get_mut(&lane).and_then(VecDeque::pop_front)
-            {
-                entry.deliveries += 1;
-                let id = self.number();
-                taken.push(Delivery {
-                    key: entry.key,
-                    queue: lane.queue.clone(),
-                    id,
-                    deliveries: entry.deliveries,
-                });
-                let (lane, ends) = (lane.clone(), now + LEASE);
-                self.leases.insert(id, Lease { lane, entry, ends });
+        for high in [true, false] {
+            let first = lane(HIGH_PRIORITY, high);
+            if listens(&first) {
+                self.take_from(&first, max, now, &mut taken);
             }
+        }
+        let known = self.turns.iter().position(|(one, _)| one == subscription);
+        let place = known.unwrap_or_else(|| {
+            self.turns.push((subscription.clone(), Default::default()));
+            self.turns.len() - 1
+        });
+        for class in 0..3 {
+            let mut turns = std::mem::take(&mut self.turns[place].1[class]);
+            let of_class = |lane: &&Lane| match class {
+                0 => lane.high,
+                1 => !lane.high && weight(lane) > 0,
+                _ => !lane.high && weight(lane) == 0,
+            };
+            let lanes = self.lanes.keys().filter(|lane| listens(lane));
+            let lanes: Vec<_> = lanes
+                .filter(of_class)
+                .map(|lane| (lane.clone(), weight(lane)))
+                .collect();
+            turns.share(&lanes, max.saturating_sub(taken.len()), |lane, most| {
+                let before = taken.len();
+                self.take_from(lane, before + most, now, &mut taken);
+                taken.len() - before
+            });
+            self.turns[place].1[class] = turns;
         }
         taken
     }
 
+    fn take_from(&mut self, lane: &Lane, max: usize, now: Instant, taken: &mut Vec<Delivery>) {
+        while taken.len() < max
+            && let Some(mut entry) = self.lanes.get_mut(lane).and_then(Waiting::pop)
+        {
+            entry.deliveries += 1;
+            let id = self.number();
+            taken.push(Delivery {
+                key: entry.key,
+                queue: lane.queue.clone(),
+                id,
+                deliveries: entry.deliveries,
+            });
+            let (lane, ends) = (lane.clone(), now + self.limits.lease);
+            self.leases.insert(id, Lease { lane, entry, ends });
+        }
+    }
+
     fn holds(&self, key: StepKey) -> bool {
-        self.lanes.values().flatten().any(|entry| entry.key == key)
+        self.lanes
+            .values()
+            .flat_map(Waiting::entries)
+            .any(|entry| entry.key == key)
             || self.leases.values().any(|lease| lease.entry.key == key)
-            || self.dead.iter().any(|(_, dead)| *dead == key)
+            || self.dead.iter().any(|(_, dead, _)| *dead == key)
     }
 }
 
 impl Broker {
-    pub(crate) fn new(chance: Chance, faults: Arc<AtomicBool>) -> Self {
+    pub(crate) fn new(limits: Limits, chance: Chance, faults: Arc<AtomicBool>) -> Self {
         Self {
             state: Mutex::new(State {
+                limits,
                 chance,
                 lanes: BTreeMap::new(),
+                turns: Vec::new(),
                 leases: BTreeMap::new(),
                 dead: Vec::new(),
                 last: 0,
@@ -166,7 +241,7 @@ impl Broker {
         });
     }
 
-    fn push(&self, lane: &Lane, steps: &[StepKey]) {
+    fn push(&self, lane: &Lane, tenant: TenantId, steps: &[StepKey]) {
         let mut state = self.state.lock();
         for &key in steps {
             let faults = self.faults.load(Ordering::Relaxed);
@@ -179,14 +254,11 @@ impl Broker {
                 let place = state.number();
                 let entry = Entry {
                     key,
+                    tenant,
                     place,
                     deliveries: 0,
                 };
-                state
-                    .lanes
-                    .entry(lane.clone())
-                    .or_default()
-                    .push_back(entry);
+                state.lanes.entry(lane.clone()).or_default().push(entry);
             }
         }
         drop(state);
@@ -196,8 +268,14 @@ impl Broker {
 
 #[async_trait]
 impl Queue for Broker {
-    async fn enqueue(&self, queue: &str, high: bool, steps: &[StepKey]) -> Result<(), Error> {
-        self.push(&lane(queue, high), steps);
+    async fn enqueue(
+        &self,
+        queue: &str,
+        high: bool,
+        tenant: TenantId,
+        steps: &[StepKey],
+    ) -> Result<(), Error> {
+        self.push(&lane(queue, high), tenant, steps);
         Ok(())
     }
 
@@ -238,7 +316,9 @@ impl Queue for Broker {
     async fn bury(&self, delivery: &Delivery, _reason: &str) -> Result<(), Error> {
         let mut state = self.state.lock();
         if let Some(lease) = state.leases.remove(&delivery.id) {
-            state.dead.push((lease.lane, lease.entry.key));
+            state
+                .dead
+                .push((lease.lane, lease.entry.key, lease.entry.tenant));
         }
         Ok(())
     }
@@ -248,9 +328,9 @@ impl Queue for Broker {
         let of_queue = state
             .dead
             .iter()
-            .filter(|(lane, _)| *lane.queue == *canonical(queue));
+            .filter(|(lane, ..)| *lane.queue == *canonical(queue));
         Ok(of_queue
-            .map(|(lane, key)| DeadLetter {
+            .map(|(lane, key, _)| DeadLetter {
                 key: *key,
                 queue: lane.queue.clone(),
                 reason: "delivered too often".to_owned(),
@@ -263,10 +343,10 @@ impl Queue for Broker {
         let dead = std::mem::take(&mut self.state.lock().dead);
         let (mine, others): (Vec<_>, Vec<_>) = dead
             .into_iter()
-            .partition(|(lane, _)| *lane.queue == *queue);
+            .partition(|(lane, ..)| *lane.queue == *queue);
         self.state.lock().dead.extend(others);
-        for (lane, key) in &mine {
-            self.push(lane, &[*key]);
+        for (lane, key, tenant) in &mine {
+            self.push(lane, *tenant, &[*key]);
         }
         Ok(mine.len())
     }
@@ -274,11 +354,11 @@ impl Queue for Broker {
     async fn depths(&self) -> Result<Vec<Depth>, Error> {
         let state = self.state.lock();
         let mut depths: BTreeMap<Arc<str>, Depth> = BTreeMap::new();
-        let dead = state.dead.iter().map(|(lane, _)| (lane, 0, 0));
+        let dead = state.dead.iter().map(|(lane, ..)| (lane, 0, 0));
         let waiting = state
             .lanes
             .iter()
-            .map(|(lane, all)| (lane, all.len() as u64, 0));
+            .map(|(lane, all)| (lane, all.entries().count() as u64, 0));
         let delivered = state.leases.values().map(|lease| (&lease.lane, 0, 1));
         for (lane, waiting, delivered) in waiting.chain(delivered).chain(dead) {
             let depth = depths.entry(lane.queue.clone()).or_insert_with(|| Depth {
@@ -295,7 +375,7 @@ impl Queue for Broker {
     fn looks_empty(&self, queue: &str) -> bool {
         let state = self.state.lock();
         let mut lanes = state.lanes.iter();
-        lanes.all(|(lane, all)| *lane.queue != *canonical(queue) || all.is_empty())
+        lanes.all(|(lane, all)| *lane.queue != *canonical(queue) || all.entries().next().is_none())
     }
 
     fn health(&self) -> watch::Receiver<Health> {
@@ -311,6 +391,7 @@ impl Queue for Broker {
         Ok(Mark {
             incarnation: self.health.borrow().incarnation,
             ends: ends.collect(),
+            ..Mark::default()
         })
     }
 
@@ -319,6 +400,7 @@ impl Queue for Broker {
         mark: &Mark,
         queue: &str,
         high: bool,
+        tenant: TenantId,
         steps: &[StepKey],
     ) -> Result<Option<Vec<StepKey>>, Error> {
         if mark.incarnation != self.health.borrow().incarnation {
@@ -327,11 +409,11 @@ impl Queue for Broker {
         let lane = lane(queue, high);
         let end = mark.ends.get(&lane).copied().unwrap_or_default();
         let state = self.state.lock();
-        let waits = state.lanes.get(&lane).into_iter().flatten();
-        if waits
-            .clone()
-            .any(|entry| entry.place <= end.0 && entry.deliveries == 0)
-        {
+        let lanes = state.lanes.get(&lane).into_iter();
+        let mut waits = lanes
+            .flat_map(Waiting::entries)
+            .filter(|one| one.tenant == tenant);
+        if waits.any(|entry| entry.place <= end.0 && entry.deliveries == 0) {
             return Ok(None);
         }
         let lost = steps.iter().filter(|key| !state.holds(**key));
@@ -343,4 +425,49 @@ impl Queue for Broker {
     fn description(&self) -> String {
         "simulated".to_owned()
     }
+}
+
+/// What every queue keeps, as far as the simulator needs it: it has its own word for what is
+/// lost, and nobody closes what several processes share.
+mod contract_of_queues {
+    use async_trait::async_trait;
+    use queue::contract::Backend;
+
+    use super::{Arc, AtomicBool, Broker, Chance, Limits, Queue};
+
+    struct Simulated;
+
+    #[async_trait]
+    impl Backend for Simulated {
+        async fn start(limits: Limits) -> (Self, Arc<dyn Queue>) {
+            let faults = Arc::new(AtomicBool::new(false));
+            let broker = Broker::new(limits, Chance::new(1), faults);
+            (Self, Arc::new(broker))
+        }
+    }
+
+    queue::contract!(
+        Simulated:
+        entries_come_in_the_order_of_priority,
+        entries_of_a_queue_come_first_in_first_out,
+        each_entry_goes_to_one_of_several_receivers,
+        queues_appear_on_use,
+        the_default_queue_has_three_names,
+        a_delivery_without_an_answer_comes_again_and_first,
+        what_the_queue_holds_is_not_lost,
+        filled_queues_are_served_by_weight,
+        weights_change_while_entries_wait,
+        a_receiver_of_all_queues_serves_them_by_weight,
+        what_an_empty_queue_does_not_need_the_others_get,
+        a_queue_of_weight_nought_comes_after_all_others,
+        the_high_entries_of_several_queues_share_too,
+        tenants_come_in_turn,
+        a_tenant_does_not_wait_for_the_backlog_of_another,
+        what_is_high_comes_first_whoever_its_tenant_is,
+        a_receiver_waits_for_any_tenant,
+        receivers_share_the_entries_of_several_tenants,
+        a_delivery_of_another_tenant_comes_again_and_first,
+        what_the_queue_holds_of_another_tenant_is_not_lost,
+        thousands_of_tenants_are_served_in_turn,
+    );
 }

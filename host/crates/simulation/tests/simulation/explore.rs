@@ -302,9 +302,9 @@ impl Life {
             .into_iter()
             .filter(|one| one.held > 0 || one.waiting > 0)
             .collect();
-        let unfinished = store.unfinished(TenantId::DEFAULT).await.unwrap();
+        let unfinished = store.unfinished().await.unwrap();
         self.world.journal.check(|_| {
-            if kept.is_empty() || unfinished > 0 {
+            if kept.is_empty() || !unfinished.is_empty() {
                 return Ok(());
             }
             Err(format!("limits: all has ended, and {kept:?} is in use"))
@@ -316,7 +316,7 @@ impl Life {
         let store = self.world.store.clone();
         let (mut begun, mut still) = (0, 0);
         while still < STILL {
-            if self.over() || store.unfinished(TenantId::DEFAULT).await.unwrap() == 0 {
+            if self.over() || store.unfinished().await.unwrap().is_empty() {
                 break;
             }
             sleep(Duration::from_secs(1)).await;

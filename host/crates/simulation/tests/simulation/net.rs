@@ -11,7 +11,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use model::id::StepKey;
+use model::id::{StepKey, TenantId};
 use parking_lot::Mutex;
 use queue::{Health, Incarnation, Mark, hints};
 use tokio::{
@@ -199,9 +199,10 @@ impl queue::Queue for QueuePort {
         &self,
         queue: &str,
         high: bool,
+        tenant: TenantId,
         steps: &[StepKey],
     ) -> Result<(), queue::Error> {
-        self.carry("enqueue", self.queue.enqueue(queue, high, steps))
+        self.carry("enqueue", self.queue.enqueue(queue, high, tenant, steps))
             .await
     }
 
@@ -253,9 +254,10 @@ impl queue::Queue for QueuePort {
         mark: &Mark,
         queue: &str,
         high: bool,
+        tenant: TenantId,
         steps: &[StepKey],
     ) -> Result<Option<Vec<StepKey>>, queue::Error> {
-        self.carry("lost", self.queue.lost(mark, queue, high, steps))
+        self.carry("lost", self.queue.lost(mark, queue, high, tenant, steps))
             .await
     }
 

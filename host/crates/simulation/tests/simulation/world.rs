@@ -154,7 +154,11 @@ impl World {
             seed,
             time,
             store: Arc::new(store),
-            broker: Arc::new(Broker::new(Chance::new(chance.next()), faults.clone())),
+            broker: Arc::new(Broker::new(
+                crate::broker::LIMITS,
+                Chance::new(chance.next()),
+                faults.clone(),
+            )),
             hints: Arc::default(),
             faults,
             journal,

@@ -39,7 +39,7 @@ const LOCK: &str =
 /// Each step is an event of its run.
 const GIVE_BACK: &str = "
   WITH held AS MATERIALIZED (
-    SELECT s.run_id, s.step, r.queue, r.priority,
+    SELECT s.run_id, s.step, r.queue, r.priority, r.tenant_id,
       r.seq + row_number() OVER (PARTITION BY s.run_id ORDER BY s.step) AS seq
     FROM unnest($1::bigint[], $2::integer[], $3::bigint[]) AS given (run_id, step, token)
     JOIN step s ON s.run_id = given.run_id AND s.step = given.step AND s.token = given.token
@@ -53,7 +53,7 @@ const GIVE_BACK: &str = "
     UPDATE step SET state = $6, ready_at = $7, seq = held.seq
     FROM held WHERE step.run_id = held.run_id AND step.step = held.step
   )
-  SELECT run_id, step, queue, priority FROM held ORDER BY run_id, step";
+  SELECT run_id, step, queue, priority, tenant_id FROM held ORDER BY run_id, step";
 
 pub(super) async fn give_back(
     connection: &mut PgConnection,

@@ -7,7 +7,7 @@ use sqlx::{
 };
 use store::{
     Page, Result,
-    runs::{RunFilter, RunSummary, Span, Sum},
+    runs::{RunFilter, RunSummary, Span, Sum, Unfinished},
 };
 
 use super::{code, maybe_time, part, priority, run_state, sql_limit, time, trace};
@@ -231,11 +231,19 @@ fn narrow<'f>(query: &mut QueryBuilder<'f, Postgres>, filter: &'f RunFilter) {
     }
 }
 
-pub(super) async fn unfinished(pool: &PgPool, tenant: TenantId) -> Result<u64> {
-    sqlx::query_scalar("SELECT count(*) FROM run WHERE finished_at IS NULL AND tenant_id = $1")
-        .bind(tenant.0)
-        .fetch_one(pool)
-        .await
-        .map(|count: i64| count as u64)
-        .or_refused()
+pub(super) async fn unfinished(pool: &PgPool) -> Result<Vec<Unfinished>> {
+    sqlx::query(
+        "SELECT tenant_id, queue, count(*) FROM run WHERE finished_at IS NULL
+         GROUP BY 1, 2 ORDER BY 1, 2",
+    )
+    .try_map(|row: PgRow| {
+        Ok(Unfinished {
+            tenant: TenantId(row.try_get(0)?),
+            queue: row.try_get::<&str, _>(1)?.into(),
+            runs: row.try_get::<i64, _>(2)? as u64,
+        })
+    })
+    .fetch_all(pool)
+    .await
+    .or_refused()
 }

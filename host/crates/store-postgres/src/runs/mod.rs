@@ -20,7 +20,8 @@ use store::{
     runs::{
         AttemptSummary, CancelScope, CancelledRun, Child, Claim, Claimed, Completed, Completion,
         History, LogChunk, LostStep, NewRun, Priority, ReadyStep, Revoked, RunFilter, RunSummary,
-        Runs, Span, StepSummary, Submitted, Sum, Suspended, Suspension, WaitSummary, Waits, Woken,
+        Runs, Span, StepSummary, Submitted, Sum, Suspended, Suspension, Unfinished, WaitSummary,
+        Waits, Woken,
     },
 };
 
@@ -231,8 +232,8 @@ impl History for PostgresStore {
         list::timeline(&self.pool, tenant, span).await
     }
 
-    async fn unfinished(&self, tenant: TenantId) -> Result<u64> {
-        list::unfinished(&self.pool, tenant).await
+    async fn unfinished(&self) -> Result<Vec<Unfinished>> {
+        list::unfinished(&self.pool).await
     }
 
     async fn steps(&self, run: RunId, after_seq: i64) -> Result<Vec<StepSummary>> {
@@ -340,5 +341,6 @@ fn ready_step(row: &PgRow) -> sqlx::Result<ReadyStep> {
         key: key(row, 0)?,
         queue: row.try_get::<&str, _>(2)?.into(),
         priority: priority(row, 3)?,
+        tenant: TenantId(row.try_get(4)?),
     })
 }

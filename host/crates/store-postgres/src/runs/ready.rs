@@ -20,7 +20,7 @@ pub(crate) async fn ready(
     let (tenant, application, queue) = scope.unwrap_or((TenantId(0), 0, ""));
     let (run, step) = after.map_or((0, -1), |key| (key.run.0, i64::from(key.step.0)));
     let rows = sqlx::query(
-        "SELECT s.run_id, s.step, r.queue, r.priority
+        "SELECT s.run_id, s.step, r.queue, r.priority, r.tenant_id
          FROM run r JOIN step s ON s.run_id = r.id
          WHERE r.finished_at IS NULL AND r.id >= $1 AND (r.id > $1 OR s.step > $2)
            AND s.state = $3

@@ -213,7 +213,7 @@ const PAST: &str = "
 
 const WAKE: &str = "
   WITH given AS MATERIALIZED (
-    SELECT g.run_id, g.step, r.queue, r.priority,
+    SELECT g.run_id, g.step, r.queue, r.priority, r.tenant_id,
       r.seq + row_number() OVER (PARTITION BY g.run_id ORDER BY g.step) AS seq
     FROM unnest($1::bigint[], $2::integer[]) AS g (run_id, step)
     JOIN step s ON s.run_id = g.run_id AND s.step = g.step AND s.state = $3
@@ -231,7 +231,7 @@ const WAKE: &str = "
   ), asks AS (
     DELETE FROM ask USING given WHERE ask.run_id = given.run_id AND ask.step = given.step
   )
-  SELECT run_id, step, queue, priority FROM given ORDER BY run_id, step";
+  SELECT run_id, step, queue, priority, tenant_id FROM given ORDER BY run_id, step";
 
 /// Makes waiting steps ready; their runs are locked.
 pub(crate) async fn wake(

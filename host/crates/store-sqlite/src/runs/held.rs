@@ -2,7 +2,7 @@
 
 use model::{
     clock::Timestamp,
-    id::{StepKey, Token, WorkerId},
+    id::{StepKey, TenantId, Token, WorkerId},
     state::StepState,
 };
 use rusqlite::{Connection, params};
@@ -43,7 +43,7 @@ pub(super) fn give_back(
     for &(key, token) in attempts {
         let id = pack(key)?;
         let found = tx.first(
-            "SELECT r.queue, r.priority
+            "SELECT r.queue, r.priority, r.tenant_id
              FROM step s JOIN run r ON r.id = ?2
              WHERE s.id = ?1 AND s.token = ?3 AND s.state = ?4 AND s.worker = ?5
                AND r.finished_at IS NULL",
@@ -53,6 +53,7 @@ pub(super) fn give_back(
                     key,
                     queue: text(row, 0)?,
                     priority: priority(row, 1)?,
+                    tenant: TenantId(row.get(2)?),
                 })
             },
         )?;

@@ -6,10 +6,10 @@ use model::id::{Ordinal, RunId, RunRef, TenantId};
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params_from_iter};
 use store::{
     Page, Result,
-    runs::{RunFilter, RunSummary, Span, Sum},
+    runs::{RunFilter, RunSummary, Span, Sum, Unfinished},
 };
 
-use super::{maybe_time, priority, reference, run_state, sql_limit, time, trace};
+use super::{maybe_time, priority, reference, run_state, sql_limit, text, time, trace};
 use crate::error::OrRefused;
 
 const SUMMARY: &str = "SELECT r.id, r.uuid, r.tenant_id, r.application_id, d.name,
@@ -235,13 +235,21 @@ fn narrowed<'f>(filter: &'f RunFilter, values: &mut Vec<&'f dyn ToSql>) -> Strin
     sql
 }
 
-pub(super) fn unfinished(connection: &Connection, tenant: TenantId) -> Result<u64> {
+pub(super) fn unfinished(connection: &Connection) -> Result<Vec<Unfinished>> {
     connection
         .prepare_cached(
-            "SELECT count(*) FROM run INDEXED BY run_unfinished
-             WHERE finished_at IS NULL AND tenant_id = ?1",
+            "SELECT tenant_id, queue, count(*) FROM run INDEXED BY run_unfinished
+             WHERE finished_at IS NULL GROUP BY 1, 2 ORDER BY 1, 2",
         )
-        .and_then(|mut statement| statement.query_row([tenant.0], |row| row.get::<_, i64>(0)))
-        .map(|count| count as u64)
+        .and_then(|mut statement| {
+            let found = statement.query_map([], |row| {
+                Ok(Unfinished {
+                    tenant: TenantId(row.get(0)?),
+                    queue: text(row, 1)?,
+                    runs: row.get::<_, i64>(2)? as u64,
+                })
+            });
+            found?.collect()
+        })
         .or_refused()
 }

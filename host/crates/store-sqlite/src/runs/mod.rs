@@ -17,7 +17,8 @@ use store::{
     runs::{
         AttemptSummary, CancelScope, CancelledRun, Child, Claim, Claimed, Completed, Completion,
         History, LogChunk, LostStep, NewRun, Priority, ReadyStep, Revoked, RunFilter, RunSummary,
-        Runs, Span, StepSummary, Submitted, Sum, Suspended, Suspension, WaitSummary, Waits, Woken,
+        Runs, Span, StepSummary, Submitted, Sum, Suspended, Suspension, Unfinished, WaitSummary,
+        Waits, Woken,
     },
 };
 
@@ -254,10 +255,8 @@ impl History for SqliteStore {
             .await
     }
 
-    async fn unfinished(&self, tenant: TenantId) -> Result<u64> {
-        self.readers
-            .call(move |c| list::unfinished(c, tenant))
-            .await
+    async fn unfinished(&self) -> Result<Vec<Unfinished>> {
+        self.readers.call(list::unfinished).await
     }
 
     async fn steps(&self, run: RunId, after_seq: i64) -> Result<Vec<StepSummary>> {

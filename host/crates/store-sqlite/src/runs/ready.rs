@@ -18,7 +18,7 @@ use crate::{
 ///
 /// ?5 to ?7: tenant, application and queue that are wanted, 0 and '' for any.
 const READY: &str = "
-  SELECT s.id, r.queue, r.priority
+  SELECT s.id, r.queue, r.priority, r.tenant_id
   FROM run r INDEXED BY run_unfinished
   CROSS JOIN step s ON s.id BETWEEN (r.id << 24) + 1 AND (r.id << 24) + 16777215
   WHERE r.finished_at IS NULL AND r.id >= ?1 AND +s.id > ?2 AND +s.state = ?3
@@ -59,6 +59,7 @@ pub(crate) fn ready(
                             key: unpack(row.get(0)?),
                             queue: text(row, 1)?,
                             priority: priority(row, 2)?,
+                            tenant: TenantId(row.get(3)?),
                         })
                     },
                 )?

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use model::{
     clock::Timestamp,
-    id::{RunId, StepKey, Token, WorkerId},
+    id::{RunId, StepKey, TenantId, Token, WorkerId},
     state::{StepState, WaitKind},
 };
 use rusqlite::{Connection, Row, params};
@@ -145,7 +145,7 @@ pub(crate) fn wake(
     )?;
     tx.execute("DELETE FROM ask WHERE step_id = ?1", [id])?;
     let found = tx.first(
-        "SELECT r.queue, r.priority FROM step s JOIN run r ON r.id = ?2
+        "SELECT r.queue, r.priority, r.tenant_id FROM step s JOIN run r ON r.id = ?2
          WHERE s.id = ?1 AND s.state = ?3 AND r.finished_at IS NULL",
         params![id, key.run.0, StepState::Waiting.code()],
         |row| {
@@ -153,6 +153,7 @@ pub(crate) fn wake(
                 key,
                 queue: text(row, 0)?,
                 priority: priority(row, 1)?,
+                tenant: TenantId(row.get(2)?),
             })
         },
     )?;

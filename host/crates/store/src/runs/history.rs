@@ -9,7 +9,7 @@ use model::{
     trace::Context,
 };
 
-use super::{Priority, Span, Sum};
+use super::{Priority, Span, Sum, Unfinished};
 use crate::{Page, Result};
 
 /// A run as lists show it.
@@ -141,8 +141,8 @@ pub trait History: Send + Sync + 'static {
     /// The runs of a span summed up, part by part in their order, by state.
     async fn timeline(&self, tenant: TenantId, span: &Span) -> Result<Vec<Sum>>;
 
-    /// How many runs that have not ended there are.
-    async fn unfinished(&self, tenant: TenantId) -> Result<u64>;
+    /// How many accepted runs have not ended, for each tenant and queue that has any.
+    async fn unfinished(&self) -> Result<Vec<Unfinished>>;
 
     /// The steps of a run that changed after its event `after_seq` (0: all), in the
     /// order of the plan.

@@ -47,7 +47,7 @@ pub(crate) struct RunBody {
         (status = 202, description = "Accepted; with `wait` and a run that has not ended, its state", body = Accepted),
         (status = 404, description = "There is no such application (PF-0404)"),
         (status = 422, description = "It cannot run (PF-1002); `errors` lists every reason"),
-        (status = 429, description = "Too much is waiting (PF-0429); try again after `Retry-After`"),
+        (status = 429, description = "Too much is waiting (PF-0429), or too many accepted runs of the tenant or on the queue have not ended (PF-0430); try again after `Retry-After`"),
     ),
 )]
 pub(crate) async fn run(

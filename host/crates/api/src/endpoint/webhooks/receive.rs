@@ -31,7 +31,7 @@ const MOST: usize = 1 << 20;
         (status = 409, description = "The webhook is disabled (PF-1010)"),
         (status = 413, description = "The body is too large (PF-0413)"),
         (status = 422, description = "It starts no run (PF-1009); the webhook's log says why"),
-        (status = 429, description = "Too much is waiting (PF-0429); try again after `Retry-After`"),
+        (status = 429, description = "Too much is waiting (PF-0429), or too many accepted runs of the tenant or on the queue have not ended (PF-0430); try again after `Retry-After`"),
     ),
 )]
 pub(crate) async fn receive(

@@ -1,5 +1,7 @@
 //! `PATCH /api/v1/workers/{worker}`
 
+use std::collections::BTreeMap;
+
 use axum::{Json, extract::State};
 use engine::WorkerChange;
 use serde::Deserialize;
@@ -22,12 +24,17 @@ pub(crate) struct Change {
     /// The queues to listen on; an empty list: all, also those that appear later.
     #[schema(example = json!(["acme", "default"]))]
     queues: Option<Vec<String>>,
+    /// The weights of queues by name, 0 to 1000, instead of all that were set before; 1 where
+    /// none is given. Queues in which something waits are served in proportion to them, one
+    /// of weight 0 only while nothing waits in the others.
+    #[schema(example = json!({"default": 3, "bulk": 1}))]
+    weights: Option<BTreeMap<String, u32>>,
     /// How many steps to execute at a time, 1 to 65536.
     #[schema(example = 64, minimum = 1, maximum = 65536)]
     slots: Option<u32>,
 }
 
-/// Change a worker's queues and slots
+/// Change a worker's queues, their weights, and its slots
 ///
 /// The worker does so at once, without a restart; steps that it executes go on. It is
 /// forgotten when the process ends: the next one begins with its settings.
@@ -49,12 +56,13 @@ pub(crate) async fn set(
 ) -> Answer<Json<Worker>> {
     let change = WorkerChange {
         queues: change.queues,
+        weights: change.weights,
         slots: change.slots,
     };
     // Once it is stored, the worker must be told.
     let set = async move {
         let worker = api.engine.set_worker(&id, &change).await?;
-        audit.worker_set(&id, change.queues.as_deref(), change.slots);
+        audit.worker_set(&id, &change);
         Ok(worker)
     };
     let worker = to_its_end(set).await?;

@@ -31,7 +31,7 @@ macro_rules! for_every_call {
             runs::{
                 AttemptSummary, CancelScope, CancelledRun, Child, Claimed, Completed, LogChunk,
                 LostStep, ReadyStep, Revoked, RunFilter, RunSummary, StepSummary, Submitted,
-                Suspended, WaitSummary, Woken,
+                Suspended, Unfinished, WaitSummary, Woken,
             },
             schedules,
             schedules::{Fired, Occurrence, Outcome, Schedule, ScheduleFilter, Waiting},
@@ -72,7 +72,7 @@ macro_rules! for_every_call {
             runs(tenant: TenantId, filter: &RunFilter, after: Option<RunId>, limit: usize) -> Page<RunSummary>;
             last_runs(tenant: TenantId, applications: &[i64]) -> Vec<RunSummary>;
             timeline(tenant: TenantId, span: &runs::Span) -> Vec<runs::Sum>;
-            unfinished(tenant: TenantId) -> u64;
+            unfinished() -> Vec<Unfinished>;
             steps(run: RunId, after_seq: i64) -> Vec<StepSummary>;
             input(run: RunId, expires_at: Timestamp) -> Option<Bytes>;
             error(run: RunId, expires_at: Timestamp, step: Ordinal) -> Option<Bytes>;
@@ -182,7 +182,7 @@ macro_rules! for_every_call {
             release(id: WorkerId) -> ();
             release_others(id: WorkerId) -> ();
             workers(now: Timestamp) -> Vec<workers::Worker>;
-            set_worker(id: WorkerId, queues: Option<&[String]>, slots: Option<u32>) -> bool;
+            set_worker(id: WorkerId, queues: Option<&[String]>, weights: Option<&std::collections::BTreeMap<String, u32>>, slots: Option<u32>) -> bool;
             lead(id: WorkerId, now: Timestamp, until: Timestamp) -> bool;
         }
     };

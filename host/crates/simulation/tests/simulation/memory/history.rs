@@ -1,6 +1,6 @@
 //! What is read of runs, and pauses.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
 use model::{
@@ -11,7 +11,7 @@ use model::{
 use store::{
     Page,
     pauses::{Pause, PauseScope},
-    runs::{LogChunk, ReadyStep, RunFilter, RunSummary, Span, StepSummary, Sum},
+    runs::{LogChunk, ReadyStep, RunFilter, RunSummary, Span, StepSummary, Sum, Unfinished},
 };
 
 use super::{Result, State, runs::Run};
@@ -125,11 +125,17 @@ impl State {
         Ok(sums.into_values().collect())
     }
 
-    pub(super) fn unfinished(&mut self, tenant: TenantId) -> Result<u64> {
-        let open = self.unfinished.iter();
-        Ok(open
-            .filter(|id| self.runs[*id].new.tenant == tenant)
-            .count() as u64)
+    pub(super) fn unfinished(&mut self) -> Result<Vec<Unfinished>> {
+        let mut counts: BTreeMap<(TenantId, Arc<str>), u64> = BTreeMap::new();
+        for new in self.unfinished.iter().map(|id| &self.runs[id].new) {
+            *counts.entry((new.tenant, new.queue.clone())).or_default() += 1;
+        }
+        let count = |((tenant, queue), runs)| Unfinished {
+            tenant,
+            queue,
+            runs,
+        };
+        Ok(counts.into_iter().map(count).collect())
     }
 
     pub(super) fn steps(&mut self, run: RunId, after_seq: i64) -> Result<Vec<StepSummary>> {

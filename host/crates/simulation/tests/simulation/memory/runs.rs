@@ -34,6 +34,7 @@ impl Run {
             key,
             queue: self.new.queue.clone(),
             priority: self.new.priority,
+            tenant: self.new.tenant,
         }
     }
 

@@ -1,5 +1,7 @@
 //! The registry of processes.
 
+use std::collections::BTreeMap;
+
 use model::{
     clock::Timestamp,
     id::{RunId, StepKey, WorkerId},
@@ -18,6 +20,7 @@ impl State {
             version: String::new(),
             role: String::new(),
             queues: Vec::new(),
+            weights: BTreeMap::new(),
             slots: 0,
             started_at: Timestamp(0),
             lease_until: Timestamp(0),
@@ -61,6 +64,7 @@ impl State {
         };
         worker.lease_until = until;
         let (queues, slots) = (worker.queues.clone(), worker.slots);
+        let weights = worker.weights.clone();
         let cancelled = self
             .cancelled_claims
             .extract_if((id, RunId(0)).., |one| one.0 == id);
@@ -76,6 +80,7 @@ impl State {
             cancelled,
             revoked: mine.into_iter().map(|(_, key): (_, StepKey)| key).collect(),
             queues,
+            weights,
             slots,
         }))
     }
@@ -107,6 +112,7 @@ impl State {
         &mut self,
         id: WorkerId,
         queues: Option<&[String]>,
+        weights: Option<&BTreeMap<String, u32>>,
         slots: Option<u32>,
     ) -> Result<bool> {
         let Some(worker) = self.workers.get_mut(&id) else {
@@ -114,6 +120,9 @@ impl State {
         };
         if let Some(queues) = queues {
             worker.queues = queues.to_vec();
+        }
+        if let Some(weights) = weights {
+            worker.weights = weights.clone();
         }
         worker.slots = slots.unwrap_or(worker.slots);
         Ok(true)
