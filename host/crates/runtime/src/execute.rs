@@ -160,7 +160,7 @@ impl Inner {
             return Ok(Some(slot));
         }
         // Whoever waits to be used again gives way to who has something to do.
-        self.idle.clear();
+        let _waiting = self.idle.give_way();
         tokio::select! {
             biased;
             () = call.cancel.cancelled() => Err(End::Cancelled),
