@@ -143,7 +143,7 @@ impl Inner {
         let mut state = self.state(call);
         let fits = state.meter.take_over(&store.data().meter);
         *store.data_mut() = state;
-        self.begin(store, call);
+        Self::begin(store, call);
         fits
     }
 
@@ -160,7 +160,7 @@ impl Inner {
             return Ok(Some(slot));
         }
         // Whoever waits to be used again gives way to who has something to do.
-        self.idle.clear();
+        let _waiting = self.idle.give_way();
         tokio::select! {
             biased;
             () = call.cancel.cancelled() => Err(End::Cancelled),
@@ -199,12 +199,12 @@ impl Inner {
             store.data().check_calls()?;
             Ok(on_tick())
         });
-        self.begin(&mut store, call);
+        Self::begin(&mut store, call);
         store
     }
 
     /// What a store itself counts down in an execution.
-    fn begin(&self, store: &mut Store<State>, call: &Call) {
+    fn begin(store: &mut Store<State>, call: &Call) {
         store.set_epoch_deadline(1);
         store.set_hostcall_fuel(call.limits.output_bytes.saturating_add(CROSSING_BYTES));
     }

@@ -70,7 +70,29 @@ struct Kept {
 #[derive(Default)]
 struct Inner {
     kept: Vec<Kept>,
+    /// Whether a task watches over them. It alone takes that back, or there would be one more for each
+    /// time that they gave way.
     swept: bool,
+    /// How many wait for a slot: nothing is kept from them.
+    waiting: usize,
+}
+
+impl Inner {
+    /// Takes out those of which `unwanted` says so, to be dropped without the lock.
+    fn take_where(&mut self, unwanted: impl Fn(&Kept) -> bool) -> Vec<Kept> {
+        let (gone, kept) = self.kept.drain(..).partition(unwanted);
+        self.kept = kept;
+        gone
+    }
+}
+
+/// Somebody waits for a slot while this lives.
+pub(crate) struct Waiting<'a>(&'a Mutex<Inner>);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.lock().waiting -= 1;
+    }
 }
 
 /// See the module.
@@ -109,6 +131,11 @@ impl Idle {
         }
         blank(&mut instance.store);
         let mut inner = self.inner.lock();
+        if inner.waiting > 0 {
+            drop(inner);
+            drop(instance);
+            return;
+        }
         // The oldest gives way; it is dropped without the lock.
         let oldest = (inner.kept.len() >= self.most).then(|| inner.kept.remove(0));
         inner.kept.push(Kept {
@@ -124,26 +151,23 @@ impl Idle {
         }
     }
 
-    /// Drops those of which `unwanted` says so.
-    fn drop_where(inner: &Mutex<Inner>, unwanted: impl Fn(&Kept) -> bool) -> bool {
-        let mut inner = inner.lock();
-        let (gone, kept): (Vec<_>, Vec<_>) = inner.kept.drain(..).partition(unwanted);
-        inner.kept = kept;
-        let some = !inner.kept.is_empty();
-        inner.swept &= some;
+    /// Gives all slots back, and those of instances that return while the value lives.
+    pub(crate) fn give_way(&self) -> Waiting<'_> {
+        let mut inner = self.inner.lock();
+        inner.waiting += 1;
+        let gone = inner.take_where(|_| true);
         drop(inner);
         drop(gone);
-        some
-    }
-
-    /// Gives all slots back.
-    pub(crate) fn clear(&self) {
-        Self::drop_where(&self.inner, |_| true);
+        Waiting(&self.inner)
     }
 
     /// Drops the instances of a program.
     pub(crate) fn forget(&self, program: u64) {
-        Self::drop_where(&self.inner, |kept| kept.owner.program == program);
+        let gone = self
+            .inner
+            .lock()
+            .take_where(|kept| kept.owner.program == program);
+        drop(gone);
     }
 
     /// How many there are.
@@ -158,7 +182,13 @@ impl Idle {
             loop {
                 tokio::time::sleep(PATIENCE / 2).await;
                 let Some(inner) = inner.upgrade() else { return };
-                if !Self::drop_where(&inner, |kept| kept.since.elapsed() >= PATIENCE) {
+                let mut inner = inner.lock();
+                let gone = inner.take_where(|kept| kept.since.elapsed() >= PATIENCE);
+                inner.swept = !inner.kept.is_empty();
+                let ended = !inner.swept;
+                drop(inner);
+                drop(gone);
+                if ended {
                     return;
                 }
             }

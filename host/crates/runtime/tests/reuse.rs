@@ -249,3 +249,69 @@ async fn few_are_kept_of_many() {
     assert!((1..=8).contains(&kept), "{kept} are kept");
     assert_eq!(runtime.stats().instances, kept as u64);
 }
+
+/// Executions that hold all slots of the pool but one until they are aborted.
+async fn sleepers(runtime: &Runtime, program: &Arc<Program>) -> Vec<tokio::task::JoinHandle<()>> {
+    let most = harness::pool().slots as usize - 1;
+    let all = (0..most)
+        .map(|_| {
+            let (runtime, program) = (runtime.clone(), program.clone());
+            tokio::spawn(async move {
+                runtime.execute(&program, call("sleep")).await;
+            })
+        })
+        .collect();
+    while runtime.stats().instances < most as u64 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    all
+}
+
+#[tokio::test]
+async fn an_instance_that_returns_is_not_kept_from_who_waits() {
+    let (runtime, program) = hostile().await;
+    let sleepers = sleepers(&runtime, &program).await;
+    let last = Call {
+        parameters: "200000000".into(),
+        ..reusing("compute")
+    };
+    let waiting = Call {
+        deadline: Duration::from_secs(8),
+        ..call("noop")
+    };
+    // The last slot is taken when the second asks, and what takes it could be kept.
+    let (last, waited) = tokio::join!(runtime.execute(&program, last), async {
+        while runtime.stats().instances < u64::from(harness::pool().slots) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        runtime.execute(&program, waiting).await
+    });
+    data(&last);
+    data(&waited);
+    for one in sleepers {
+        one.abort();
+    }
+}
+
+#[tokio::test]
+async fn one_task_watches_over_what_is_kept() {
+    let (runtime, program) = hostile().await;
+    let sleepers = sleepers(&runtime, &program).await;
+    let tasks = || {
+        tokio::runtime::Handle::current()
+            .metrics()
+            .num_alive_tasks()
+    };
+    let before = tasks();
+    for _ in 0..20 {
+        assert_eq!(next(&runtime, &program).await, 1);
+        assert_eq!(runtime.stats().kept, 1);
+        // It needs the slot of the one that is kept.
+        data(&runtime.execute(&program, call("noop")).await);
+        assert_eq!(runtime.stats().kept, 0);
+    }
+    assert_eq!(tasks() - before, 1);
+    for one in sleepers {
+        one.abort();
+    }
+}

@@ -138,7 +138,6 @@ pub(crate) fn error(code: &str, message: String) -> Error {
     }
 }
 
-/// Adds as many numbers as the parameters say.
 /// How many executions this instance has begun with this step.
 fn remember() -> Result<Outcome, Error> {
     static BEGUN: AtomicU32 = AtomicU32::new(0);
@@ -163,6 +162,7 @@ fn grow(bytes: &str) -> Result<Outcome, Error> {
     remember()
 }
 
+/// Adds as many numbers as the parameters say.
 fn compute(count: &str) -> Result<Outcome, Error> {
     let count: u64 = count
         .trim()

@@ -259,7 +259,10 @@ impl Life {
                 |pause: &Pause| pause.scope.holds(detail.run.application, &detail.run.queue);
             let goes_on =
                 |step: &StepDetail| matches!(step.state, StepState::Running | StepState::Waiting);
-            let held = pauses.iter().any(holds) && !detail.steps.iter().any(goes_on);
+            // Its last step may have ended between the two reads of the run and of its steps.
+            let ready = |step: &StepDetail| step.state == StepState::Ready;
+            let stands = detail.steps.iter().any(ready) && !detail.steps.iter().any(goes_on);
+            let held = pauses.iter().any(holds) && stands;
             self.world.journal.check(|_| {
                 if held && !detail.run.state.is_final() && detail.waiting.is_none() {
                     return Err(format!(
