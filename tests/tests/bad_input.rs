@@ -780,8 +780,8 @@ fn files_that_are_no_syncpack_are_refused_with_the_cause() {
         refuse("a form without a file", form, empty, 400, "file");
     });
     let stored = service.client().unwrap().get("/api/v1/syncpacks").unwrap();
-    // And the built-in one.
-    assert_eq!(stored["items"].as_array().unwrap().len(), 2);
+    // And the two that are built in.
+    assert_eq!(stored["items"].as_array().unwrap().len(), 3);
     service.stop().unwrap();
 }
 

@@ -100,11 +100,14 @@ fn what_is_changed_on_one_process_holds_on_all() {
         .number("SELECT count(DISTINCT worker) FROM step")
         .unwrap();
     assert_eq!(workers, 2);
+    let pack = one.get("/api/v1/syncpacks/trial_pack").unwrap();
+    let digest = pack["versions"][0]["digest"].as_str().unwrap().to_owned();
     let compiled = |process: &str| {
         let log = folder.path().join(process).join("service.log");
         fs::read_to_string(log)
             .unwrap()
-            .matches("compiled a component")
+            .lines()
+            .filter(|line| line.contains("compiled a component") && line.contains(&digest))
             .count()
     };
     let counts = ["api-0", "api-1", "worker-0", "worker-1", "scheduler-0"].map(compiled);

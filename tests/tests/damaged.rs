@@ -27,12 +27,12 @@ fn stored(folder: &std::path::Path) -> (usize, usize) {
     (
         support::number(
             &store,
-            "SELECT COUNT(*) FROM pack_version WHERE name <> 'flow_control'",
+            "SELECT COUNT(*) FROM pack_version WHERE imported_by <> 'PowerFlow'",
         ),
         support::number(
             &store,
             "SELECT COUNT(*) FROM component WHERE digest NOT IN
-               (SELECT digest FROM pack_version WHERE name = 'flow_control')",
+               (SELECT digest FROM pack_version WHERE imported_by = 'PowerFlow')",
         ),
     )
 }

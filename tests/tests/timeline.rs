@@ -98,7 +98,7 @@ fn what_ran_is_shown(service: &Service, client: &mut Client) {
             422,
             "PF-1001",
         ),
-        ("?state=broken", 400, "PF-1005"),
+        ("?state=broken", 400, "PF-0400"),
         ("?from=yesterday", 400, "PF-0400"),
     ] {
         let path = format!("/api/v1/applications/busy/timeline{query}");

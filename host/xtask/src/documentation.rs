@@ -14,6 +14,7 @@
 //! number in `SERVICE`, so that it ends with the page.
 
 mod page;
+mod shown;
 
 use std::env;
 use std::ffi::OsString;
@@ -44,8 +45,8 @@ const ELSEWHERE: [&str; 10] = [
 
 /// Runs the examples of all pages; an error with everything that failed.
 pub(crate) fn check(stage: &Stage) -> anyhow::Result<()> {
-    let mut failures = Vec::new();
-    let mut count = 0;
+    let mut failures = shown::missing(&stage.programs.join("pfctl"), &pages()?)?;
+    let mut count = failures.len();
     for path in pages()? {
         let name = path
             .strip_prefix(place::root())

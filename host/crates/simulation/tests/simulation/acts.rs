@@ -30,8 +30,8 @@ impl Life {
                 self.save(number).await;
             }
             800..880 => self.end_process().await,
-            880..930 => self.restart().await,
-            930..960 => self.cut(),
+            880..900 => self.restart().await,
+            900..960 => self.cut(),
             960..975 => {
                 self.world.journal.note("queues lost", &());
                 self.world.broker.lose();
