@@ -5,6 +5,7 @@
 mod support;
 
 use std::fs;
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -46,6 +47,14 @@ fn soon(what: &str, mut seen: impl FnMut() -> bool) {
     let took = since.elapsed();
     println!("{what}: {took:?}");
     assert!(took < SOON, "{what}: {took:?}");
+}
+
+/// How often a process has compiled that component.
+fn compiled(process: &Path, digest: &str) -> usize {
+    let log = fs::read_to_string(process.join("service.log")).unwrap();
+    log.lines()
+        .filter(|line| line.contains("compiled a component") && line.contains(digest))
+        .count()
 }
 
 #[test]
@@ -101,16 +110,9 @@ fn what_is_changed_on_one_process_holds_on_all() {
         .unwrap();
     assert_eq!(workers, 2);
     let pack = one.get("/api/v1/syncpacks/trial_pack").unwrap();
-    let digest = pack["versions"][0]["digest"].as_str().unwrap().to_owned();
-    let compiled = |process: &str| {
-        let log = folder.path().join(process).join("service.log");
-        fs::read_to_string(log)
-            .unwrap()
-            .lines()
-            .filter(|line| line.contains("compiled a component") && line.contains(&digest))
-            .count()
-    };
-    let counts = ["api-0", "api-1", "worker-0", "worker-1", "scheduler-0"].map(compiled);
+    let digest = pack["versions"][0]["digest"].as_str().unwrap();
+    let processes = ["api-0", "api-1", "worker-0", "worker-1", "scheduler-0"];
+    let counts = processes.map(|process| compiled(&folder.path().join(process), digest));
     assert_eq!(counts, [1, 0, 0, 0, 0]);
 
     // A grant that one API takes away is gone for the steps of runs of the other.

@@ -13,7 +13,7 @@ use std::thread;
 use std::time::Duration;
 
 use harness::cluster::{Cluster, Size};
-use harness::http::Client;
+use harness::http::{Client, Response};
 use harness::packs::TRIAL;
 use harness::place;
 use harness::service::{Plan, Service};
@@ -98,7 +98,7 @@ fn submit(mut client: Client, ids: &Mutex<BTreeSet<String>>) {
                 &headers,
                 body.as_bytes(),
             );
-            let answer = answer.ok().filter(|answer| answer.is_success())?;
+            let answer = answer.ok().filter(Response::is_success)?;
             Some(answer.json().ok()?["task_id"].as_str()?.to_owned())
         });
         ids.lock().unwrap().insert(id);

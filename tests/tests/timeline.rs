@@ -86,6 +86,11 @@ fn what_ran_is_shown(service: &Service, client: &mut Client) {
     let of_bad = bad["created_at"].as_str().unwrap();
     let before = timeline_of(client, &format!("?until={of_bad}"));
     assert_eq!(before["total"], 1);
+    what_is_none_is_refused(client);
+    it_is_shown_by_pfctl(service, &bad);
+}
+
+fn what_is_none_is_refused(client: &mut Client) {
     // A span that is none says so; so do a state and a time.
     for (query, status, code) in [
         (
@@ -106,7 +111,9 @@ fn what_ran_is_shown(service: &Service, client: &mut Client) {
         assert_eq!(refused.status, status, "{query}");
         assert_eq!(problem(&refused, query)["code"], code, "{query}");
     }
+}
 
+fn it_is_shown_by_pfctl(service: &Service, bad: &Value) {
     let shown = pfctl_well(service, &["application", "list"]);
     assert!(
         shown.contains("busy") && !shown.contains("inside"),

@@ -284,13 +284,15 @@ pub(crate) fn summary(run: &Value) -> String {
             shown.push('\n');
             shown.push_str(&children(&step["children"], listed));
         } else if let Some(total) = step["child_runs"]["total"].as_u64() {
-            shown.push_str(&format!(
+            // Writing to a string does not fail.
+            let _ = write!(
+                shown,
                 "\n{} started {}, {} of them ended: pfctl run show {}",
                 text(&step["name"]),
                 output::count(total, "run"),
                 text(&step["child_runs"]["ended"]),
                 text(&step["task_id"]),
-            ));
+            );
         }
     }
     shown
@@ -311,7 +313,7 @@ fn children(all: &Value, listed: &[Value]) -> String {
     let mut shown = table(&["child run", "application", "state"], &rows);
     let total = all["total"].as_u64().unwrap_or_default();
     if total > listed.len() as u64 {
-        shown.push_str(&format!("\nthe first of {total}"));
+        let _ = write!(shown, "\nthe first of {total}");
     }
     shown
 }

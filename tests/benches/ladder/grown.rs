@@ -45,9 +45,12 @@ pub(crate) fn rungs(bench: &mut Bench) -> anyhow::Result<()> {
     let service = service::start(folder.path(), true)?;
     let start = started.elapsed().as_secs_f64();
     let mut client = service.client()?;
+    let newest =
+        service::open(folder.path())?
+            .query_row("SELECT MAX(created_at) FROM run", [], |row| row.get(0))?;
     for _ in 0..bench.rounds() {
         pages.push(percentile(pages_of(&mut client)?, 0.99));
-        windows.push(percentile(timelines(&mut client)?, 0.99));
+        windows.push(percentile(timelines(&mut client, newest)?, 0.99));
     }
     service.stop()?;
 
@@ -123,61 +126,12 @@ fn multiply(file: &Path) -> anyhow::Result<()> {
     let payloads = number(&format!("SELECT MAX(id) FROM payload_{day}"))?;
     let copies = RUNS / EXECUTED;
     let slot = WEEK / copies;
-    // How much earlier a run is than it was: the copy's part of the week, and its place in it.
-    let earlier = |copy: i64, run: &str| {
-        format!("({copy} * {slot} + ({last} - {run}) * {})", slot / EXECUTED)
-    };
+    let times = Times { last, slot };
     for copy in 1..copies {
         let (runs, rows) = (copy * EXECUTED, copy * payloads);
-        let shifted =
-            |column: &'static str| (column, format!("{column} - {}", earlier(copy, "id")));
-        let of_step = format!("(id >> 24)");
-        let shifted_step =
-            |column: &'static str| (column, format!("{column} - {}", earlier(copy, &of_step)));
-        copy_rows(
-            &store,
-            "run",
-            &format!("id BETWEEN {first} AND {last}"),
-            &[
-                ("id", format!("id + {runs}")),
-                ("uuid", "randomblob(16)".to_owned()),
-                ("input", format!("input + {rows}")),
-                shifted("created_at"),
-                shifted("started_at"),
-                shifted("finished_at"),
-            ],
-        )?;
-        let steps = format!("id BETWEEN {first} << 24 AND ({last} + 1) << 24");
-        copy_rows(
-            &store,
-            "step",
-            &steps,
-            &[
-                ("id", format!("id + ({runs} << 24)")),
-                ("result", format!("result + {rows}")),
-                shifted_step("ready_at"),
-                shifted_step("started_at"),
-                shifted_step("finished_at"),
-            ],
-        )?;
-        copy_rows(
-            &store,
-            &format!("payload_{day}"),
-            &format!("id <= {payloads}"),
-            &[("id", format!("id + {rows}"))],
-        )?;
-        let lines = format!("step_id BETWEEN {first} << 24 AND ({last} + 1) << 24");
-        copy_rows(
-            &store,
-            &format!("log_{day}"),
-            &lines,
-            &[
-                ("id", "NULL".to_owned()),
-                ("step_id", format!("step_id + ({runs} << 24)")),
-            ],
-        )?;
+        copy_all(&store, &times, copy, (first, last), (runs, rows), day)?;
     }
-    let shift = earlier(0, "id");
+    let shift = times.earlier(0, "id");
     store.execute_batch(&format!(
         "UPDATE run SET created_at = created_at - {shift}, started_at = started_at - {shift},
            finished_at = finished_at - {shift} WHERE id BETWEEN {first} AND {last};
@@ -187,6 +141,84 @@ fn multiply(file: &Path) -> anyhow::Result<()> {
     if there < RUNS {
         bail!("there are {there} runs, and {RUNS} were to be");
     }
+    Ok(())
+}
+
+/// When a copy was accepted.
+struct Times {
+    last: i64,
+    /// The part of the week that each copy has, in microseconds.
+    slot: i64,
+}
+
+impl Times {
+    /// How much earlier a run is than it was: the copy's part of the week, and its place in it.
+    fn earlier(&self, copy: i64, run: &str) -> String {
+        let Self { last, slot } = self;
+        format!("({copy} * {slot} + ({last} - {run}) * {})", slot / EXECUTED)
+    }
+}
+
+/// Copies every row of the runs that were executed.
+fn copy_all(
+    store: &Connection,
+    times: &Times,
+    copy: i64,
+    (first, last): (i64, i64),
+    (runs, rows): (i64, i64),
+    day: i64,
+) -> anyhow::Result<()> {
+    let payloads = rows / copy;
+    let shifted =
+        |column: &'static str| (column, format!("{column} - {}", times.earlier(copy, "id")));
+    let shifted_step = |column: &'static str| {
+        (
+            column,
+            format!("{column} - {}", times.earlier(copy, "(id >> 24)")),
+        )
+    };
+    copy_rows(
+        store,
+        "run",
+        &format!("id BETWEEN {first} AND {last}"),
+        &[
+            ("id", format!("id + {runs}")),
+            ("uuid", "randomblob(16)".to_owned()),
+            ("input", format!("input + {rows}")),
+            shifted("created_at"),
+            shifted("started_at"),
+            shifted("finished_at"),
+        ],
+    )?;
+    let steps = format!("id BETWEEN {first} << 24 AND ({last} + 1) << 24");
+    copy_rows(
+        store,
+        "step",
+        &steps,
+        &[
+            ("id", format!("id + ({runs} << 24)")),
+            ("result", format!("result + {rows}")),
+            shifted_step("ready_at"),
+            shifted_step("started_at"),
+            shifted_step("finished_at"),
+        ],
+    )?;
+    copy_rows(
+        store,
+        &format!("payload_{day}"),
+        &format!("id <= {payloads}"),
+        &[("id", format!("id + {rows}"))],
+    )?;
+    let lines = format!("step_id BETWEEN {first} << 24 AND ({last} + 1) << 24");
+    copy_rows(
+        store,
+        &format!("log_{day}"),
+        &lines,
+        &[
+            ("id", "NULL".to_owned()),
+            ("step_id", format!("step_id + ({runs} << 24)")),
+        ],
+    )?;
     Ok(())
 }
 
@@ -249,10 +281,9 @@ fn pages_of(client: &mut Client) -> anyhow::Result<Vec<f64>> {
     Ok(times)
 }
 
-/// Windows of the busy application, all over the week.
-fn timelines(client: &mut Client) -> anyhow::Result<Vec<f64>> {
+/// Windows of the busy application, all over the week before its newest run.
+fn timelines(client: &mut Client, newest: i64) -> anyhow::Result<Vec<f64>> {
     let mut times = Vec::new();
-    let newest = jiff::Timestamp::now().as_microsecond();
     for at in 0..REQUESTS as i64 {
         let until = newest - at * (WEEK - 2 * WINDOW) / REQUESTS as i64;
         let time = |micros: i64| jiff::Timestamp::from_microsecond(micros);

@@ -42,20 +42,6 @@ pub(crate) fn part(name: &str) -> String {
         .replace('+', "%20")
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_and_names() {
-        assert_eq!(
-            time(Timestamp(1_800_000_000_123_456)),
-            "2027-01-15T08:00:00.123456Z"
-        );
-        assert_eq!(part("Größe 1/2+3"), "Gr%C3%B6%C3%9Fe%201%2F2%2B3");
-    }
-}
-
 /// The time that is given in a field or an argument, if one is.
 ///
 /// # Errors
@@ -69,5 +55,19 @@ pub(crate) fn moment(at: &str, text: Option<String>) -> Answer<Option<Timestamp>
             at,
             format!("`{text}` is no time; write it as 2027-01-15T08:00:00Z"),
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_and_names() {
+        assert_eq!(
+            time(Timestamp(1_800_000_000_123_456)),
+            "2027-01-15T08:00:00.123456Z"
+        );
+        assert_eq!(part("Größe 1/2+3"), "Gr%C3%B6%C3%9Fe%201%2F2%2B3");
     }
 }

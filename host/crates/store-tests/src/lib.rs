@@ -86,6 +86,7 @@ macro_rules! contract {
             filters_narrow,
             the_last_run_of_each_application,
             a_span_is_summed_up,
+            a_span_is_narrowed,
             expired_runs_are_forgotten,
             an_unfinished_run_does_not_expire,
             steps_are_told_by_event,

@@ -213,8 +213,9 @@ pub async fn the_last_run_of_each_application(store: Store) {
     assert_eq!(others, []);
 }
 
-/// A span of time is summed up by parts and states; its ends count as they should.
-pub async fn a_span_is_summed_up(store: Store) {
+/// A span of twenty seconds of an application in two parts, with five runs in it and others
+/// around it; three have failed, two wait.
+async fn twenty_seconds(store: &Store) -> Span {
     let plan = chain(1);
     let second = |number: i64| NOW.plus_micros(number * 1_000_000);
     for (at, ends) in [
@@ -229,22 +230,27 @@ pub async fn a_span_is_summed_up(store: Store) {
         let mut new = run(&plan);
         new.application = 601;
         new.created_at = second(at);
-        let (id, _) = submit(&store, new).await;
+        let (id, _) = submit(store, new).await;
         if ends {
-            execute(&store, key(id, 0), StepState::Failed, &plan).await;
+            execute(store, key(id, 0), StepState::Failed, &plan).await;
         }
     }
     let mut other = run(&plan);
     other.application = 602;
     other.created_at = second(5);
-    submit(&store, other).await;
-    let span = Span {
+    submit(store, other).await;
+    Span {
         application: 601,
         from: second(0),
         until: second(20),
         part: 10_000_000,
         filter: RunFilter::default(),
-    };
+    }
+}
+
+/// A span of time is summed up by parts and states; its ends count as they should.
+pub async fn a_span_is_summed_up(store: Store) {
+    let span = twenty_seconds(&store).await;
     let sums = store.timeline(TenantId::DEFAULT, &span).await.unwrap();
     let mut counts: Vec<_> = sums
         .iter()
@@ -277,6 +283,11 @@ pub async fn a_span_is_summed_up(store: Store) {
         sums.iter().map(|sum| sum.total).sum::<i64>(),
         took.iter().sum::<i64>()
     );
+}
+
+/// What narrows a list narrows a span.
+pub async fn a_span_is_narrowed(store: Store) {
+    let span = twenty_seconds(&store).await;
     let failed = Span {
         filter: RunFilter {
             states: vec![RunState::Failed],
