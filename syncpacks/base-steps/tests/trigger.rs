@@ -51,7 +51,8 @@ fn a_list_starts_one_for_each_item() {
             "on_failure": "ignore",
         }))
     );
-    let plain = asked(json!({"application": "sync", "items": [1, {"a": 2}], "item_parameter": "device"}));
+    let plain =
+        asked(json!({"application": "sync", "items": [1, {"a": 2}], "item_parameter": "device"}));
     assert_eq!(
         plain.unwrap()["children"],
         json!([
@@ -81,7 +82,10 @@ fn several_applications_are_started_together() {
 fn what_makes_no_sense_is_refused_with_what_to_do() {
     for (parameters, expected) in [
         (json!({}), "name the `application` to start"),
-        (json!({"application": "a", "items": [1]}), "`item_parameter`"),
+        (
+            json!({"application": "a", "items": [1]}),
+            "`item_parameter`",
+        ),
         (
             json!({"application": "a", "item_parameter": "device"}),
             "there are no `items`",
@@ -90,7 +94,10 @@ fn what_makes_no_sense_is_refused_with_what_to_do() {
             json!({"application": "a", "children": []}),
             "leave out `application`",
         ),
-        (json!({"children": [{}]}), "`children[0]` names no application"),
+        (
+            json!({"children": [{}]}),
+            "`children[0]` names no application",
+        ),
         (
             json!({"children": [{"application": "a", "params": []}]}),
             "`children[0].params`",
