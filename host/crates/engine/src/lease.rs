@@ -67,6 +67,12 @@ impl Held {
     }
 }
 
+/// How long to wait before the next renewal: less than usual where the last answer took so long that
+/// only `spare` is left to wait, but only then. A store that refuses is not asked again at once.
+fn rest(pause: Duration, answered: bool, spare: Duration) -> Duration {
+    if answered { pause.min(spare) } else { pause }
+}
+
 fn host_name() -> String {
     std::fs::read_to_string("/proc/sys/kernel/hostname")
         .map_or_else(|_| "localhost".to_owned(), |name| name.trim().to_owned())
@@ -133,14 +139,15 @@ impl Engine {
         // What was read at the start is as old as the first answer may tell.
         let mut generation = None;
         let mut pause = period;
+        let mut answered = true;
         loop {
             // However long the last answer took: before the lease ends there is time to ask again.
             let fence_at = held_until.checked_sub(MARGIN).unwrap_or(held_until);
             let spare = fence_at.saturating_duration_since(Instant::now() + period);
-            let next = if fenced { pause } else { pause.min(spare) };
+            let shortens = std::mem::replace(&mut answered, false) && !self.settings.exclusive;
             tokio::select! {
                 biased;
-                () = tokio::time::sleep(next) => {}
+                () = tokio::time::sleep(rest(pause, shortens, spare)) => {}
                 () = self.renew_now.notified() => {}
                 () = self.stopped.cancelled() => return,
             }
@@ -154,7 +161,7 @@ impl Engine {
             match tokio::time::timeout_at(at_most, self.renew()).await {
                 Ok(Ok(Some(renewed))) if !fenced => {
                     self.account.answered();
-                    pause = period;
+                    (pause, answered) = (period, true);
                     held_until = asked + lease;
                     self.held.extend(held_until);
                     if let (Some(shared), Some(now)) = (&self.shared_clock, renewed.now) {
@@ -171,7 +178,7 @@ impl Engine {
                     held_until = asked + lease;
                     self.held.extend(held_until);
                     fenced = false;
-                    pause = period;
+                    (pause, answered) = (period, true);
                     continue;
                 }
                 // Said once for all that follow until one succeeds.
@@ -303,5 +310,21 @@ impl Engine {
             "this process stops what it executes"
         );
         self.running.cancel_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_late_answer_shortens_the_pause() {
+        let (second, none) = (Duration::from_secs(1), Duration::ZERO);
+        assert_eq!(rest(PERIOD, true, second), PERIOD);
+        assert_eq!(rest(PERIOD, true, AGAIN), AGAIN);
+        assert_eq!(rest(PERIOD, true, none), none);
+        // A store that refuses, or one that nobody else opens, is never asked without a pause.
+        assert_eq!(rest(AGAIN, false, none), AGAIN);
+        assert_eq!(rest(second, false, none), second);
     }
 }

@@ -83,7 +83,12 @@ pub(super) fn runs(
     let more = sql_limit(limit).saturating_add(1);
     let mut values: Vec<&dyn ToSql> = vec![&tenant.0, &before, &more];
     let narrowed = narrowed(filter, &mut values);
-    let mut sql = format!("{}{narrowed}", in_time(SUMMARY, filter));
+    // Pages after the first walk on in the order of the list: each would sort the span anew.
+    let select = match after {
+        None => in_time(SUMMARY, filter),
+        Some(_) => Cow::Borrowed(SUMMARY),
+    };
+    let mut sql = format!("{select}{narrowed}");
     sql.push_str(" ORDER BY r.id DESC LIMIT ?3");
     let mut items: Vec<RunSummary> = connection
         .prepare_cached(&sql)
@@ -105,7 +110,7 @@ pub(super) fn runs(
 
 /// A span of time of an application is found by time, not by walking from its newest run.
 fn in_time(select: &'static str, filter: &RunFilter) -> Cow<'static, str> {
-    if filter.application.is_some() && filter.until.is_some() {
+    if filter.application.is_some() && filter.from.is_some() && filter.until.is_some() {
         Cow::Owned(select.replacen("FROM run r", "FROM run r INDEXED BY run_time", 1))
     } else {
         Cow::Borrowed(select)
