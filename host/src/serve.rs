@@ -343,6 +343,8 @@ async fn listen(
         engine,
         auth: api::AuthSettings {
             remember: settings.auth.credential_cache,
+            session_idle: settings.auth.session_idle,
+            session_lifetime: settings.auth.session_lifetime,
             ..api::AuthSettings::default()
         },
         limits: api::Limits {

@@ -3,6 +3,8 @@
 use std::env;
 use std::ffi::OsString;
 use std::fs;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use anyhow::Context;
@@ -52,10 +54,74 @@ pub(crate) fn add_wasm_target() -> anyhow::Result<()> {
     )
 }
 
+/// Builds the pages of the browser UI, which the program then holds; nothing where they are built.
+pub(crate) fn ui() -> anyhow::Result<()> {
+    let folder = place::root().join("host/ui");
+    let stamp = folder.join("dist/.built");
+    let digest = ui_digest(&folder)?;
+    if fs::read_to_string(&stamp).is_ok_and(|built| built == digest) {
+        return Ok(());
+    }
+    npm_ci()?;
+    eprintln!("Building the browser UI …");
+    report::run(npm().args(["run", "build"]))?;
+    fs::write(&stamp, digest).context("cannot note that the browser UI is built")
+}
+
+/// Installs what the browser UI is built with, where that is not there as it is locked.
+pub(crate) fn npm_ci() -> anyhow::Result<()> {
+    let folder = place::root().join("host/ui");
+    let lock = fs::read_to_string(folder.join("package-lock.json"))?;
+    let stamp = folder.join("node_modules/.locked");
+    if fs::read_to_string(&stamp).is_ok_and(|installed| installed == lock) {
+        return Ok(());
+    }
+    eprintln!("Installing what the browser UI is built with …");
+    report::run(npm().arg("ci")).context(
+        "the browser UI is built with Node.js 20.19 or newer and npm: are both installed?",
+    )?;
+    fs::write(stamp, lock).context("cannot note what was installed")
+}
+
+/// An npm command in the folder of the browser UI.
+pub(crate) fn npm() -> Command {
+    let mut command = Command::new("npm");
+    command.current_dir(place::root().join("host/ui"));
+    command
+}
+
+/// What the pages are built from: the names, sizes and content of all files.
+fn ui_digest(folder: &Path) -> anyhow::Result<String> {
+    let mut hasher = DefaultHasher::new();
+    let mut folders = vec![folder.to_owned(), place::root().join("host/docs")];
+    let mut files = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder)? {
+            let path = entry?.path();
+            let name = path.file_name().unwrap_or_default();
+            if path.is_file() {
+                files.push(path);
+            } else if !["node_modules", "dist", "test-results", "screenshots"]
+                .iter()
+                .any(|skipped| name == *skipped)
+            {
+                folders.push(path);
+            }
+        }
+    }
+    files.sort();
+    for file in files {
+        file.hash(&mut hasher);
+        fs::read(&file)?.hash(&mut hasher);
+    }
+    Ok(format!("{:016x}", hasher.finish()))
+}
+
 /// Builds the programs that the demonstration starts.
 pub(crate) fn programs() -> anyhow::Result<()> {
     // The service holds components of its own.
     add_wasm_target()?;
+    ui()?;
     eprintln!(
         "Building powerflow, pfctl and the simulators. The first build compiles the sandbox with \
          optimisations and takes 10 to 15 minutes on two cores; later ones take seconds."

@@ -46,6 +46,8 @@ enum Command {
     Bench(bench::Options),
     /// Build the SyncPacks of this repository into target/packs
     Packs,
+    /// Build the pages of the browser UI into host/ui/dist
+    Ui,
     /// Write the committed generated files anew
     Generate,
 }
@@ -58,6 +60,7 @@ fn main() -> ExitCode {
         Command::Ci => Ok(ci::run()),
         Command::Bench(options) => bench::run(&options),
         Command::Packs => build::programs_and_packs(),
+        Command::Ui => build::ui().map(|()| ExitCode::SUCCESS),
         Command::Generate => generate::run(),
     };
     match done {

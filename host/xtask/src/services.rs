@@ -62,6 +62,20 @@ pub(crate) fn add_faketime() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Installs the browser that the pages are tested in, where there is none.
+pub(crate) fn add_chromium() -> anyhow::Result<()> {
+    let there = || report::output(Command::new("chromium").arg("--version")).is_ok();
+    if there() {
+        return Ok(());
+    }
+    let missing = "Chromium is needed to test the browser UI; install it";
+    install("chromium", missing)?;
+    if !there() {
+        bail!(missing);
+    }
+    Ok(())
+}
+
 /// Installs a package of the distribution.
 fn install(package: &str, missing: &str) -> anyhow::Result<()> {
     if report::output(Command::new("apt-get").arg("--version")).is_err() {

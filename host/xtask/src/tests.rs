@@ -44,17 +44,19 @@ pub(crate) fn all(options: &Options) -> (Report, Option<Counted>) {
     // Results of an earlier run are none of this one.
     let _ = fs::remove_file(&results);
     let ready = report.check(
-        "get ready: compiler target, nextest, PostgreSQL, Redis",
+        "get ready: compiler target, nextest, PostgreSQL, Redis, Chromium",
         || {
             build::add_wasm_target()?;
             add_nextest()?;
             services::add_postgres()?;
             services::add_redis()?;
-            services::add_faketime()
+            services::add_faketime()?;
+            services::add_chromium()
         },
     );
     // The features that tests add are part of it, so that nothing is built twice.
     let built = ready
+        && report.check("build the browser UI", build::ui)
         && report.check("build programs and tests", || {
             eprintln!("The first build takes 10 to 15 minutes on two cores.");
             report::run(build::cargo().args(["build", "--workspace", "--bins", "--tests"]))
@@ -84,7 +86,19 @@ pub(crate) fn all(options: &Options) -> (Report, Option<Counted>) {
                 report::run(build::cargo_in(folder).args(["test", "--no-fail-fast"]))
             });
         }
+        report.check("form, types and units of the browser UI", || {
+            report::run(build::npm().args(["run", "check"]))?;
+            report::run(build::npm().args(["test"]))
+        });
         if built {
+            report.check("the browser UI in a browser", || {
+                let program = place::program("powerflow")?;
+                report::run(
+                    build::npm()
+                        .args(["run", "e2e"])
+                        .env("POWERFLOW_PROGRAM", program),
+                )
+            });
             example(&mut report);
         }
     }

@@ -123,6 +123,11 @@ impl Audit {
         );
     }
 
+    /// Somebody logged out.
+    pub(crate) fn logged_out(&self) {
+        event!(self, action = "logout", "somebody logged out");
+    }
+
     /// Something was done to a SyncPack.
     pub(crate) fn syncpack(&self, action: &'static str, name: &str, version: &str) {
         event!(
@@ -426,6 +431,13 @@ pub(crate) struct Origin {
     forwarded_for: String,
 }
 
+impl FromRequestParts<Shared> for Origin {
+    type Rejection = Infallible;
+    async fn from_request_parts(parts: &mut Parts, _: &Shared) -> Result<Self, Infallible> {
+        Ok(Self::of(&parts.extensions, &parts.headers))
+    }
+}
+
 impl Origin {
     pub(crate) fn of(extensions: &Extensions, headers: &HeaderMap) -> Self {
         let forwarded = headers.get("x-forwarded-for").map(HeaderValue::as_bytes);
@@ -440,6 +452,20 @@ impl Origin {
 }
 
 impl Origin {
+    /// Somebody logged in with a browser.
+    pub(crate) fn logged_in(&self, user: &str) {
+        let address = self.address.map(|address| address.to_string());
+        tracing::info!(
+            target: "audit",
+            request = &*self.request,
+            user,
+            action = "login",
+            address = address.unwrap_or_default(),
+            forwarded_for = &*self.forwarded_for,
+            "somebody logged in"
+        );
+    }
+
     /// It in a line, for a person. What a proxy says is marked as that.
     pub(crate) fn said(&self) -> String {
         let address = self.address.map(|address| address.to_string());
@@ -455,6 +481,16 @@ impl Refusals {
     /// A password was wrong, or there is no such account.
     pub(crate) fn login(&self, origin: &Origin, user: &str) {
         self.tell(origin, user, "login", "a login failed");
+    }
+
+    /// A change came with a session's cookie, and not from our own page.
+    pub(crate) fn forged(&self, origin: &Origin, user: &str) {
+        self.tell(
+            origin,
+            user,
+            "forged",
+            "a change did not come from our own page",
+        );
     }
 
     /// An account's role did not allow what it asked for.

@@ -21,6 +21,7 @@ codes! {
     UNREADABLE "PF-0400" "The request cannot be read",
     UNAUTHENTICATED "PF-0401" "Who are you?",
     FORBIDDEN "PF-0403" "Your role does not allow this",
+    FORGED "PF-0419" "The change does not come from our own page",
     NOT_FOUND "PF-0404" "There is nothing of that name",
     METHOD "PF-0405" "The address does not take this method",
     NO_ROUTE "PF-0406" "There is no such address",

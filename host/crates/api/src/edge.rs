@@ -145,7 +145,9 @@ fn finish(mut response: Response, uri: &Uri, id: &str) -> Response {
         header::REFERRER_POLICY,
         HeaderValue::from_static("no-referrer"),
     );
-    headers.insert(header::CONTENT_SECURITY_POLICY, CONTENT_POLICY);
+    headers
+        .entry(header::CONTENT_SECURITY_POLICY)
+        .or_insert(CONTENT_POLICY);
     headers
         .entry(header::CACHE_CONTROL)
         .or_insert(HeaderValue::from_static("no-store"));
@@ -182,7 +184,7 @@ fn request_id(headers: &HeaderMap) -> String {
 }
 
 /// The answer at an address that no route has.
-pub(crate) async fn no_route(uri: Uri) -> Problem {
+pub(crate) fn no_route(uri: &Uri) -> Problem {
     let path = uri.path();
     let hint = if let Some(meant) = address::meant(path) {
         format!("did you mean {meant}? All are listed at /docs/api")

@@ -46,6 +46,7 @@ const SCHEME: &str = "basic";
         (name = "cache", description = "Records that outlive runs"),
         (name = "limits", description = "Limits of steps: who holds a key, and who waits for it"),
         (name = "workers", description = "The processes of the service"),
+        (name = "session", description = "Logins with a browser"),
         (name = "service", description = "The service itself"),
     ),
 )]

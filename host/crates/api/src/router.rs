@@ -14,7 +14,7 @@ use crate::{
     edge,
     endpoint::{
         applications, asks, cache, configurations, dead_letters, limits, operators, runs,
-        schedules, service, steps, syncpacks, tasks, webhooks, workers,
+        schedules, service, session, steps, syncpacks, tasks, webhooks, workers,
     },
     openapi,
     permission::Permission::{Administrator, Configuration, Developer, Execute, View},
@@ -38,6 +38,10 @@ fn documents(routes: Routes) -> Routes {
         .open(routes!(service::errors::one))
 
         .open(routes!(webhooks::receive::receive))
+
+        .open(routes!(session::begin::begin))
+        .open(routes!(session::get::get))
+        .needs(View, routes!(session::end::end))
 
         .needs(View, routes!(service::about::about))
         .needs(View, routes!(service::metrics::metrics))
@@ -229,7 +233,8 @@ pub fn router(state: State) -> Router {
         .split_for_parts();
     routes
         .merge(service::reference::routes())
-        .fallback(edge::no_route)
+        .merge(service::pages::routes())
+        .fallback(service::pages::page)
         .method_not_allowed_fallback(edge::no_method)
         .layer(middleware::from_fn_with_state(api.clone(), edge::pass))
         .with_state(api)

@@ -5,7 +5,10 @@ use std::{ops::Deref, sync::Arc, time::Duration};
 use engine::Engine;
 use tokio::sync::Semaphore;
 
-use crate::{audit::Refusals, auth::credentials::Credentials};
+use crate::{
+    audit::Refusals,
+    auth::{credentials::Credentials, sessions::Sessions},
+};
 
 /// What the API is made of.
 #[derive(Clone)]
@@ -28,6 +31,10 @@ pub struct AuthSettings {
     /// After how long a remembered account is compared with the stored one, so that
     /// a changed password, role or a disabled account counts at most so much later.
     pub recheck: Duration,
+    /// After how long without use a session of a browser ends.
+    pub session_idle: Duration,
+    /// After how long a session of a browser ends, used or not.
+    pub session_lifetime: Duration,
     /// How many passwords are verified at a time; each takes about 19 MiB.
     pub verifications: usize,
     /// How many requests may wait for a verification; more are answered with 429.
@@ -40,6 +47,8 @@ impl Default for AuthSettings {
             realm: "PowerFlow".to_owned(),
             remember: Duration::from_mins(1),
             recheck: Duration::from_secs(1),
+            session_idle: Duration::from_hours(8),
+            session_lifetime: Duration::from_hours(7 * 24),
             verifications: 2,
             waiting: 256,
         }
@@ -89,6 +98,7 @@ pub(crate) struct Shared(Arc<Inner>);
 pub(crate) struct Inner {
     pub(crate) engine: Engine,
     pub(crate) credentials: Credentials,
+    pub(crate) sessions: Sessions,
     pub(crate) refusals: Refusals,
     pub(crate) limits: Limits,
     pub(crate) requests: Semaphore,
@@ -97,9 +107,10 @@ pub(crate) struct Inner {
 
 impl Shared {
     pub(crate) fn new(state: State) -> Self {
-        let accounts = state.engine.store();
+        let store = state.engine.store();
         Self(Arc::new(Inner {
-            credentials: Credentials::new(accounts, state.auth),
+            sessions: Sessions::new(store.clone(), state.auth.clone()),
+            credentials: Credentials::new(store, state.auth),
             refusals: Refusals::default(),
             requests: Semaphore::new(state.limits.concurrent.clamp(1, Semaphore::MAX_PERMITS)),
             uploads: Arc::new(Semaphore::new(

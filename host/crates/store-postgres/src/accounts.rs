@@ -5,7 +5,7 @@ use model::clock::Timestamp;
 use sqlx::{Row, postgres::PgRow};
 use store::{
     Error, Result,
-    accounts::{Account, Accounts},
+    accounts::{Account, Accounts, Session},
 };
 
 use crate::{PostgresStore, error::OrRefused};
@@ -40,7 +40,9 @@ impl Accounts for PostgresStore {
 
     async fn save_account(&self, account: Account) -> Result<()> {
         sqlx::query(
-            "INSERT INTO account (name, password_hash, role, enabled, changed_at)
+            "WITH ended AS (DELETE FROM session WHERE account = $1
+               AND (NOT $4 OR account_changed_at <> $5))
+             INSERT INTO account (name, password_hash, role, enabled, changed_at)
              VALUES ($1, $2, $3, $4, $5)
              ON CONFLICT (name) DO UPDATE SET password_hash = excluded.password_hash,
                role = excluded.role, enabled = excluded.enabled,
@@ -55,6 +57,69 @@ impl Accounts for PostgresStore {
         .await
         .map(drop)
         .or_refused()
+    }
+
+    async fn session(&self, digest: &[u8; 32]) -> Result<Option<Session>> {
+        sqlx::query(
+            "SELECT account, account_changed_at, created_at, used_at FROM session
+             WHERE digest = $1",
+        )
+        .bind(&digest[..])
+        .try_map(|row: PgRow| {
+            Ok(Session {
+                digest: *digest,
+                account: row.try_get(0)?,
+                account_changed_at: Timestamp(row.try_get(1)?),
+                created_at: Timestamp(row.try_get(2)?),
+                used_at: Timestamp(row.try_get(3)?),
+            })
+        })
+        .fetch_optional(&self.pool)
+        .await
+        .or_refused()
+    }
+
+    async fn begin_session(
+        &self,
+        session: Session,
+        oldest: Timestamp,
+        unused: Timestamp,
+    ) -> Result<()> {
+        sqlx::query(
+            "WITH gone AS (DELETE FROM session WHERE created_at < $1 OR used_at < $2)
+             INSERT INTO session (digest, account, account_changed_at, created_at, used_at)
+             VALUES ($3, $4, $5, $6, $7)",
+        )
+        .bind(oldest.0)
+        .bind(unused.0)
+        .bind(&session.digest[..])
+        .bind(session.account)
+        .bind(session.account_changed_at.0)
+        .bind(session.created_at.0)
+        .bind(session.used_at.0)
+        .execute(&self.pool)
+        .await
+        .map(drop)
+        .or_refused()
+    }
+
+    async fn use_session(&self, digest: &[u8; 32], at: Timestamp) -> Result<()> {
+        sqlx::query("UPDATE session SET used_at = greatest(used_at, $2) WHERE digest = $1")
+            .bind(&digest[..])
+            .bind(at.0)
+            .execute(&self.pool)
+            .await
+            .map(drop)
+            .or_refused()
+    }
+
+    async fn end_session(&self, digest: &[u8; 32]) -> Result<()> {
+        sqlx::query("DELETE FROM session WHERE digest = $1")
+            .bind(&digest[..])
+            .execute(&self.pool)
+            .await
+            .map(drop)
+            .or_refused()
     }
 
     async fn fact(&self, name: &str) -> Result<Option<String>> {

@@ -131,8 +131,15 @@ const MIGRATIONS: &[Migration] = &[
         number: 13,
         name: "timeline",
         expands: true,
-        hot: false,
+        hot: true,
         sql: include_str!("../migrations/0013_timeline.sql"),
+    },
+    Migration {
+        number: 14,
+        name: "sessions",
+        expands: true,
+        hot: false,
+        sql: include_str!("../migrations/0014_sessions.sql"),
     },
     #[cfg(feature = "next")]
     Migration {

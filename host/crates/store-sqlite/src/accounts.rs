@@ -5,7 +5,7 @@ use model::clock::Timestamp;
 use rusqlite::{OptionalExtension, Row, params};
 use store::{
     Error, Result,
-    accounts::{Account, Accounts},
+    accounts::{Account, Accounts, Session},
 };
 
 use crate::{SqliteStore, error::OrRefused};
@@ -43,6 +43,11 @@ impl Accounts for SqliteStore {
         self.writer
             .call(move |tx| {
                 tx.execute(
+                    "DELETE FROM session WHERE account = ?1
+                     AND (NOT ?2 OR account_changed_at <> ?3)",
+                    params![account.name, account.enabled, account.changed_at.0],
+                )?;
+                tx.execute(
                     "INSERT INTO account (name, password_hash, role, enabled, changed_at)
                      VALUES (?1, ?2, ?3, ?4, ?5)
                      ON CONFLICT (name) DO UPDATE SET password_hash = excluded.password_hash,
@@ -57,6 +62,83 @@ impl Accounts for SqliteStore {
                     ],
                 )
                 .map(drop)
+            })
+            .await
+    }
+
+    async fn session(&self, digest: &[u8; 32]) -> Result<Option<Session>> {
+        let digest = *digest;
+        self.readers
+            .call(move |c| {
+                c.prepare_cached(
+                    "SELECT account, account_changed_at, created_at, used_at FROM session
+                     WHERE digest = ?1",
+                )
+                .and_then(|mut statement| {
+                    statement
+                        .query_row([&digest[..]], |row| {
+                            Ok(Session {
+                                digest,
+                                account: row.get(0)?,
+                                account_changed_at: Timestamp(row.get(1)?),
+                                created_at: Timestamp(row.get(2)?),
+                                used_at: Timestamp(row.get(3)?),
+                            })
+                        })
+                        .optional()
+                })
+                .or_refused()
+            })
+            .await
+    }
+
+    async fn begin_session(
+        &self,
+        session: Session,
+        oldest: Timestamp,
+        unused: Timestamp,
+    ) -> Result<()> {
+        self.writer
+            .call(move |tx| {
+                tx.execute(
+                    "DELETE FROM session WHERE created_at < ?1 OR used_at < ?2",
+                    params![oldest.0, unused.0],
+                )?;
+                tx.execute(
+                    "INSERT INTO session (digest, account, account_changed_at, created_at, used_at)
+                     VALUES (?1, ?2, ?3, ?4, ?5)",
+                    params![
+                        &session.digest[..],
+                        session.account,
+                        session.account_changed_at.0,
+                        session.created_at.0,
+                        session.used_at.0
+                    ],
+                )
+                .map(drop)
+            })
+            .await
+    }
+
+    async fn use_session(&self, digest: &[u8; 32], at: Timestamp) -> Result<()> {
+        let digest = *digest;
+        self.writer
+            .call(move |tx| {
+                tx.execute(
+                    "UPDATE session SET used_at = max(used_at, ?2) WHERE digest = ?1",
+                    params![&digest[..], at.0],
+                )
+                .map(drop)
+            })
+            .await
+    }
+
+    async fn end_session(&self, digest: &[u8; 32]) -> Result<()> {
+        let digest = *digest;
+        self.writer
+            .call(move |tx| {
+                tx.execute("DELETE FROM session WHERE digest = ?1", [&digest[..]])
+                    .map(drop)
             })
             .await
     }

@@ -97,6 +97,12 @@ const MIGRATIONS: &[Migration] = &[
         expands: true,
         sql: include_str!("../migrations/0013_timeline.sql"),
     },
+    Migration {
+        number: 14,
+        name: "sessions",
+        expands: true,
+        sql: include_str!("../migrations/0014_sessions.sql"),
+    },
 ];
 
 /// Brings the database to this binary's version.

@@ -118,6 +118,7 @@ macro_rules! contract {
             records_expire,
             prefixes_are_taken_literally,
             accounts_and_facts,
+            sessions,
             pins_have_one_number,
         );
         $crate::contract!(@ $open, processes:

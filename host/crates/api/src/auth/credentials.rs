@@ -11,7 +11,7 @@ use std::{
 };
 
 use engine::Caller;
-use model::id::TenantId;
+use model::{clock::Timestamp, id::TenantId};
 use parking_lot::RwLock;
 use store::accounts::{Account, Accounts};
 use tokio::sync::Semaphore;
@@ -29,6 +29,8 @@ const MAX: usize = 10_000;
 #[derive(Debug)]
 pub(crate) struct Identity {
     pub(crate) caller: Caller,
+    /// [`Account::changed_at`] of the password that proved it.
+    pub(crate) password_of: Timestamp,
     /// What the role allows; `None` for a role that does not exist.
     pub(crate) permission: Option<Permission>,
 }
@@ -154,6 +156,7 @@ impl Credentials {
                 tenant: TenantId::DEFAULT,
                 trace: None,
             },
+            password_of: account.changed_at,
             permission: Permission::of_role(&account.role),
         });
         if self.key != [0; 32] {

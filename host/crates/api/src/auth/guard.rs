@@ -4,14 +4,15 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{
     extract::{Request, State},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
 
 use super::{
-    basic::{Claim, claim},
+    basic::{Basic, Claim, claim},
     credentials::{Denied, Identity},
+    sessions::{self, Token},
 };
 use crate::{audit::Origin, code, permission::Permission, problem::Problem, state::Shared};
 
@@ -40,7 +41,7 @@ pub(crate) async fn check(
 ) -> Response {
     if let Access::Needs(needed) = guard.access {
         let origin = Origin::of(request.extensions(), request.headers());
-        match authenticate(&guard.api, request.headers(), &origin).await {
+        match authenticate(&guard.api, request.method(), request.headers(), &origin).await {
             Ok(identity) => {
                 if !identity.permission.is_some_and(|has| has.includes(needed)) {
                     guard.api.refusals.access(&origin, &identity.caller.name);
@@ -67,26 +68,64 @@ pub(crate) async fn check(
     }
 }
 
-async fn authenticate(
+pub(crate) async fn authenticate(
     api: &Shared,
+    method: &Method,
     headers: &HeaderMap,
     origin: &Origin,
 ) -> Result<Arc<Identity>, Problem> {
-    let basic = match claim(headers) {
-        Claim::Basic(basic) => basic,
-        Claim::Absent => {
-            return Err(challenge(
+    match claim(headers) {
+        Claim::Basic(basic) => verify(api, basic, headers, origin).await,
+        Claim::Absent => match Token::of(headers) {
+            Some(token) => session(api, &token, method, headers, origin).await,
+            None => Err(challenge(
                 api,
+                headers,
                 "send a name and a password (Basic authentication)",
-            ));
-        }
-        Claim::Malformed => {
-            return Err(challenge(
-                api,
-                "the Authorization header must be `Basic` with base64 of name:password",
-            ));
-        }
+            )),
+        },
+        Claim::Malformed => Err(challenge(
+            api,
+            headers,
+            "the Authorization header must be `Basic` with base64 of name:password",
+        )),
+    }
+}
+
+/// Who a session's cookie is of.
+async fn session(
+    api: &Shared,
+    token: &Token,
+    method: &Method,
+    headers: &HeaderMap,
+    origin: &Origin,
+) -> Result<Arc<Identity>, Problem> {
+    let found = api
+        .sessions
+        .recognise(token, api.engine.now())
+        .await
+        .map_err(engine::Error::from)?;
+    let Some((identity, _)) = found else {
+        return Err(challenge(
+            api,
+            headers,
+            "the session has ended: log in again",
+        ));
     };
+    if let Some(why) = sessions::forged(token, method, headers) {
+        api.refusals.forged(origin, &identity.caller.name);
+        return Err(Problem::new(StatusCode::FORBIDDEN, code::FORGED, why));
+    }
+    Ok(identity)
+}
+
+/// Who a name and a password are of.
+pub(crate) async fn verify(
+    api: &Shared,
+    basic: Basic,
+    headers: &HeaderMap,
+    origin: &Origin,
+) -> Result<Arc<Identity>, Problem> {
     let name = basic.name.clone();
     api.credentials
         .verify(basic)
@@ -96,6 +135,7 @@ async fn authenticate(
                 api.refusals.login(origin, &name);
                 challenge(
                     api,
+                    headers,
                     "the name or the password is wrong, or the account is disabled",
                 )
             }
@@ -109,7 +149,13 @@ async fn authenticate(
         })
 }
 
-fn challenge(api: &Shared, detail: &str) -> Problem {
+/// The answer to a caller who is nobody. Our own pages have a login page, and a browser that read
+/// the header would put its own dialog before it.
+fn challenge(api: &Shared, headers: &HeaderMap, detail: &str) -> Problem {
+    let problem = Problem::new(StatusCode::UNAUTHORIZED, code::UNAUTHENTICATED, detail);
+    if sessions::own_page(headers) {
+        return problem;
+    }
     let realm: String = api
         .credentials
         .settings
@@ -119,8 +165,7 @@ fn challenge(api: &Shared, detail: &str) -> Problem {
         .collect();
     let value = HeaderValue::from_str(&format!("Basic realm=\"{realm}\", charset=\"UTF-8\""))
         .unwrap_or_else(|_| HeaderValue::from_static("Basic realm=\"PowerFlow\""));
-    Problem::new(StatusCode::UNAUTHORIZED, code::UNAUTHENTICATED, detail)
-        .with_header(header::WWW_AUTHENTICATE, value)
+    problem.with_header(header::WWW_AUTHENTICATE, value)
 }
 
 fn forbidden(identity: &Identity, needed: Permission) -> Problem {

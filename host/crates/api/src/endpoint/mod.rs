@@ -10,6 +10,7 @@ pub(crate) mod operators;
 pub(crate) mod runs;
 pub(crate) mod schedules;
 pub(crate) mod service;
+pub(crate) mod session;
 pub(crate) mod steps;
 pub(crate) mod syncpacks;
 pub(crate) mod tasks;

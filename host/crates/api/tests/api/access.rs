@@ -43,10 +43,11 @@ async fn every_operation_asks_who_calls() {
         let reply = service.send(request(&method, &path)).await;
         if permission == "Public" {
             // Where there is something to be found.
-            let expected = if path == "/hooks/nothing" {
-                StatusCode::NOT_FOUND
-            } else {
-                StatusCode::OK
+            let expected = match (&*method, &*path) {
+                (_, "/hooks/nothing") => StatusCode::NOT_FOUND,
+                ("POST", "/api/v1/session") => StatusCode::BAD_REQUEST,
+                ("GET", "/api/v1/session") => StatusCode::NO_CONTENT,
+                _ => StatusCode::OK,
             };
             assert_eq!(reply.status, expected, "{method} {path}: {}", reply.text);
             continue;
@@ -115,6 +116,38 @@ async fn the_pages_for_everybody_need_nothing_from_elsewhere() {
         assert!(reply.headers.contains_key("content-security-policy"));
         for elsewhere in ["src=\"http", "href=\"http", "src=\"//", "href=\"//"] {
             assert!(!reply.text.contains(elsewhere), "{path} loads {elsewhere}");
+        }
+    }
+    let old = "/integrations/a%20b?runid=isapp-1&x=y";
+    let moved = service.send(request("GET", old)).await;
+    assert_eq!(
+        moved.headers["location"],
+        "/applications/a%20b?runid=isapp-1&x=y"
+    );
+    // A browser's address of a page is the page; a program's is an error.
+    for (accept, path, found) in [
+        ("text/html", "/applications/x?runid=y", true),
+        ("application/json", "/applications/x", false),
+        ("text/html", "/api/v1/nothing", false),
+        ("text/html", "/assets/nothing.js", false),
+    ] {
+        let mut asked = request("GET", path);
+        asked
+            .headers_mut()
+            .insert("accept", accept.parse().unwrap());
+        let reply = service.send(asked).await;
+        assert_eq!(reply.status == StatusCode::OK, found, "{path}");
+        if found {
+            let policy = reply.headers["content-security-policy"].to_str().unwrap();
+            assert!(policy.contains("script-src 'self';") && !policy.contains("unsafe-eval"));
+            let mut again = request("GET", path);
+            again
+                .headers_mut()
+                .insert("accept", "text/html".parse().unwrap());
+            again
+                .headers_mut()
+                .insert("if-none-match", reply.headers["etag"].clone());
+            assert_eq!(service.send(again).await.status, StatusCode::NOT_MODIFIED);
         }
     }
     let moved = service.send(request("GET", "/docs/api")).await;

@@ -10,4 +10,5 @@ mod documents;
 mod gone;
 mod problems;
 mod service;
+mod sessions;
 mod workers;

@@ -14,5 +14,9 @@ section! {
         /// How long a password that was verified is not verified again. Verifying
         /// takes tens of milliseconds of CPU on purpose. `0s` verifies each request.
         credential_cache: Duration = "60s";
+        /// After how long without use a browser has to log in again.
+        session_idle: Duration = "8h";
+        /// After how long a browser has to log in again, however much it was used.
+        session_lifetime: Duration = "7d";
     }
 }

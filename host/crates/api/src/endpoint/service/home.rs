@@ -1,14 +1,20 @@
 //! `GET /`
 
-use axum::response::Html;
+use axum::{
+    http::HeaderMap,
+    response::{Html, IntoResponse as _, Response},
+};
 
-/// Say what this is
+use super::pages;
+
+/// Open the browser UI
 ///
-/// A page for people with the addresses that matter.
+/// For people. `/docs/api` describes the API.
 #[utoipa::path(
     get, path = "/", operation_id = "home", tag = "service",
     responses((status = 200, description = "The page", body = String, content_type = "text/html")),
 )]
-pub(crate) async fn home() -> Html<&'static str> {
-    Html(include_str!("home.html"))
+pub(crate) async fn home(headers: HeaderMap) -> Response {
+    pages::answer(ui::INDEX, &headers)
+        .unwrap_or_else(|| Html("PowerFlow: see /docs/api").into_response())
 }

@@ -6,5 +6,6 @@ pub(crate) mod errors;
 pub(crate) mod health;
 pub(crate) mod home;
 pub(crate) mod metrics;
+pub(crate) mod pages;
 pub(crate) mod ready;
 pub(crate) mod reference;

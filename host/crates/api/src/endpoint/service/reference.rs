@@ -66,7 +66,7 @@ async fn file(Path(name): Path<String>, uri: Uri) -> Response {
     };
     match found {
         Some((kind, bytes)) => ([(header::CONTENT_TYPE, kind)], bytes).into_response(),
-        None => edge::no_route(uri).await.into_response(),
+        None => edge::no_route(&uri).into_response(),
     }
 }
 

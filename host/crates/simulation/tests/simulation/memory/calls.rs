@@ -110,6 +110,10 @@ macro_rules! for_every_call {
             account(name: &str) -> Option<accounts::Account>;
             accounts() -> Vec<accounts::Account>;
             save_account(account: accounts::Account) -> ();
+            session(digest: &[u8; 32]) -> Option<accounts::Session>;
+            begin_session(session: accounts::Session, oldest: Timestamp, unused: Timestamp) -> ();
+            use_session(digest: &[u8; 32], at: Timestamp) -> ();
+            end_session(digest: &[u8; 32]) -> ();
             fact(name: &str) -> Option<String>;
             settle_fact(name: &str, value: &str) -> String;
             replace_fact(name: &str, value: &str) -> ();

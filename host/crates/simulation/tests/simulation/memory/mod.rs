@@ -18,7 +18,7 @@ use model::{
 };
 use parking_lot::Mutex;
 use store::{
-    accounts::Account,
+    accounts::{Account, Session},
     bulk::{Bulk, NewDeadLetter},
     cache::Record,
     packs::Artefact,
@@ -100,6 +100,7 @@ pub(crate) struct State {
     cache: BTreeMap<(TenantId, String), Record>,
     accounts: BTreeMap<String, Account>,
     facts: BTreeMap<String, String>,
+    sessions: BTreeMap<[u8; 32], Session>,
     workers: BTreeMap<WorkerId, Worker>,
     last_worker: i64,
     cancelled_claims: BTreeSet<(WorkerId, RunId)>,

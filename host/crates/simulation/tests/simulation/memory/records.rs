@@ -3,7 +3,7 @@
 use model::{clock::Timestamp, id::TenantId};
 use store::{
     Page,
-    accounts::Account,
+    accounts::{Account, Session},
     cache::{Record, RecordSummary},
 };
 
@@ -79,12 +79,44 @@ impl State {
     }
 
     pub(super) fn save_account(&mut self, account: Account) -> Result<()> {
+        self.sessions.retain(|_, one| {
+            one.account != account.name
+                || account.enabled && one.account_changed_at == account.changed_at
+        });
         self.accounts.insert(account.name.clone(), account);
         Ok(())
     }
 
     pub(super) fn fact(&mut self, name: &str) -> Result<Option<String>> {
         Ok(self.facts.get(name).cloned())
+    }
+
+    pub(super) fn session(&mut self, digest: &[u8; 32]) -> Result<Option<Session>> {
+        Ok(self.sessions.get(digest).cloned())
+    }
+
+    pub(super) fn begin_session(
+        &mut self,
+        session: Session,
+        oldest: Timestamp,
+        unused: Timestamp,
+    ) -> Result<()> {
+        self.sessions
+            .retain(|_, one| one.created_at >= oldest && one.used_at >= unused);
+        self.sessions.insert(session.digest, session);
+        Ok(())
+    }
+
+    pub(super) fn use_session(&mut self, digest: &[u8; 32], at: Timestamp) -> Result<()> {
+        if let Some(session) = self.sessions.get_mut(digest) {
+            session.used_at = session.used_at.max(at);
+        }
+        Ok(())
+    }
+
+    pub(super) fn end_session(&mut self, digest: &[u8; 32]) -> Result<()> {
+        self.sessions.remove(digest);
+        Ok(())
     }
 
     pub(super) fn settle_fact(&mut self, name: &str, value: &str) -> Result<String> {

@@ -1,0 +1,87 @@
+import {
+  createRootRoute,
+  createRoute,
+  createRouter,
+  lazyRouteComponent,
+  redirect,
+} from "@tanstack/react-router";
+
+import { onLoggedOut } from "@/api/client";
+import { queryClient } from "@/api/query";
+import { sessionQuery } from "@/api/session";
+import { Loading, ProblemAlert } from "@/ui/states";
+import { texts, type Search } from "@/lib/search";
+import { Frame } from "./Frame";
+import { NotFound } from "./NotFound";
+
+const validateSearch = (search: Record<string, unknown>): Search => texts(search);
+
+const root = createRootRoute({ notFoundComponent: NotFound, validateSearch });
+
+const login = createRoute({
+  getParentRoute: () => root,
+  path: "/login",
+  component: lazyRouteComponent(() => import("@/features/login/LoginPage"), "LoginPage"),
+});
+
+/** Everything that needs somebody logged in. */
+const inside = createRoute({
+  getParentRoute: () => root,
+  id: "inside",
+  component: Frame,
+  beforeLoad: async ({ location }) => {
+    const session = await queryClient.query({ ...sessionQuery, staleTime: 60_000 });
+    // The router takes a redirect as something that is thrown.
+    if (!session) throw redirect({ to: "/login", search: { to: location.href } as never });
+  },
+});
+
+/** A page of its own chunk. Each exports a component `Page`. */
+const page = <P extends string>(path: P, load: () => Promise<{ Page: () => React.ReactNode }>) =>
+  createRoute({ getParentRoute: () => inside, path, component: lazyRouteComponent(load, "Page") });
+
+// The table of all pages.
+const tree = root.addChildren([
+  login,
+  inside.addChildren([
+    page("/", () => import("@/features/dashboard")),
+    page("/applications", () => import("@/features/applications")),
+    page("/applications/$name", () => import("@/features/application")),
+    page("/applications/$name/edit", () => import("@/features/builder")),
+    page("/runs", () => import("@/features/runs")),
+    page("/configurations", () => import("@/features/configurations")),
+    page("/configurations/$name", () => import("@/features/configurations/detail")),
+    page("/schedules", () => import("@/features/schedules")),
+    page("/queues", () => import("@/features/queues")),
+    page("/dead-letters", () => import("@/features/dead-letters")),
+    page("/approvals", () => import("@/features/approvals")),
+    page("/syncpacks", () => import("@/features/syncpacks")),
+    page("/steps", () => import("@/features/steps")),
+    page("/cache", () => import("@/features/cache")),
+    page("/notifications", () => import("@/features/notifications")),
+    page("/about", () => import("@/features/about")),
+    page("/help", () => import("@/features/help")),
+    page("/help/$topic", () => import("@/features/help")),
+  ]),
+]);
+
+export const router = createRouter({
+  routeTree: tree,
+  defaultPreload: "intent",
+  defaultPendingMs: 150,
+  defaultPendingComponent: () => <Loading />,
+  defaultErrorComponent: ({ error, reset }) => <ProblemAlert error={error} retry={reset} />,
+  scrollRestoration: true,
+});
+
+declare module "@tanstack/react-router" {
+  interface Register {
+    router: typeof router;
+  }
+}
+
+onLoggedOut(() => {
+  if (router.state.location.pathname === "/login") return;
+  queryClient.setQueryData(sessionQuery.queryKey, null);
+  void router.navigate({ to: "/login", search: { to: router.state.location.href } as never });
+});

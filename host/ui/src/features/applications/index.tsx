@@ -1,0 +1,327 @@
+import { Anchor, Button, Group, Select, Switch, Text } from "@mantine/core";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { Link, useNavigate } from "@tanstack/react-router";
+import {
+  CalendarClock,
+  Copy,
+  Download,
+  Eye,
+  FileUp,
+  Pencil,
+  Play,
+  Plus,
+  Trash2,
+  Workflow,
+} from "lucide-react";
+import { useState } from "react";
+
+import { api, data, request, type Schema } from "@/api/client";
+import { useMay } from "@/api/session";
+import { download } from "@/features/application/api";
+import { RunDialog, useStart } from "@/features/application/RunDialog";
+import { runHref } from "@/features/run/api";
+import { usePages } from "@/lib/pages";
+import { useParams } from "@/lib/search";
+import { confirm } from "@/ui/confirm";
+import { DataTable, type Column, type RowAction } from "@/ui/DataTable";
+import { MayButton } from "@/ui/MayButton";
+import { PageHead } from "@/ui/Page";
+import { SearchBox } from "@/ui/SearchBox";
+import { StateBadge } from "@/ui/StateBadge";
+import { EmptyState } from "@/ui/states";
+import { tell, tellProblem } from "@/ui/tell";
+import { Time } from "@/ui/Time";
+import { CopyDialog } from "./CopyDialog";
+import { CreateDialog } from "./CreateDialog";
+import { ImportDialog, useDrop } from "./ImportDialog";
+
+type Application = Schema<"ApplicationSummary">;
+
+const COLUMNS: Column<Application>[] = [
+  {
+    id: "name",
+    header: "Application",
+    cell: ({ row }) => (
+      <div>
+        <Anchor
+          component={Link}
+          to={`/applications/${encodeURIComponent(row.original.name)}` as "/"}
+          inherit
+          c="inherit"
+          fw={550}
+        >
+          {row.original.friendly_name || row.original.name}
+        </Anchor>
+        <Text fz="xs" c="dimmed">
+          {row.original.name}
+        </Text>
+      </div>
+    ),
+  },
+  { id: "version", header: "Version", cell: ({ row }) => row.original.version ?? "–" },
+  { id: "syncpack", header: "SyncPack", cell: ({ row }) => row.original.origin ?? "–" },
+  { id: "configuration", header: "Configuration", cell: ({ row }) => row.original.configuration ?? "–" },
+  {
+    id: "edited",
+    header: "Edited",
+    cell: ({ row }) => (
+      <Text fz="sm" span>
+        <Time at={row.original.edited_at} />{" "}
+        <Text span c="dimmed" inherit>
+          by {row.original.edited_by}
+        </Text>
+      </Text>
+    ),
+  },
+  {
+    id: "last",
+    header: "Last run",
+    cell: ({ row }) => {
+      const last = row.original.last_run;
+      if (!last)
+        return (
+          <Text fz="sm" c="dimmed">
+            never
+          </Text>
+        );
+      return (
+        <Group gap="xs" wrap="nowrap">
+          <Anchor component={Link} to={runHref(row.original.name, last.task_id)} inherit c="inherit">
+            <StateBadge state={last.state} plain />
+          </Anchor>
+          <Time at={last.created_at} />
+        </Group>
+      );
+    },
+  },
+  {
+    id: "description",
+    header: "Description",
+    meta: { hidden: true },
+    cell: ({ row }) => (
+      <Text fz="xs" lineClamp={2} maw={360}>
+        {row.original.description}
+      </Text>
+    ),
+  },
+];
+
+export function Page() {
+  const [params, setParams] = useParams();
+  const navigate = useNavigate();
+  const client = useQueryClient();
+  const begin = useStart();
+  const may = {
+    execute: useMay("execute"),
+    developer: useMay("developer"),
+    administrator: useMay("administrator"),
+  };
+  const [dialog, setDialog] = useState<
+    | { kind: "run"; name: string; problem: unknown }
+    | { kind: "copy"; name: string }
+    | { kind: "create" }
+    | null
+  >(null);
+  const [files, setFiles] = useState<File[] | null>(null);
+  const over = useDrop((dropped) => {
+    if (may.developer.may) setFiles(dropped);
+  });
+  const search = params.search;
+  const applications = usePages<Application>(
+    ["applications", search],
+    (after) =>
+      data(api.GET("/api/v1/applications", { params: { query: { search, after, limit: 50 } as never } })),
+    { live: true },
+  );
+  const schedules = useQuery({
+    queryKey: ["schedules", "marks"],
+    queryFn: () => data(api.GET("/api/v1/schedules", { params: { query: { limit: 200 } } })),
+  });
+  const scheduled = new Set(
+    (schedules.data?.items ?? []).filter((each) => each.enabled).map((each) => each.application),
+  );
+  // What is read so far can be narrowed here as well.
+  const rows = applications.rows?.filter(
+    (each) =>
+      (params.hidden === "true" || !each.hidden) &&
+      (!params.state || (params.state === "never" ? !each.last_run : each.last_run?.state === params.state)),
+  );
+  const page = (name: string) => `/applications/${encodeURIComponent(name)}`;
+  const exportOf = (name: string) =>
+    data(api.GET("/api/v1/applications/{name}", { params: { path: { name } } }))
+      .then((document) => download(name, document))
+      .catch((error: unknown) => tellProblem("Not exported", error));
+  const actions = (each: Application): RowAction[] => [
+    {
+      label: "Run",
+      icon: Play,
+      disabled: may.execute.why,
+      run: () => begin(each.name, {}, (problem) => setDialog({ kind: "run", name: each.name, problem })),
+    },
+    { label: "View", icon: Eye, run: () => void navigate({ to: page(each.name) as "/" }) },
+    { label: "Edit", icon: Pencil, run: () => void navigate({ to: `${page(each.name)}/edit` as "/" }) },
+    {
+      label: "Schedule",
+      icon: CalendarClock,
+      run: () => void navigate({ to: `${page(each.name)}?view=schedules` as "/" }),
+    },
+    {
+      label: "Copy…",
+      icon: Copy,
+      disabled: may.developer.why,
+      run: () => setDialog({ kind: "copy", name: each.name }),
+    },
+    { label: "Export", icon: Download, run: () => void exportOf(each.name) },
+    {
+      label: "Delete…",
+      icon: Trash2,
+      danger: true,
+      disabled: may.administrator.why,
+      run: () =>
+        confirm({
+          title: `Delete “${each.friendly_name || each.name}”?`,
+          text: "Its revisions, schedules and webhooks go with it. Past runs stay until they expire.",
+          action: "Delete the application",
+          danger: true,
+          run: async () => {
+            await request("DELETE", `/api/v1/applications/${encodeURIComponent(each.name)}`);
+            tell("Deleted", each.name);
+            await client.invalidateQueries({ queryKey: ["applications"] });
+          },
+        }),
+    },
+  ];
+  const columns: Column<Application>[] = [
+    ...COLUMNS.slice(0, 6),
+    {
+      id: "schedule",
+      header: "Schedule",
+      cell: ({ row }) =>
+        scheduled.has(row.original.name) ? (
+          <CalendarClock size={15} role="img" aria-label="scheduled" />
+        ) : null,
+    },
+    ...COLUMNS.slice(6),
+  ];
+  const choose = () => {
+    const input = document.createElement("input");
+    Object.assign(input, {
+      type: "file",
+      accept: ".json,application/json",
+      multiple: true,
+      onchange: () => setFiles([...(input.files ?? [])]),
+    });
+    input.click();
+  };
+  return (
+    <>
+      <PageHead title="Applications">
+        <MayButton
+          needs="developer"
+          variant="default"
+          leftSection={<FileUp size={14} aria-hidden />}
+          onClick={choose}
+        >
+          Import
+        </MayButton>
+        <MayButton
+          needs="developer"
+          leftSection={<Plus size={14} aria-hidden />}
+          onClick={() => setDialog({ kind: "create" })}
+        >
+          New application
+        </MayButton>
+      </PageHead>
+      <Group gap="md" mb="xs">
+        <SearchBox label="Search applications" />
+        <Select
+          aria-label="Last run"
+          placeholder="Any last run"
+          clearable
+          w={150}
+          value={params.state ?? null}
+          onChange={(state) => setParams({ state: state ?? undefined })}
+          data={[
+            { value: "failed", label: "Failed" },
+            { value: "warning", label: "Warning" },
+            { value: "success", label: "Success" },
+            { value: "running", label: "Running" },
+            { value: "never", label: "Never run" },
+          ]}
+        />
+        <Switch
+          label="Hidden ones too"
+          checked={params.hidden === "true"}
+          onChange={(event) => setParams({ hidden: event.currentTarget.checked ? "true" : undefined })}
+        />
+      </Group>
+      <DataTable
+        label="Applications"
+        columns={columns}
+        rows={rows}
+        rowId={(each) => each.name}
+        error={applications.error}
+        retry={applications.retry}
+        open={(each) => void navigate({ to: page(each.name) as "/" })}
+        actions={actions}
+        more={applications.more}
+        loadingMore={applications.loadingMore}
+        empty={
+          search || params.state ? (
+            <EmptyState
+              icon={Workflow}
+              title="No application is like that"
+              action={
+                <Button variant="default" onClick={() => setParams({ search: undefined, state: undefined })}>
+                  Show all
+                </Button>
+              }
+            />
+          ) : (
+            <EmptyState
+              icon={Workflow}
+              title="No applications yet"
+              action={
+                <Group gap="sm">
+                  <MayButton needs="developer" onClick={() => setDialog({ kind: "create" })}>
+                    New application
+                  </MayButton>
+                  <MayButton needs="developer" variant="default" onClick={choose}>
+                    Import files
+                  </MayButton>
+                </Group>
+              }
+            >
+              An application is a graph of steps. Build one here, drop files of your present ones on this
+              page, or activate a SyncPack that brings some.
+            </EmptyState>
+          )
+        }
+      />
+      {over ? (
+        <div
+          role="status"
+          style={{
+            position: "fixed",
+            inset: 12,
+            border: "2px dashed var(--mantine-primary-color-filled)",
+            borderRadius: 8,
+            display: "grid",
+            placeItems: "center",
+            background: "color-mix(in srgb, var(--surface) 85%, transparent)",
+            zIndex: 400,
+            pointerEvents: "none",
+          }}
+        >
+          Drop application files to see what they would change
+        </div>
+      ) : null}
+      {dialog?.kind === "run" ? (
+        <RunDialog name={dialog.name} problem={dialog.problem} close={() => setDialog(null)} />
+      ) : null}
+      {dialog?.kind === "copy" ? <CopyDialog name={dialog.name} close={() => setDialog(null)} /> : null}
+      {dialog?.kind === "create" ? <CreateDialog close={() => setDialog(null)} /> : null}
+      {files ? <ImportDialog files={files} close={() => setFiles(null)} /> : null}
+    </>
+  );
+}
