@@ -15,12 +15,13 @@ use serde_json::{Value, json};
 /// Well-formed, and of no run.
 const NO_RUN: &str = "isapp-01890a5d-ac96-774b-bcce-b30200000000";
 /// Operations that everybody may ask and that take nothing: there is nothing to get wrong.
-const NOTHING_TO_REFUSE: [&str; 5] = [
+const NOTHING_TO_REFUSE: [&str; 6] = [
     "GET /",
     "GET /healthz",
     "GET /readyz",
     "GET /openapi.json",
     "GET /docs/errors",
+    "GET /api/v1/session",
 ];
 const BIG: usize = 50 << 20;
 const JSON: (&str, &str) = ("content-type", "application/json");
