@@ -355,6 +355,7 @@ async fn listen(
             wait: settings.limits.run_wait,
             ..api::Limits::default()
         },
+        closing: end.closing.clone(),
     };
     let router = if role.serves() {
         api::router(state)

@@ -113,6 +113,22 @@ impl Client {
             .with_context(|| format!("{method} http://{}{path}", self.authority))
     }
 
+    /// Asks for server-sent events on a connection of their own; the answer itself where it is none.
+    pub fn events(&self, path: &str) -> anyhow::Result<Result<Events, Response>> {
+        let mut connection = self.connect()?;
+        let head = self.head("GET", path, &[("accept", "text/event-stream")], 0);
+        connection.get_mut().write_all(&head)?;
+        let mut response = read_head(&mut connection)?;
+        if response.header("content-type") == Some("text/event-stream") {
+            return Ok(Ok(Events {
+                connection,
+                text: Vec::new(),
+            }));
+        }
+        connection.read_to_end(&mut response.body).ok();
+        Ok(Err(response))
+    }
+
     fn head(&self, method: &str, path: &str, headers: &[(&str, &str)], length: usize) -> Vec<u8> {
         let mut head = format!("{method} {path} HTTP/1.1\r\nhost: {}\r\n", self.authority);
         if let Some(authorization) = &self.authorization {
@@ -198,6 +214,20 @@ fn read(connection: &mut impl BufRead) -> anyhow::Result<Response> {
 }
 
 fn read_one(connection: &mut impl BufRead) -> anyhow::Result<Response> {
+    let mut response = read_head(connection)?;
+    if response.header("transfer-encoding") == Some("chunked") {
+        while read_chunk(connection, &mut response.body)? {}
+    } else if let Some(length) = response.header("content-length") {
+        let length: u64 = length.parse().context("content-length")?;
+        let read = connection.take(length).read_to_end(&mut response.body)?;
+        if (read as u64) < length {
+            bail!("the server closed the connection within the answer");
+        }
+    }
+    Ok(response)
+}
+
+fn read_head(connection: &mut impl BufRead) -> anyhow::Result<Response> {
     let first = line(connection)?;
     let status = first.split(' ').nth(1).and_then(|code| code.parse().ok());
     let status = status.with_context(|| format!("`{first}` begins no answer"))?;
@@ -218,33 +248,74 @@ fn read_one(connection: &mut impl BufRead) -> anyhow::Result<Response> {
             .headers
             .push((name.to_ascii_lowercase(), value.trim().to_owned()));
     }
-    if response.header("transfer-encoding") == Some("chunked") {
-        read_chunks(connection, &mut response.body)?;
-    } else if let Some(length) = response.header("content-length") {
-        let length: u64 = length.parse().context("content-length")?;
-        let read = connection.take(length).read_to_end(&mut response.body)?;
-        if (read as u64) < length {
-            bail!("the server closed the connection within the answer");
-        }
-    }
     Ok(response)
 }
 
-fn read_chunks(connection: &mut impl BufRead, body: &mut Vec<u8>) -> anyhow::Result<()> {
-    loop {
-        let head = line(connection)?;
-        let size = head.split(';').next().unwrap_or_default();
-        let size = u64::from_str_radix(size, 16).context("the size of a chunk")?;
-        let read = connection.take(size).read_to_end(body)?;
-        if (read as u64) < size {
-            bail!("the server closed the connection within the answer");
-        }
-        // The empty line after the chunk; after the last one, trailers may come before it.
-        while !line(connection)?.is_empty() {}
-        if size == 0 {
-            return Ok(());
+/// Reads a chunk; says whether there is another.
+fn read_chunk(connection: &mut impl BufRead, body: &mut Vec<u8>) -> anyhow::Result<bool> {
+    let head = line(connection)?;
+    let size = head.split(';').next().unwrap_or_default();
+    let size = u64::from_str_radix(size, 16).context("the size of a chunk")?;
+    let read = connection.take(size).read_to_end(body)?;
+    if (read as u64) < size {
+        bail!("the server closed the connection within the answer");
+    }
+    // The empty line after the chunk; after the last one, trailers may come before it.
+    while !line(connection)?.is_empty() {}
+    Ok(size > 0)
+}
+
+/// Server-sent events as they come.
+pub struct Events {
+    connection: BufReader<TcpStream>,
+    text: Vec<u8>,
+}
+
+/// A server-sent event.
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// Its name.
+    pub name: String,
+    /// Its id.
+    pub id: String,
+    /// Its data.
+    pub data: Value,
+}
+
+impl Events {
+    /// The next event; `None` at the end of the stream.
+    pub fn next_event(&mut self) -> anyhow::Result<Option<Event>> {
+        loop {
+            if let Some(end) = self.text.windows(2).position(|two| two == b"\n\n") {
+                let block: Vec<u8> = self.text.drain(..end + 2).collect();
+                match event(&String::from_utf8_lossy(&block))? {
+                    Some(event) => return Ok(Some(event)),
+                    // A comment that keeps the connection.
+                    None => continue,
+                }
+            }
+            if !read_chunk(&mut self.connection, &mut self.text)? {
+                return Ok(None);
+            }
         }
     }
+}
+
+fn event(block: &str) -> anyhow::Result<Option<Event>> {
+    let field = |name: &str| {
+        block.lines().find_map(|line| {
+            let value = line.strip_prefix(name)?.strip_prefix(':')?;
+            Some(value.trim_start())
+        })
+    };
+    let Some(data) = field("data") else {
+        return Ok(None);
+    };
+    Ok(Some(Event {
+        name: field("event").unwrap_or_default().to_owned(),
+        id: field("id").unwrap_or_default().to_owned(),
+        data: serde_json::from_str(data).context("an event without a document")?,
+    }))
 }
 
 #[cfg(test)]

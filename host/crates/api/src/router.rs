@@ -13,7 +13,7 @@ use crate::{
     auth::guard::{self, Access, Guard},
     edge,
     endpoint::{
-        applications, asks, cache, configurations, dead_letters, limits, operators, runs,
+        applications, asks, cache, configurations, dead_letters, limits, operators, overview, runs,
         schedules, service, session, steps, syncpacks, tasks, webhooks, workers,
     },
     openapi,
@@ -44,6 +44,8 @@ fn documents(routes: Routes) -> Routes {
         .needs(View, routes!(session::end::end))
 
         .needs(View, routes!(service::about::about))
+        .needs(View, routes!(overview::get::get))
+        .needs(View, routes!(overview::volume::volume))
         .needs(View, routes!(service::metrics::metrics))
 
         .needs(View,          routes!(applications::list::list))
@@ -74,6 +76,7 @@ fn documents(routes: Routes) -> Routes {
         .needs(Configuration, routes!(configurations::restore::restore))
 
         .needs(View,      routes!(schedules::list::list))
+        .needs(View,      routes!(schedules::calendar::calendar))
         .needs(View,      routes!(schedules::get::get))
         .needs(Developer, routes!(schedules::put::put))
         .needs(Developer, routes!(schedules::delete::delete))
@@ -133,6 +136,7 @@ fn work(routes: Routes) -> Routes {
         .needs(View,    routes!(tasks::get::get))
         .needs(View,    routes!(tasks::logs::logs))
         .needs(View,    routes!(tasks::data::data))
+        .needs(View,    routes!(tasks::events::events))
         .needs(Execute, routes!(tasks::cancel::cancel))
         .needs(Execute, routes!(tasks::revoke::revoke))
         .needs(Execute, routes!(tasks::replay::replay))

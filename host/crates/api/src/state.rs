@@ -4,6 +4,7 @@ use std::{ops::Deref, sync::Arc, time::Duration};
 
 use engine::Engine;
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     audit::Refusals,
@@ -19,6 +20,8 @@ pub struct State {
     pub auth: AuthSettings,
     /// How much of everything is taken.
     pub limits: Limits,
+    /// No connection is accepted any more: answers without an end of their own end.
+    pub closing: CancellationToken,
 }
 
 /// How callers prove who they are.
@@ -68,6 +71,10 @@ pub struct Limits {
     pub concurrent: usize,
     /// How many SyncPacks are received at a time, for each is held in memory.
     pub uploads: usize,
+    /// How many runs are followed at a time; more are answered with 429.
+    pub followers: usize,
+    /// How long a run is followed by one request.
+    pub follow: Duration,
     /// How long a request may take.
     pub timeout: Duration,
     /// How long receiving, installing or activating a SyncPack may take.
@@ -84,6 +91,8 @@ impl Default for Limits {
             pack: 256 << 20,
             concurrent: 2048,
             uploads: 2,
+            followers: 256,
+            follow: Duration::from_mins(5),
             timeout: Duration::from_mins(1),
             pack_timeout: Duration::from_mins(15),
             wait: Duration::from_secs(30),
@@ -103,6 +112,8 @@ pub(crate) struct Inner {
     pub(crate) limits: Limits,
     pub(crate) requests: Semaphore,
     pub(crate) uploads: Arc<Semaphore>,
+    pub(crate) followers: Arc<Semaphore>,
+    pub(crate) closing: CancellationToken,
 }
 
 impl Shared {
@@ -116,6 +127,10 @@ impl Shared {
             uploads: Arc::new(Semaphore::new(
                 state.limits.uploads.clamp(1, Semaphore::MAX_PERMITS),
             )),
+            followers: Arc::new(Semaphore::new(
+                state.limits.followers.clamp(1, Semaphore::MAX_PERMITS),
+            )),
+            closing: state.closing,
             engine: state.engine,
             limits: state.limits,
         }))

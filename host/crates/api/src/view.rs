@@ -1,9 +1,11 @@
 //! The shapes of answers that several endpoints share.
 
+pub(crate) mod application_list;
 pub(crate) mod ask;
 pub(crate) mod bulk;
 pub(crate) mod definition;
 pub(crate) mod limit;
+pub(crate) mod overview;
 pub(crate) mod pause;
 pub(crate) mod revision;
 pub(crate) mod run;

@@ -61,6 +61,7 @@ mod log;
 mod lost;
 mod made;
 mod odd;
+mod overview;
 mod packs;
 mod parts;
 mod pauses;
@@ -89,6 +90,7 @@ mod turn;
 mod view;
 mod waits;
 mod wake;
+mod watch;
 mod webhooks;
 mod worker;
 mod workers;
@@ -101,6 +103,7 @@ pub use clock::SharedClock;
 pub use dead_letters::{DeadLetterDetail, DeadLetterQuery, SetAside};
 pub use error::{Error, Fault, Result};
 pub use limits::{LimitView, PlaceView, WaitsForLimit};
+pub use overview::{Count, Failing, Overview, QueueNow, VolumeNow};
 pub use parts::Part;
 pub use pauses::PauseQuery;
 pub use policy::Rules;
@@ -109,13 +112,14 @@ pub use retry::RetryQuery;
 pub use revisions::RevisionEntry;
 pub use role::Role;
 pub use schedules::{
-    Backfill, BackfillQuery, Look, NextRuns, OccurrencesQuery, SavedSchedule, ScheduleDetail,
-    SchedulesQuery,
+    Backfill, BackfillQuery, Calendar, CalendarEntry, Look, NextRuns, OccurrencesQuery,
+    SavedSchedule, ScheduleDetail, SchedulesQuery,
 };
 pub use served::{Served, ServedQueue, Waiting};
 pub use settings::{ApplicationSettings, ChangeSettings, SettingsVariable};
 pub use timeline::{LISTED, Timeline, TimelineQuery};
 pub use view::*;
+pub use watch::Watch;
 pub use webhooks::{
     Delivered, Received, RotateWebhook, SavedWebhook, WebhookDetail, WebhookQuery, WebhookSecret,
     WebhookWrite, parse_public, public_text,
@@ -239,6 +243,7 @@ pub struct Inner {
     catalogue: catalogue::Catalogue,
     prepared: prepared::Prepared,
     wake: wake::Wake,
+    glances: overview::Glances,
     /// What other processes are told, where there are any.
     outbox: Option<hints::Outbox>,
     /// Something has changed that the next renewal of the lease tells.
@@ -326,6 +331,7 @@ impl Engine {
                 catalogue: catalogue::Catalogue::default(),
                 prepared: prepared::Prepared::default(),
                 wake: wake::Wake::default(),
+                glances: overview::Glances::default(),
                 outbox: parts.hints.map(hints::Outbox::new),
                 renew_now: tokio::sync::Notify::new(),
                 backlog: counted,

@@ -101,6 +101,21 @@ impl Workers for PostgresStore {
         .or_refused()
     }
 
+    async fn lost_workers(&self, since: Timestamp, now: Timestamp) -> Result<Vec<Worker>> {
+        sqlx::query(
+            "SELECT id, host, pid, version, queues, slots, started_at, lease_until, role,
+               weights
+             FROM worker WHERE lease_until > $1 AND lease_until <= $2
+             ORDER BY lease_until DESC",
+        )
+        .bind(since.0)
+        .bind(now.0)
+        .try_map(|row: PgRow| worker(&row))
+        .fetch_all(&self.pulse)
+        .await
+        .or_refused()
+    }
+
     async fn set_worker(
         &self,
         id: WorkerId,

@@ -96,6 +96,21 @@ impl Workers for SqliteStore {
             .await
     }
 
+    async fn lost_workers(&self, since: Timestamp, now: Timestamp) -> Result<Vec<Worker>> {
+        self.readers
+            .call(move |c| {
+                c.prepare_cached(
+                    "SELECT id, host, pid, version, queues, slots, started_at, lease_until, role,
+               weights
+                     FROM worker WHERE lease_until > ?1 AND lease_until <= ?2
+                     ORDER BY lease_until DESC",
+                )
+                .and_then(|mut statement| statement.query_map([since.0, now.0], worker)?.collect())
+                .or_refused()
+            })
+            .await
+    }
+
     async fn set_worker(
         &self,
         id: WorkerId,

@@ -87,6 +87,7 @@ macro_rules! contract {
             the_last_run_of_each_application,
             a_span_is_summed_up,
             a_span_is_narrowed,
+            all_runs_are_summed_up,
             expired_runs_are_forgotten,
             an_unfinished_run_does_not_expire,
             steps_are_told_by_event,
@@ -123,6 +124,7 @@ macro_rules! contract {
         );
         $crate::contract!(@ $open, processes:
             leases_end,
+            lost_processes_are_told,
             a_cancellation_is_told_once,
             a_process_is_set,
             changes_are_counted,
@@ -174,6 +176,7 @@ macro_rules! contract {
         $crate::contract!(@ $open, schedules:
             a_schedule_is_saved,
             schedules_are_listed,
+            scheduled_applications_are_told,
             an_occurrence_starts_one_run,
             many_schedulers_fire_once,
             a_changed_schedule_does_not_fire,

@@ -7,7 +7,7 @@ use model::{
 };
 use store::{
     definitions::Kind,
-    runs::{RunFilter, Span, Submitted},
+    runs::{RunFilter, Span, Submitted, Volume},
 };
 
 use crate::{
@@ -313,4 +313,65 @@ pub async fn a_span_is_narrowed(store: Store) {
     };
     let sums = store.timeline(TenantId::DEFAULT, &aligned).await.unwrap();
     assert_eq!(sums, []);
+}
+
+/// All runs of a tenant, of whatever application, are summed up; those that have not ended,
+/// by queues.
+pub async fn all_runs_are_summed_up(store: Store) {
+    let plan = chain(1);
+    let second = |number: i64| NOW.plus_micros(number * 1_000_000);
+    let mut applications = Vec::new();
+    for name in ["one", "two"] {
+        let saved = store.save(save(name, "{}")).await.unwrap();
+        applications.push(saved.id);
+    }
+    for (application, at, queue, ends) in [
+        (0, -1, "default", true),
+        (0, 0, "default", true),
+        (1, 5, "acme", true),
+        (1, 10, "acme", false),
+        (0, 12, "acme", false),
+        (0, 19, "default", false),
+        (1, 20, "default", true),
+    ] {
+        let mut new = run(&plan);
+        new.application = applications[application];
+        new.queue = queue.into();
+        new.created_at = second(at);
+        let (id, _) = submit(&store, new).await;
+        if ends {
+            execute(&store, key(id, 0), StepState::Success, &plan).await;
+        }
+    }
+    let volume = Volume {
+        from: second(0),
+        until: second(20),
+        part: 10_000_000,
+    };
+    let sums = store.volume(TenantId::DEFAULT, volume).await.unwrap();
+    let counts: Vec<_> = sums
+        .iter()
+        .map(|sum| (sum.part, sum.state, sum.count, sum.longest.is_some()))
+        .collect();
+    assert_eq!(
+        counts,
+        [
+            (0, RunState::Success, 2, true),
+            (1, RunState::Queued, 3, false),
+        ]
+    );
+    assert_eq!(store.volume(TenantId(2), volume).await.unwrap(), []);
+    let standing = store.standing(TenantId::DEFAULT).await.unwrap();
+    let told: Vec<_> = standing
+        .iter()
+        .map(|one| (&*one.queue, one.queued, one.running, one.oldest))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("acme", 2, 0, Some(second(10))),
+            ("default", 1, 0, Some(second(19))),
+        ]
+    );
+    assert_eq!(store.standing(TenantId(2)).await.unwrap(), []);
 }

@@ -25,6 +25,27 @@ async fn renewed(store: &Store, id: WorkerId) -> Renewed {
     store.renew(id, NOW, SOON).await.unwrap().unwrap()
 }
 
+/// Those that did not end in order, the latest first.
+pub async fn lost_processes_are_told(store: Store) {
+    let at = |seconds: i64| NOW.plus_micros(seconds * 1_000_000);
+    let early = worker(&store, at(10)).await;
+    let late = worker(&store, at(20)).await;
+    let live = worker(&store, at(99)).await;
+    let ended = worker(&store, at(15)).await;
+    store.release(ended).await.unwrap();
+    let lost = |since: i64, now: i64| {
+        let store = store.clone();
+        async move {
+            let lost = store.lost_workers(at(since), at(now)).await.unwrap();
+            lost.into_iter().map(|one| one.id).collect::<Vec<_>>()
+        }
+    };
+    assert_eq!(lost(0, 5).await, []);
+    assert_eq!(lost(0, 20).await, [late, early]);
+    assert_eq!(lost(10, 30).await, [late]);
+    assert_eq!(lost(50, 99).await, [live]);
+}
+
 /// A lease that has ended cannot be renewed.
 pub async fn leases_end(store: Store) {
     let first = worker(&store, SOON).await;

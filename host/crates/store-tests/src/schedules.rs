@@ -182,6 +182,25 @@ pub async fn schedules_are_listed(store: Store) {
     assert_eq!((page.items.len(), page.next), (1, None));
 }
 
+/// Applications of schedules that run, each once.
+pub async fn scheduled_applications_are_told(store: Store) {
+    for (name, application, enabled) in [
+        ("a", "sync", true),
+        ("b", "sync", true),
+        ("c", "other", false),
+        ("d", "Größe", true),
+    ] {
+        let mut one = save(name, None);
+        application.clone_into(&mut one.application);
+        one.enabled = enabled;
+        store.save_schedule(one).await.unwrap();
+    }
+    let mut told = store.scheduled(TENANT).await.unwrap();
+    told.sort();
+    assert_eq!(told, ["Größe", "sync"]);
+    assert_eq!(store.scheduled(TenantId(2)).await.unwrap(), [""; 0]);
+}
+
 /// The run, the occurrence and the next one are one commit.
 pub async fn an_occurrence_starts_one_run(store: Store) {
     let schedule = saved(&store, "s").await;

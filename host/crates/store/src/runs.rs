@@ -20,7 +20,7 @@ mod timeline;
 mod waits;
 
 pub use history::{History, LogChunk, RunFilter, RunSummary, StepSummary};
-pub use timeline::{Span, Sum};
+pub use timeline::{QueueStanding, Span, Sum, Volume};
 pub use waits::{Again, AttemptSummary, Child, Suspended, Suspension, WaitSummary, Waits, Woken};
 
 /// Which executions run first among those of one queue.

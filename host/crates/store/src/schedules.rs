@@ -318,6 +318,9 @@ pub trait Schedules: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Page<Schedule>>;
 
+    /// The names of the applications that a schedule which runs starts.
+    async fn scheduled(&self, tenant: TenantId) -> Result<Vec<String>>;
+
     /// Deletes a schedule and its occurrences; its runs stay. Says whether there was one.
     ///
     /// # Errors

@@ -87,6 +87,10 @@ pub trait Workers: Send + Sync + 'static {
     /// All processes with a running lease.
     async fn workers(&self, now: Timestamp) -> Result<Vec<Worker>>;
 
+    /// Processes that did not end in order: their leases ran out after `since` and by `now`,
+    /// the latest first.
+    async fn lost_workers(&self, since: Timestamp, now: Timestamp) -> Result<Vec<Worker>>;
+
     /// Changes what a process listens on, the weights of queues, and how many steps it executes
     /// at a time; it learns it with its next renewal. Says whether there is such a process.
     async fn set_worker(

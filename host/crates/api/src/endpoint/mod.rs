@@ -7,6 +7,7 @@ pub(crate) mod configurations;
 pub(crate) mod dead_letters;
 pub(crate) mod limits;
 pub(crate) mod operators;
+pub(crate) mod overview;
 pub(crate) mod runs;
 pub(crate) mod schedules;
 pub(crate) mod service;

@@ -234,10 +234,18 @@ pub(crate) struct ApplicationSummary {
     hidden: bool,
     /// Its newest run; `null` when there is none, or none is kept.
     last_run: Option<TimelineRun>,
+    /// Whether a schedule that runs starts it.
+    #[schema(example = true)]
+    scheduled: bool,
 }
 
 impl ApplicationSummary {
-    pub(crate) fn new(collection: &str, one: &Definition, last_run: Option<RunSummary>) -> Self {
+    pub(crate) fn new(
+        collection: &str,
+        one: &Definition,
+        last_run: Option<RunSummary>,
+        scheduled: bool,
+    ) -> Self {
         #[derive(Default, Deserialize)]
         struct Settings {
             #[serde(default)]
@@ -255,7 +263,24 @@ impl ApplicationSummary {
                 .map(str::to_owned),
             hidden: settings.hidden == Value::Bool(true),
             last_run: last_run.map(TimelineRun::new),
+            scheduled,
         }
+    }
+
+    pub(super) fn version(&self) -> &str {
+        self.summary.version.as_deref().unwrap_or_default()
+    }
+
+    pub(super) fn configuration(&self) -> &str {
+        self.configuration.as_deref().unwrap_or_default()
+    }
+
+    pub(super) const fn hidden(&self) -> bool {
+        self.hidden
+    }
+
+    pub(super) const fn scheduled(&self) -> bool {
+        self.scheduled
     }
 }
 

@@ -120,7 +120,7 @@ pub(crate) struct RunWithSteps {
     #[serde(flatten)]
     run: Run,
     /// Its steps in the order of the plan.
-    steps: Vec<Step>,
+    pub(crate) steps: Vec<Step>,
     /// Why it does not go on, where that is known; `null` while nothing keeps it.
     waiting: Option<Waiting>,
     /// In the answer to the request that started it: what is odd about that request.

@@ -5,7 +5,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use engine::{Backfill as Filled, NextRuns, SavedSchedule, ScheduleDetail as Detail};
+use engine::{Backfill as Filled, Calendar, NextRuns, SavedSchedule, ScheduleDetail as Detail};
 use serde::Serialize;
 use serde_json::{Value, json, value::RawValue};
 use store::schedules::Occurrence as Recorded;
@@ -350,4 +350,40 @@ pub(crate) fn moment(at: &str, text: &str) -> Result<model::clock::Timestamp, Pr
             let message = format!("`{shown}` is no time; write it as 2027-01-15T08:00:00Z");
             Problem::unreadable_at(at, message)
         })
+}
+/// What is due in a span of time.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct CalendarDocument {
+    /// Schedules that are due in it, the soonest first.
+    items: Vec<CalendarItem>,
+    /// Whether there are more schedules than are named.
+    #[schema(example = false)]
+    more: bool,
+}
+
+/// A schedule that is due.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct CalendarItem {
+    #[serde(flatten)]
+    schedule: Schedule,
+    /// When it is due, the first of them.
+    #[schema(example = json!(["2027-01-15T08:00:00Z"]))]
+    due: Vec<String>,
+    /// Whether it is due more often.
+    #[schema(example = false)]
+    more: bool,
+}
+
+impl CalendarDocument {
+    pub(crate) fn new(calendar: Calendar) -> Self {
+        let items = calendar.entries.into_iter().map(|entry| CalendarItem {
+            schedule: Schedule::new(&entry.schedule),
+            due: entry.schedule.next.into_iter().map(time).collect(),
+            more: entry.more,
+        });
+        Self {
+            items: items.collect(),
+            more: calendar.more,
+        }
+    }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use engine::Timeline;
 use model::clock::Timestamp;
 use serde::Serialize;
-use store::runs::RunSummary;
+use store::runs::{RunSummary, Sum};
 use utoipa::ToSchema;
 
 use super::{maybe_time, run::href, time};
@@ -102,22 +102,6 @@ pub(crate) struct TimelineDocument {
 
 impl TimelineDocument {
     pub(crate) fn new(from: Timestamp, until: Timestamp, timeline: Timeline) -> Self {
-        let mut parts: BTreeMap<u32, (TimelinePart, i64, u64)> = BTreeMap::new();
-        for sum in timeline.sums {
-            let (part, took, ended) = parts.entry(sum.part).or_default();
-            part.from = time(from.plus_micros(i64::from(sum.part) * timeline.part));
-            *part.states.entry(sum.state.word()).or_default() += sum.count;
-            if let Some(longest) = sum.longest {
-                let longest = seconds(longest);
-                part.longest = Some(part.longest.map_or(longest, |before| before.max(longest)));
-                *took += sum.total;
-                *ended += sum.count;
-            }
-        }
-        let parts = parts.into_values().map(|(part, took, ended)| TimelinePart {
-            mean: (ended > 0).then(|| seconds(took) / ended as f64),
-            ..part
-        });
         Self {
             from: time(from),
             until: time(until),
@@ -125,11 +109,32 @@ impl TimelineDocument {
             more: timeline.total > timeline.runs.len() as u64,
             runs: timeline.runs.into_iter().map(TimelineRun::new).collect(),
             part_seconds: seconds(timeline.part),
-            parts: parts.collect(),
+            parts: parts(from, timeline.part, &timeline.sums),
         }
     }
 }
 
-fn seconds(micros: i64) -> f64 {
+/// The parts, each of `length` microseconds, of a span that begins at `from`.
+pub(super) fn parts(from: Timestamp, length: i64, sums: &[Sum]) -> Vec<TimelinePart> {
+    let mut parts: BTreeMap<u32, (TimelinePart, i64, u64)> = BTreeMap::new();
+    for sum in sums {
+        let (part, took, ended) = parts.entry(sum.part).or_default();
+        part.from = time(from.plus_micros(i64::from(sum.part) * length));
+        *part.states.entry(sum.state.word()).or_default() += sum.count;
+        if let Some(longest) = sum.longest {
+            let longest = seconds(longest);
+            part.longest = Some(part.longest.map_or(longest, |before| before.max(longest)));
+            *took += sum.total;
+            *ended += sum.count;
+        }
+    }
+    let parts = parts.into_values().map(|(part, took, ended)| TimelinePart {
+        mean: (ended > 0).then(|| seconds(took) / ended as f64),
+        ..part
+    });
+    parts.collect()
+}
+
+pub(super) fn seconds(micros: i64) -> f64 {
     micros as f64 / 1e6
 }

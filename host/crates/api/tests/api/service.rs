@@ -129,6 +129,7 @@ impl Service {
             engine: engine.clone(),
             auth,
             limits,
+            closing: tokio_util::sync::CancellationToken::new(),
         };
         Self {
             engine,

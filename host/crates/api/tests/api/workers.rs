@@ -165,6 +165,7 @@ async fn health(service: &Service, path: &str) -> (u16, String) {
         engine: service.engine.clone(),
         auth: AuthSettings::default(),
         limits: Limits::default(),
+        closing: tokio_util::sync::CancellationToken::new(),
     });
     let request = Request::get(path).body(Body::empty()).unwrap();
     let response = router.oneshot(request).await.unwrap();

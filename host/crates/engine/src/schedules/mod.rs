@@ -23,11 +23,13 @@ use crate::{
 };
 
 mod backfill;
+mod calendar;
 mod fire;
 mod pack;
 mod scheduler;
 
 pub use backfill::{Backfill, BackfillQuery};
+pub use calendar::{Calendar, CalendarEntry};
 pub(crate) use pack::read_brought;
 pub use scheduler::Look;
 pub(crate) use scheduler::Scheduler;
@@ -160,7 +162,7 @@ fn following(
 }
 
 /// A schedule with so many of its next occurrences.
-fn detailed(schedule: Schedule, next: usize) -> ScheduleDetail {
+pub(crate) fn detailed(schedule: Schedule, next: usize) -> ScheduleDetail {
     // What cannot be read is shown as it is, and why it does not start anything.
     let document = Document::parse(&schedule.document).unwrap_or_default();
     let (compiled, problems) = document.compile();

@@ -19,9 +19,9 @@ use store::{
     Page, Result,
     runs::{
         AttemptSummary, CancelScope, CancelledRun, Child, Claim, Claimed, Completed, Completion,
-        History, LogChunk, LostStep, NewRun, Priority, ReadyStep, Revoked, RunFilter, RunSummary,
-        Runs, Span, StepSummary, Submitted, Sum, Suspended, Suspension, Unfinished, WaitSummary,
-        Waits, Woken,
+        History, LogChunk, LostStep, NewRun, Priority, QueueStanding, ReadyStep, Revoked,
+        RunFilter, RunSummary, Runs, Span, StepSummary, Submitted, Sum, Suspended, Suspension,
+        Unfinished, Volume, WaitSummary, Waits, Woken,
     },
 };
 
@@ -37,6 +37,7 @@ mod history;
 mod list;
 mod log;
 mod lost;
+mod overview;
 mod pins;
 pub(crate) mod ready;
 mod revoke;
@@ -230,6 +231,14 @@ impl History for PostgresStore {
 
     async fn timeline(&self, tenant: TenantId, span: &Span) -> Result<Vec<Sum>> {
         list::timeline(&self.pool, tenant, span).await
+    }
+
+    async fn volume(&self, tenant: TenantId, volume: Volume) -> Result<Vec<Sum>> {
+        overview::volume(&self.pool, tenant, volume).await
+    }
+
+    async fn standing(&self, tenant: TenantId) -> Result<Vec<QueueStanding>> {
+        overview::standing(&self.pool, tenant).await
     }
 
     async fn unfinished(&self) -> Result<Vec<Unfinished>> {

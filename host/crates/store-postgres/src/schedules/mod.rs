@@ -70,6 +70,17 @@ impl Schedules for PostgresStore {
         list(&self.pool, tenant, filter, after, limit).await
     }
 
+    async fn scheduled(&self, tenant: TenantId) -> Result<Vec<String>> {
+        sqlx::query_scalar(
+            "SELECT DISTINCT application FROM schedule
+             WHERE tenant_id = $1 AND enabled ORDER BY application",
+        )
+        .bind(tenant.0)
+        .fetch_all(&self.pool)
+        .await
+        .or_refused()
+    }
+
     async fn delete_schedule(
         &self,
         tenant: TenantId,

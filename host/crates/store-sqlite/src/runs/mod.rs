@@ -16,9 +16,9 @@ use store::{
     Page, Result,
     runs::{
         AttemptSummary, CancelScope, CancelledRun, Child, Claim, Claimed, Completed, Completion,
-        History, LogChunk, LostStep, NewRun, Priority, ReadyStep, Revoked, RunFilter, RunSummary,
-        Runs, Span, StepSummary, Submitted, Sum, Suspended, Suspension, Unfinished, WaitSummary,
-        Waits, Woken,
+        History, LogChunk, LostStep, NewRun, Priority, QueueStanding, ReadyStep, Revoked,
+        RunFilter, RunSummary, Runs, Span, StepSummary, Submitted, Sum, Suspended, Suspension,
+        Unfinished, Volume, WaitSummary, Waits, Woken,
     },
 };
 
@@ -34,6 +34,7 @@ mod history;
 mod list;
 mod log;
 mod lost;
+mod overview;
 mod pins;
 pub(crate) mod ready;
 mod revoke;
@@ -252,6 +253,18 @@ impl History for SqliteStore {
         let span = span.clone();
         self.readers
             .call(move |c| list::timeline(c, tenant, &span))
+            .await
+    }
+
+    async fn volume(&self, tenant: TenantId, volume: Volume) -> Result<Vec<Sum>> {
+        self.readers
+            .call(move |c| overview::volume(c, tenant, volume))
+            .await
+    }
+
+    async fn standing(&self, tenant: TenantId) -> Result<Vec<QueueStanding>> {
+        self.readers
+            .call(move |c| overview::standing(c, tenant))
             .await
     }
 

@@ -72,6 +72,21 @@ impl Schedules for SqliteStore {
             .await
     }
 
+    async fn scheduled(&self, tenant: TenantId) -> Result<Vec<String>> {
+        self.readers
+            .call(move |c| {
+                c.prepare_cached(
+                    "SELECT DISTINCT application FROM schedule
+                     WHERE tenant_id = ?1 AND enabled ORDER BY application",
+                )
+                .and_then(|mut statement| {
+                    statement.query_map([tenant.0], |row| row.get(0))?.collect()
+                })
+                .or_refused()
+            })
+            .await
+    }
+
     async fn delete_schedule(
         &self,
         tenant: TenantId,

@@ -9,7 +9,7 @@ use model::{
     trace::Context,
 };
 
-use super::{Priority, Span, Sum, Unfinished};
+use super::{Priority, QueueStanding, Span, Sum, Unfinished, Volume};
 use crate::{Page, Result};
 
 /// A run as lists show it.
@@ -140,6 +140,12 @@ pub trait History: Send + Sync + 'static {
 
     /// The runs of a span summed up, part by part in their order, by state.
     async fn timeline(&self, tenant: TenantId, span: &Span) -> Result<Vec<Sum>>;
+
+    /// The runs of all applications summed up, part by part in their order, by state.
+    async fn volume(&self, tenant: TenantId, volume: Volume) -> Result<Vec<Sum>>;
+
+    /// The runs that have not ended, queue by queue in the order of their names.
+    async fn standing(&self, tenant: TenantId) -> Result<Vec<QueueStanding>>;
 
     /// How many accepted runs have not ended, for each tenant and queue that has any.
     async fn unfinished(&self) -> Result<Vec<Unfinished>>;

@@ -31,6 +31,30 @@ impl Span {
     }
 }
 
+/// The runs of all applications of a tenant in a span of time, and how finely they are summed up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Volume {
+    /// Runs accepted at this moment or later.
+    pub from: Timestamp,
+    /// Runs accepted before this moment.
+    pub until: Timestamp,
+    /// The length of a part, in microseconds; at least 1.
+    pub part: i64,
+}
+
+/// The accepted runs of a queue that have not ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueueStanding {
+    /// The queue.
+    pub queue: String,
+    /// How many of them no step has been started of.
+    pub queued: u64,
+    /// How many are under way.
+    pub running: u64,
+    /// When the oldest was accepted of those that nothing has been started of.
+    pub oldest: Option<Timestamp>,
+}
+
 /// The runs of one state in one part of a span.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sum {

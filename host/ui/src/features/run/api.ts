@@ -1,9 +1,11 @@
 import { useQuery } from "@tanstack/react-query";
+import { useState } from "react";
 
 import { api, data, request, type Schema } from "@/api/client";
 import { between } from "@/lib/time";
 import type { Overlay } from "@/features/graph/StepNode";
 import { readDocument, type ApplicationDoc } from "@/features/graph/document";
+import { useEvents } from "./live";
 
 export type Run = Schema<"RunWithSteps">;
 export type RunSummary = Schema<"Run">;
@@ -13,16 +15,23 @@ export type StepDetail = Schema<"StepWithRun">;
 /** How often a run that goes on is read again where no events come, in milliseconds. */
 const POLL = 1_000;
 
-/** A run with its steps. It is read again while it goes on, also across a restart of the service. */
+/**
+ * A run with its steps. While it goes on, events bring what changes; where none come, and across a
+ * restart of the service, it is read again each second.
+ */
 export function useRun(id: string) {
-  return useQuery({
+  const [live, setLive] = useState(false);
+  const run = useQuery({
     queryKey: ["run", id],
     queryFn: () => request<Run>("GET", `/api/v1/tasks/${encodeURIComponent(id)}`),
-    refetchInterval: (query) => (query.state.data?.ended ? false : POLL),
+    refetchInterval: (query) => (query.state.data?.ended || live ? false : POLL),
     refetchIntervalInBackground: false,
     // What is shown stays while the service is away; asking goes on by the interval.
     retry: false,
   });
+  const follows = useEvents(id, run.data !== undefined && !run.data.ended);
+  if (follows !== live) setLive(follows);
+  return run;
 }
 
 /** A step of a run, with its past attempts and the runs that it started. */

@@ -1,6 +1,7 @@
 //! Schedules.
 
 pub(crate) mod backfill;
+pub(crate) mod calendar;
 pub(crate) mod delete;
 pub(crate) mod get;
 pub(crate) mod list;

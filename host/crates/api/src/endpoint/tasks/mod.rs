@@ -2,6 +2,7 @@
 
 pub(crate) mod cancel;
 pub(crate) mod data;
+pub(crate) mod events;
 pub(crate) mod get;
 pub(crate) mod logs;
 pub(crate) mod replay;

@@ -72,6 +72,8 @@ macro_rules! for_every_call {
             runs(tenant: TenantId, filter: &RunFilter, after: Option<RunId>, limit: usize) -> Page<RunSummary>;
             last_runs(tenant: TenantId, applications: &[i64]) -> Vec<RunSummary>;
             timeline(tenant: TenantId, span: &runs::Span) -> Vec<runs::Sum>;
+            volume(tenant: TenantId, volume: runs::Volume) -> Vec<runs::Sum>;
+            standing(tenant: TenantId) -> Vec<runs::QueueStanding>;
             unfinished() -> Vec<Unfinished>;
             steps(run: RunId, after_seq: i64) -> Vec<StepSummary>;
             input(run: RunId, expires_at: Timestamp) -> Option<Bytes>;
@@ -122,6 +124,7 @@ macro_rules! for_every_call {
             save_schedule(save: schedules::SaveSchedule) -> Schedule;
             schedule(tenant: TenantId, name: &str) -> Option<Schedule>;
             schedules(tenant: TenantId, filter: &ScheduleFilter, after: Option<&str>, limit: usize) -> Page<Schedule>;
+            scheduled(tenant: TenantId) -> Vec<String>;
             delete_schedule(tenant: TenantId, name: &str, expected: Option<i64>) -> bool;
             next_due() -> (Option<Timestamp>, bool);
             due(now: Timestamp, limit: usize) -> Vec<Schedule>;
@@ -186,6 +189,7 @@ macro_rules! for_every_call {
             release(id: WorkerId) -> ();
             release_others(id: WorkerId) -> ();
             workers(now: Timestamp) -> Vec<workers::Worker>;
+            lost_workers(since: Timestamp, now: Timestamp) -> Vec<workers::Worker>;
             set_worker(id: WorkerId, queues: Option<&[String]>, weights: Option<&std::collections::BTreeMap<String, u32>>, slots: Option<u32>) -> bool;
             lead(id: WorkerId, now: Timestamp, until: Timestamp) -> bool;
         }

@@ -6,12 +6,15 @@ use bytes::Bytes;
 use model::{
     clock::Timestamp,
     id::{Ordinal, RunId, RunRef, StepKey, TenantId},
-    state::StepState,
+    state::{RunState, StepState},
 };
 use store::{
     Page,
     pauses::{Pause, PauseScope},
-    runs::{LogChunk, ReadyStep, RunFilter, RunSummary, Span, StepSummary, Sum, Unfinished},
+    runs::{
+        LogChunk, QueueStanding, ReadyStep, RunFilter, RunSummary, Span, StepSummary, Sum,
+        Unfinished, Volume,
+    },
 };
 
 use super::{Result, State, runs::Run};
@@ -105,24 +108,40 @@ impl State {
 
     pub(super) fn timeline(&mut self, tenant: TenantId, span: &Span) -> Result<Vec<Sum>> {
         let runs = self.runs(tenant, &span.runs(), None, usize::MAX - 1)?.items;
-        let mut sums: BTreeMap<(u32, u8), Sum> = BTreeMap::new();
-        for run in runs {
-            let part = (run.created_at.micros_since(span.from) / span.part.max(1)) as u32;
-            let sum = sums.entry((part, run.state.code())).or_insert(Sum {
-                part,
-                state: run.state,
-                count: 0,
-                longest: None,
-                total: 0,
-            });
-            sum.count += 1;
-            if let Some(end) = run.finished_at {
-                let took = end.micros_since(run.created_at);
-                sum.longest = sum.longest.max(Some(took));
-                sum.total += took;
+        Ok(sums(&runs, span.from, span.part))
+    }
+
+    pub(super) fn volume(&mut self, tenant: TenantId, volume: Volume) -> Result<Vec<Sum>> {
+        let filter = RunFilter {
+            from: Some(volume.from),
+            until: Some(volume.until),
+            ..RunFilter::default()
+        };
+        let runs = self.runs(tenant, &filter, None, usize::MAX - 1)?.items;
+        Ok(sums(&runs, volume.from, volume.part))
+    }
+
+    pub(super) fn standing(&mut self, tenant: TenantId) -> Result<Vec<QueueStanding>> {
+        let runs = self.runs(tenant, &RunFilter::default(), None, usize::MAX - 1)?;
+        let mut queues: BTreeMap<String, QueueStanding> = BTreeMap::new();
+        for run in runs.items.into_iter().filter(|run| !run.state.is_final()) {
+            let standing = queues
+                .entry(run.queue.clone())
+                .or_insert_with(|| QueueStanding {
+                    queue: run.queue,
+                    queued: 0,
+                    running: 0,
+                    oldest: None,
+                });
+            if run.state == RunState::Queued {
+                standing.queued += 1;
+                let oldest = standing.oldest.unwrap_or(run.created_at);
+                standing.oldest = Some(oldest.min(run.created_at));
+            } else {
+                standing.running += 1;
             }
         }
-        Ok(sums.into_values().collect())
+        Ok(queues.into_values().collect())
     }
 
     pub(super) fn unfinished(&mut self) -> Result<Vec<Unfinished>> {
@@ -284,4 +303,26 @@ pub(super) fn page<T>(mut items: Vec<T>, limit: usize, name: impl Fn(&T) -> Stri
     items.truncate(limit);
     let next = items.last().filter(|_| more).map(name);
     Page { items, next }
+}
+
+/// Runs summed up by the parts of a span.
+fn sums(runs: &[RunSummary], from: Timestamp, part: i64) -> Vec<Sum> {
+    let mut sums: BTreeMap<(u32, u8), Sum> = BTreeMap::new();
+    for run in runs {
+        let part = (run.created_at.micros_since(from) / part.max(1)) as u32;
+        let sum = sums.entry((part, run.state.code())).or_insert(Sum {
+            part,
+            state: run.state,
+            count: 0,
+            longest: None,
+            total: 0,
+        });
+        sum.count += 1;
+        if let Some(end) = run.finished_at {
+            let took = end.micros_since(run.created_at);
+            sum.longest = sum.longest.max(Some(took));
+            sum.total += took;
+        }
+    }
+    sums.into_values().collect()
 }

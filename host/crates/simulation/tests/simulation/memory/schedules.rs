@@ -99,6 +99,15 @@ impl State {
         Ok(page(items, limit, |one: &Schedule| one.name.clone()))
     }
 
+    pub(super) fn scheduled(&mut self, tenant: TenantId) -> Result<Vec<String>> {
+        let all = self.timetables.values().map(|one| &one.schedule);
+        let names: std::collections::BTreeSet<String> = all
+            .filter(|one| one.tenant == tenant && one.enabled)
+            .map(|one| one.application.clone())
+            .collect();
+        Ok(names.into_iter().collect())
+    }
+
     pub(super) fn delete_schedule(
         &mut self,
         tenant: TenantId,

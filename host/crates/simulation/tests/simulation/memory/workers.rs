@@ -108,6 +108,17 @@ impl State {
         Ok(live.cloned().collect())
     }
 
+    pub(super) fn lost_workers(&mut self, since: Timestamp, now: Timestamp) -> Result<Vec<Worker>> {
+        let mut lost: Vec<Worker> = self
+            .workers
+            .values()
+            .filter(|worker| worker.lease_until > since && worker.lease_until <= now)
+            .cloned()
+            .collect();
+        lost.sort_by_key(|worker| std::cmp::Reverse(worker.lease_until));
+        Ok(lost)
+    }
+
     pub(super) fn set_worker(
         &mut self,
         id: WorkerId,

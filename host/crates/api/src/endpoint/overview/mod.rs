@@ -1,0 +1,4 @@
+//! Everything at a glance.
+
+pub(crate) mod get;
+pub(crate) mod volume;
