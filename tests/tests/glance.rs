@@ -124,9 +124,16 @@ fn applications_are_narrowed_and_sorted(client: &mut Client) {
         }
         save(client, "applications", &document);
     }
-    let schedule = json!({"application_id": "a5", "frequency": 86_400});
-    let name = "/api/v1/schedules/daily";
-    client.send_json("PUT", name, &schedule).unwrap();
+    save(
+        client,
+        "configurations",
+        &json!({"name": "acme", "configuration_data": []}),
+    );
+    let schedule = json!({"application_id": "a5", "frequency": 86_400}).to_string();
+    let headers = [("content-type", "application/json"), ("if-none-match", "*")];
+    let path = "/api/v1/schedules/daily";
+    let saved = client.send("PUT", path, &headers, schedule.as_bytes());
+    assert_eq!(saved.unwrap().status, 201);
     run(client, "a4", &json!({}));
     run(client, "a1", &json!({}));
     for (query, expected) in [

@@ -200,7 +200,7 @@ async fn what_cannot_be_read_is_refused_with_its_place() {
             request("GET", "/api/v1/applications?page=2"),
             400,
             "PF-0400",
-            "It takes `search`, `after`, `limit`",
+            "It takes `search`, `version`, `syncpack`",
         ),
         (
             request("GET", "/api/v1/runs?state=broken"),
