@@ -4,13803 +4,13803 @@
  */
 
 export interface paths {
-    "/": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Open the browser UI
-         * @description For people. `/docs/api` describes the API.
-         */
-        get: operations["home"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/about": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Read versions
-         * @description Of the service and what it is made of: store, queue, contract, processes.
-         *
-         *     Needs the permission **View**.
-         */
-        get: operations["about"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/applications": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List applications
-         * @description Each with its newest run, without the documents themselves; in the order of their names, or as
-         *     `sort` says.
-         *
-         *     Needs the permission **View**.
-         */
-        get: operations["list_applications"];
-        put?: never;
-        /**
-         * Add or overwrite an application
-         * @description The body is the document. What was there before stays as a revision; a document equal
-         *     to the newest revision makes no new one. All faults of a document are answered at once; nothing is stored then.
-         *
-         *     Needs the permission **Developer**.
-         */
-        post: operations["save_application"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/applications/run": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Run an application
-         * @description The answer comes when the run is stored: from then on it runs to its end, whatever
-         *     happens to the service. Missing parameters are all named at once, before anything
-         *     executes.
-         *
-         *     Needs the permission **Execute**.
-         */
-        post: operations["run_application"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/applications/validate": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Check an application
-         * @description Lists everything that is wrong with the document in the body, and stores nothing.
-         *
-         *     Needs the permission **Developer**.
-         */
-        post: operations["validate_application"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/applications/{app}/logs": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List an application's runs
-         * @description The newest first; each leads to its log.
-         *
-         *     Needs the permission **View**.
-         */
-        get: operations["list_application_logs"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/applications/{app}/run": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Run the application of the address
-         * @description As `POST /applications/run`. The body may be left out.
-         *
-         *     Needs the permission **Execute**.
-         */
-        post: operations["run_named_application"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/applications/{app}/timeline": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Show what an application has run in a span of time
-         * @description The newest runs one by one, and all of them summed up by parts of the span.
-         *
-         *     Needs the permission **View**.
-         */
-        get: operations["show_application_timeline"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/applications/{name}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Read an application
-         * @description The answer is the document as it was stored, its revision in the `ETag` header.
-         *
-         *     Needs the permission **View**.
-         */
-        get: operations["get_application"];
-        /**
-         * Replace an application knowingly
-         * @description As `POST /api/v1/applications`, but the caller must say what is replaced, so that nobody's work is
-         *     overwritten unseen: `If-Match` with the ETag that was read, `If-Match: *` for whatever
-         *     there is, or `If-None-Match: *` if there should be none.
-         *
-         *     Needs the permission **Developer**.
-         */
-        put: operations["put_application"];
-        post?: never;
-        /**
-         * Delete an application
-         * @description Its past runs keep the revision that they ran.
-         *
-         *     Needs the permission **Administrator**.
-         */
-        delete: operations["delete_application"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/applications/{name}/revisions": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List the revisions of an application
-         * @description The newest first, each with what it changed. A part may hold fewer than `limit` where documents
-         *     are large.
-         *
-         *     Needs the permission **View**.
-         */
-        get: operations["list_application_revisions"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/applications/{name}/revisions/{number}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Read a revision of an application
-         * @description The answer is the document as it was stored.
-         *
-         *     Needs the permission **View**.
-         */
-        get: operations["get_application_revision"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/applications/{name}/revisions/{number}/diff/{other}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Compare two revisions of an application
-         * @description What the second one of the address has, or has not, in place of the first. Secrets are masked.
-         *
-         *     Needs the permission **View**.
-         */
-        get: operations["compare_application_revisions"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/applications/{name}/revisions/{number}/restore": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Restore a revision of an application
-         * @description Saves it again as the newest revision; those between stay.
-         *     What the application is aligned with, its configuration object and its queue, stays as it is, and so do its
-         *     schedules. A revision that could not run as things are now is refused with every reason, such as a SyncPack that
-         *     is not active.
-         *
-         *     Needs the permission **Developer**.
-         */
-        post: operations["restore_application_revision"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/applications/{name}/settings": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Read the settings of an application
-         * @description Its variables and what it is aligned with. The `ETag` is that of the application's revision.
-         *
-         *     Needs the permission **View**.
-         */
-        get: operations["get_application_settings"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        /**
-         * Change the settings of an application
-         * @description The values of its variables and what it is aligned with, and nothing else of it: also where the
-         *     application itself is not the caller's to change. It is saved as a new revision. A value of a
-         *     secret variable must be a reference to a configuration object.
-         *
-         *     Needs the permission **Configuration**.
-         */
-        patch: operations["change_application_settings"];
-        trace?: never;
-    };
-    "/api/v1/approvals": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List the steps that wait for a decision
-         * @description In the order in which their runs were accepted.
-         *
-         *     Needs the permission **View**.
-         */
-        get: operations["list_approvals"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/cache": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List cache records
-         * @description In the order of their keys, without values.
-         *
-         *     Needs the permission **View**.
-         */
-        get: operations["list_cache"];
-        put?: never;
-        post?: never;
-        /**
-         * Delete cache records by prefix
-         * @description All whose key starts with the prefix.
-         *
-         *     Needs the permission **Administrator**.
-         */
-        delete: operations["clear_cache"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/cache/{key}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Read a cache record
-         * @description With its value. A slash in the key is written `%2F`.
-         *
-         *     Needs the permission **View**.
-         */
-        get: operations["get_cache"];
-        put?: never;
-        post?: never;
-        /**
-         * Delete a cache record
-         * @description A slash in the key is written `%2F`.
-         *
-         *     Needs the permission **Administrator**.
-         */
-        delete: operations["delete_cache"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/configurations": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List configuration objects
-         * @description In the order of their names, without the documents themselves.
-         *
-         *     Needs the permission **View**.
-         */
-        get: operations["list_configurations"];
-        put?: never;
-        /**
-         * Add or overwrite a configuration object
-         * @description The body is the document. What was there before stays as a revision; a document equal
-         *     to the newest revision makes no new one. Values marked `encrypted` are encrypted before they are stored.
-         *
-         *     Needs the permission **Configuration**.
-         */
-        post: operations["save_configuration"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/configurations/{name}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Read a configuration object
-         * @description The answer is the document as it was stored, its revision in the `ETag` header; encrypted values are shown as ciphertext.
-         *
-         *     Needs the permission **View**.
-         */
-        get: operations["get_configuration"];
-        /**
-         * Replace a configuration object knowingly
-         * @description As `POST /api/v1/configurations`, but the caller must say what is replaced, so that nobody's work is
-         *     overwritten unseen: `If-Match` with the ETag that was read, `If-Match: *` for whatever
-         *     there is, or `If-None-Match: *` if there should be none.
-         *
-         *     Needs the permission **Configuration**.
-         */
-        put: operations["put_configuration"];
-        post?: never;
-        /**
-         * Delete a configuration object
-         * @description Its past runs keep the revision that they ran.
-         *
-         *     Needs the permission **Administrator**.
-         */
-        delete: operations["delete_configuration"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/configurations/{name}/revisions": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List the revisions of a configuration object
-         * @description The newest first, each with what it changed. A part may hold fewer than `limit` where documents
-         *     are large.
-         *
-         *     Needs the permission **View**.
-         */
-        get: operations["list_configuration_revisions"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/configurations/{name}/revisions/{number}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Read a revision of a configuration object
-         * @description The answer is the document as it was stored. Encrypted values are ciphertext, as in the document itself.
-         *
-         *     Needs the permission **View**.
-         */
-        get: operations["get_configuration_revision"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/configurations/{name}/revisions/{number}/diff/{other}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Compare two revisions of a configuration object
-         * @description What the second one of the address has, or has not, in place of the first. Secrets are masked. Of encrypted values only the names are told.
-         *
-         *     Needs the permission **View**.
-         */
-        get: operations["compare_configuration_revisions"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/configurations/{name}/revisions/{number}/restore": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Restore a revision of a configuration object
-         * @description Saves it again as the newest revision; those between stay.
-         *     Encrypted values come back as they were. A revision that would show a value that is encrypted now is refused.
-         *
-         *     Needs the permission **Configuration**.
-         */
-        post: operations["restore_configuration_revision"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/dead-letters": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List dead letters
-         * @description Steps that failed because their workers were lost: after as many attempts as there may be
-         *     (`dead-letter`), or after the first, where nothing may be executed twice (`worker-lost`). The newest
-         *     first, as long as their runs are kept and nobody has retried them.
-         *
-         *     Needs the permission **View**.
-         */
-        get: operations["list_dead_letters"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/dead-letters/queues": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List what queues have set aside
-         * @description Entries that were delivered too often and never acknowledged: they lead to no harm, and are delivered
-         *     anew within a minute by themselves. More than a few of them mean that workers end, or have no slot
-         *     free, over and over.
-         *
-         *     Needs the permission **View**.
-         */
-        get: operations["list_set_aside"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/dead-letters/{letter}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        post?: never;
-        /**
-         * Take a dead letter off the list
-         * @description Somebody has seen to it. Its run stays as it is.
-         *
-         *     Needs the permission **Execute**.
-         */
-        delete: operations["delete_dead_letter"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/dead-letters/{letter}/replay": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Replay a dead letter
-         * @description Retries its run: what ended well is kept, what did not is executed again. All dead letters of the run
-         *     are off the list then. Asked twice, it is one run. All that fit are retried with
-         *     `POST /runs/bulk` and `dead_letters`.
-         *
-         *     Needs the permission **Execute**.
-         */
-        post: operations["replay_dead_letter"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/limits": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List the limits of steps that are in use
-         * @description Keys of `task_concurrency` that steps hold or wait for, then keys of `task_rate` under
-         *     which steps wait or have just started; each in the order of the keys. One that nobody
-         *     uses is not listed.
-         *
-         *     Needs the permission **View**.
-         */
-        get: operations["list_limits"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/limits/{key}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Read the limits of a key
-         * @description Who holds the key and who waits for it, the first hundred of each. A key may have a concurrency, a rate, or both. A slash in the key is written `%2F`.
-         *
-         *     Needs the permission **View**.
-         */
-        get: operations["get_limit"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/operators/preview": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Evaluate an operator
-         * @description In the sandbox, as in a run, on given data or on the data of a past run. Nothing is stored.
-         *     That the operator fails is part of the answer.
-         *
-         *     Needs the permission **Developer**.
-         */
-        post: operations["preview_operator"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/operators/schema": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * The JSON Schema of operators
-         * @description For editors that check and complete entries of an application's `steps`.
-         *
-         *     Needs the permission **View**.
-         */
-        get: operations["operators_schema"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/overview": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Show everything at a glance
-         * @description Applications by the state of their newest runs, queues, processes, what is due next, and what
-         *     somebody has to look at. It may be some seconds old: however many ask, it is read seldom.
-         *
-         *     Needs the permission **View**.
-         */
-        get: operations["show_overview"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/overview/volume": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Show how much has run
-         * @description The runs of all applications, summed up by parts of the time. It may be old by a small part of
-         *     the time that reading it takes.
-         *
-         *     Needs the permission **View**.
-         */
-        get: operations["show_volume"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/runs": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List runs
-         * @description The newest first, without steps.
-         *
-         *     Needs the permission **View**.
-         */
-        get: operations["list_runs"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/runs/bulk": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List work on many runs
-         * @description The newest first. What has ended is kept as long as runs are.
-         *
-         *     Needs the permission **View**.
-         */
-        get: operations["list_bulks"];
-        put?: never;
-        /**
-         * Cancel, retry or replay many runs
-         * @description Of the runs that fit when it is asked for, from the newest to the oldest. It is recorded and goes on
-         *     in the background, over restarts, until it is done or stopped; each run is taken once, and what it
-         *     starts is started once. A retry starts with the results of what ended well. With `preview` the runs
-         *     are only counted.
-         *
-         *     Needs the permission **Administrator**.
-         */
-        post: operations["start_bulk"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/runs/bulk/{bulk}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * See how far work on many runs has come
-         * @description How many runs there were, for how many it was done, and for how many it could not be, and why.
-         *
-         *     Needs the permission **View**.
-         */
-        get: operations["get_bulk"];
-        put?: never;
-        post?: never;
-        /**
-         * Stop work on many runs
-         * @description What was done stays done; a part that is under way goes to its end.
-         *
-         *     Needs the permission **Administrator**.
-         */
-        delete: operations["stop_bulk"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/runs/cancel": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Cancel many runs
-         * @description Cancels runs that have not ended, the oldest first, as `DELETE /tasks/{id}` does each of
-         *     them. Runs that are accepted after the request are not touched. A request that would
-         *     take too long answers what it has done, with `more`; asking again is safe at any time.
-         *
-         *     Needs the permission **Administrator**.
-         */
-        post: operations["cancel_runs"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/runs/pause": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Pause runs
-         * @description No step of such a run starts until it is resumed. Steps that execute go on to their end;
-         *     runs are accepted, schedules fire, and what they start waits, with the reason as `waiting`.
-         *     Pausing what is paused changes nothing. Pauses survive restarts.
-         *
-         *     Needs the permission **Administrator**.
-         */
-        post: operations["pause_runs"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/runs/pauses": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List what is paused
-         * @description All pauses, the oldest first. A run may be held up by several.
-         *
-         *     Needs the permission **View**.
-         */
-        get: operations["list_pauses"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/runs/resume": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * End a pause
-         * @description What it held up goes on, in the order of acceptance, unless another pause holds it up too:
-         *     `GET /runs/pauses` lists them.
-         *
-         *     Needs the permission **Administrator**.
-         */
-        post: operations["resume_runs"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/schedule": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List all schedules in the predecessor's shape
-         * @description A bare list, whole: each with its document, `total_runs` and `last_run`.
-         *
-         *     Needs the permission **View**.
-         */
-        get: operations["list_schedules_whole"];
-        put?: never;
-        /**
-         * Create or update a schedule
-         * @description `entry_id` is its name; one without gets a name made of what it runs and when. A schedule
-         *     of that name and the same application is replaced.
-         *
-         *     Needs the permission **Developer**.
-         */
-        post: operations["save_schedule"];
-        /**
-         * Delete a schedule by its id
-         * @description The name stands in the address (`?entry_id=`) or in the body.
-         *
-         *     Needs the permission **Developer**.
-         */
-        delete: operations["delete_schedule_by_id"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/schedules": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List schedules
-         * @description In the order of their names, without the documents themselves.
-         *
-         *     Needs the permission **View**.
-         */
-        get: operations["list_schedules"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/schedules/calendar": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Show what is due
-         * @description Of all schedules that run, the soonest first. Of a schedule that is due very often the first
-         *     occurrences are named.
-         *
-         *     Needs the permission **View**.
-         */
-        get: operations["show_calendar"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/schedules/preview": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Say when a schedule would be due
-         * @description Reads the document in the body, saved or not, and stores nothing.
-         *
-         *     Needs the permission **View**.
-         */
-        post: operations["preview_schedule"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/schedules/{name}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Read a schedule
-         * @description The answer is the document as it was stored, its revision in the `ETag` header.
-         *
-         *     Needs the permission **View**.
-         */
-        get: operations["get_schedule"];
-        /**
-         * Create or replace a schedule knowingly
-         * @description The caller must say what is replaced, so that nobody's work is overwritten unseen:
-         *     `If-Match` with the ETag that was read, `If-Match: *` for whatever there is, or
-         *     `If-None-Match: *` if there should be none. What the schedule has counted stays; a
-         *     frequency keeps its phase unless its timing is changed.
-         *
-         *     Needs the permission **Developer**.
-         */
-        put: operations["put_schedule"];
-        post?: never;
-        /**
-         * Delete a schedule
-         * @description Its runs stay, and those that have not ended go on.
-         *
-         *     Needs the permission **Developer**.
-         */
-        delete: operations["delete_schedule"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/schedules/{name}/backfill": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Run occurrences of the past
-         * @description Those of the range that have started no run are started, one after another unless the
-         *     schedule allows its runs to overlap. What has run does not run again.
-         *
-         *     Needs the permission **Execute**.
-         */
-        post: operations["backfill_schedule"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/schedules/{name}/occurrences": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List what became of a schedule's occurrences
-         * @description The newest first. They are kept as long as runs are.
-         *
-         *     Needs the permission **View**.
-         */
-        get: operations["list_occurrences"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/schedules/{name}/pause": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Pause a schedule
-         * @description Nothing starts until it is resumed; what runs goes on. Pausing a paused schedule changes nothing.
-         *
-         *     Needs the permission **Execute**.
-         */
-        post: operations["pause_schedule"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/schedules/{name}/resume": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Resume a schedule
-         * @description It goes on with its next occurrence; what was due in between is not caught up.
-         *
-         *     Needs the permission **Execute**.
-         */
-        post: operations["resume_schedule"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/session": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Read who is logged in
-         * @description With what the role allows. For pages, which ask before they show a form: that nobody is logged
-         *     in is an answer.
-         */
-        get: operations["get_session"];
-        put?: never;
-        /**
-         * Log in
-         * @description For pages in a browser: the answer sets a cookie. Programs send name and password with each request
-         *     (Basic authentication) and need no session.
-         */
-        post: operations["log_in"];
-        /**
-         * Log out
-         * @description The session's cookie is good for nothing any more, wherever it is.
-         *
-         *     Needs the permission **View**.
-         */
-        delete: operations["log_out"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/signals": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Send a message to a step that waits for it
-         * @description Of several steps that wait under the key, that of the oldest run is given it. One that comes
-         *     before its step waits is kept, and given to the first step that waits under the key.
-         *
-         *     Needs the permission **Execute**.
-         */
-        post: operations["send_signal"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/steps": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List steps
-         * @description All steps of active SyncPacks; the list is always whole.
-         *
-         *     Needs the permission **View**.
-         */
-        get: operations["list_steps"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/steps/run": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Run a single step
-         * @description As a run of one step, without an application.
-         *
-         *     Needs the permission **Execute**.
-         */
-        post: operations["run_step"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/steps/{name}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Read a step
-         * @description With its parameters and, if the SyncPack carries it, its source code.
-         *
-         *     Needs the permission **View**.
-         */
-        get: operations["get_step"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/syncpacks": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List SyncPacks
-         * @description Every stored version, by name and then in the order of upload; the list is always whole.
-         *
-         *     Needs the permission **View**.
-         */
-        get: operations["list_syncpacks"];
-        put?: never;
-        /**
-         * Upload a SyncPack
-         * @description The body is the `.wasm` file itself, or a form with the file in one field. The file is
-         *     checked and stored; nothing in it is executed. Installing and activating it are steps
-         *     of their own. The same file again is the version that there is.
-         *
-         *     Needs the permission **Developer**.
-         */
-        post: operations["upload_syncpack"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/syncpacks/{name}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Read a SyncPack
-         * @description With all its stored versions, their steps, and the grants that they ask for.
-         *
-         *     Needs the permission **View**.
-         */
-        get: operations["get_syncpack"];
-        put?: never;
-        post?: never;
-        /**
-         * Delete a SyncPack
-         * @description Deletes the version of the query, or all versions without one. An active version, or
-         *     one that a running run is pinned to, is refused.
-         *
-         *     Needs the permission **Administrator**.
-         */
-        delete: operations["delete_syncpack"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/syncpacks/{name}/activate": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Activate a SyncPack
-         * @description Installs the version first if that has not been done, then makes it the active one:
-         *     new runs use its steps, and its applications and configuration objects are saved.
-         *     Runs in flight finish on the version that they started with. Grants are denied
-         *     unless they are given here or were given before. One whose host a configuration variable
-         *     names is given for configuration objects and the hosts that they name at that time.
-         *
-         *     Needs the permission **Administrator**.
-         */
-        post: operations["activate_syncpack"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/syncpacks/{name}/deactivate": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Deactivate a SyncPack
-         * @description New runs can no longer use its steps; runs in flight finish. The answer names the applications
-         *     that cannot run until it is active again.
-         *
-         *     Needs the permission **Administrator**.
-         */
-        post: operations["deactivate_syncpack"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/syncpacks/{name}/install": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Install a SyncPack
-         * @description Compiles it for this host, which takes seconds; the answer comes when that is done.
-         *     The body may be left out.
-         *
-         *     Needs the permission **Administrator**.
-         */
-        post: operations["install_syncpack"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/tasks/{id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Read a run or a step of a run
-         * @description A run is answered with all its steps, each with its state and the address of its log.
-         *
-         *     Needs the permission **View**.
-         */
-        get: operations["get_task"];
-        put?: never;
-        post?: never;
-        /**
-         * Cancel a run, or revoke a step of a run
-         * @description Of a run, the waiting steps end as cancelled at once and the running ones are stopped.
-         *     A step can be revoked while it waits in the queue or executes: it ends as cancelled,
-         *     steps that depend on it are skipped as after a failure, others go on, and the run ends
-         *     as cancelled. What was cancelled before stays so: the answer is the same.
-         *
-         *     Needs the permission **Execute**.
-         */
-        delete: operations["cancel_task"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/tasks/{id}/data": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Read the data of a run or a step
-         * @description What the run was given and what its steps handed on.
-         *
-         *     Needs the permission **View**.
-         */
-        get: operations["get_task_data"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/tasks/{id}/decision": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Decide for a step that waits for it
-         * @description The first decision counts. It stands in the step's data with who decided, when and why.
-         *
-         *     Needs the permission **Execute**.
-         */
-        post: operations["decide_task"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/tasks/{id}/events": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Follow a run as it happens
-         * @description Server-sent events. Each is named `run` and carries the run as reading it answers, with those
-         *     of its steps that changed since the event before; the first of a stream has all of them,
-         *     so a client that lost the stream asks again and has missed nothing. The stream ends with
-         *     the run, and after five minutes; clients then ask again. Changes come within a
-         *     second.
-         *
-         *     Needs the permission **View**.
-         */
-        get: operations["follow_run"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/tasks/{id}/logs": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Read the log of a run or a step
-         * @description To follow a log, ask again with `after` set to `next` for as long as `more` is true.
-         *
-         *     Needs the permission **View**.
-         */
-        get: operations["get_task_logs"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/tasks/{id}/replay": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Replay a run
-         * @description A new run with the same application, parameters, configuration object and queue as
-         *     the one of the address.
-         *
-         *     Needs the permission **Execute**.
-         */
-        post: operations["replay_task"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/tasks/{id}/retry": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Retry a run
-         * @description A new run that executes what of the old one did not succeed, and what depends on it. Steps
-         *     that ended well are not executed again: the new run starts with their results. With the id
-         *     of a step, that step and what depends on it are executed again as well.
-         *
-         *     Needs the permission **Execute**.
-         */
-        post: operations["retry_task"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/tasks/{id}/revoke": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Revoke a run, or a step of a run
-         * @description The same as `DELETE /tasks/{id}`, at the address that older clients know.
-         *
-         *     Needs the permission **Execute**.
-         */
-        post: operations["revoke_task"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/webhooks": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List webhooks
-         * @description In the order of their names.
-         *
-         *     Needs the permission **Execute**.
-         */
-        get: operations["list_webhooks"];
-        put?: never;
-        /**
-         * Make a webhook
-         * @description Its address is made up with it and never changes. Where no secret is given and the scheme needs
-         *     one, it is made up as well, and answered this once.
-         *
-         *     Needs the permission **Developer**.
-         */
-        post: operations["create_webhook"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/webhooks/{name}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Read a webhook
-         * @description Its address and document; of its secrets only since when they count. Whoever knows the address
-         *     of a webhook without a signature can start its application: so it needs the permission to run.
-         *
-         *     Needs the permission **Execute**.
-         */
-        get: operations["get_webhook"];
-        /**
-         * Create or replace a webhook knowingly
-         * @description The caller must say what is replaced: `If-Match` with the ETag that was read, `If-Match: *`
-         *     for whatever there is, or `If-None-Match: *` if there should be none. Its address stays, and so
-         *     does its secret where none is given; a secret that is given counts at once, and the one before no
-         *     more (rotating it keeps both for a while).
-         *
-         *     Needs the permission **Developer**.
-         */
-        put: operations["put_webhook"];
-        post?: never;
-        /**
-         * Delete a webhook
-         * @description Its address is gone for good, and so is its log. The runs that it started stay.
-         *
-         *     Needs the permission **Developer**.
-         */
-        delete: operations["delete_webhook"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/webhooks/{name}/deliveries": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List what a webhook has received
-         * @description The newest first: the last 1,000 that proved who sent them and the last 100 that did not, for
-         *     seven days. Of refusals ten in a minute are listed and the others counted.
-         *
-         *     Needs the permission **Execute**.
-         */
-        get: operations["list_deliveries"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/webhooks/{name}/deliveries/{number}/redeliver": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Deliver again what a webhook has received
-         * @description A new run of what was received then, as the webhook is now. Only what started a run is kept, with
-         *     bodies of at most 64 KiB.
-         *
-         *     Needs the permission **Execute**.
-         */
-        post: operations["redeliver"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/webhooks/{name}/rotate": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Change the secret of a webhook
-         * @description For a while both are right, so that the sender can change when it is ready.
-         *
-         *     Needs the permission **Developer**.
-         */
-        post: operations["rotate_webhook"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/workers": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List the processes of the service
-         * @description Those with a running lease, the oldest first: workers, and with them processes that
-         *     execute nothing, which have no slots. One that ended without giving back its lease is
-         *     listed until that ends. `served` sums up which queues they listen on.
-         *
-         *     Needs the permission **View**.
-         */
-        get: operations["list_workers"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/workers/{worker}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Read a process of the service
-         * @description By its number, as long as its lease runs.
-         *
-         *     Needs the permission **View**.
-         */
-        get: operations["get_worker"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        /**
-         * Change a worker's queues, their weights, and its slots
-         * @description The worker does so at once, without a restart; steps that it executes go on. It is
-         *     forgotten when the process ends: the next one begins with its settings.
-         *
-         *     Needs the permission **Administrator**.
-         */
-        patch: operations["set_worker"];
-        trace?: never;
-    };
-    "/docs/errors": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Read about all error codes
-         * @description What each code means and what to do, as a page for people.
-         */
-        get: operations["list_error_codes"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/docs/errors/{code}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Read about an error code
-         * @description What the code means and what to do: where the `type` of a problem document leads.
-         */
-        get: operations["get_error_code"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/healthz": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Is the process alive?
-         * @description Answers as long as the process can answer at all; a supervisor restarts it otherwise.
-         */
-        get: operations["health"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/hooks/{hook}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Deliver to a webhook
-         * @description Where other systems call. Who sends is proven as the webhook asks; a delivery that does not is
-         *     answered as an address that nobody has. The answer comes when the run is stored. A delivery that
-         *     came before is answered with the run that it started then.
-         */
-        post: operations["receive_webhook"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/metrics": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Read the metrics
-         * @description What this process counts and measures of itself, and how full the queues are, in the text format
-         *     of OpenMetrics, which Prometheus reads. Workers and schedulers answer it at
-         *     `server.health_listen`, without authentication.
-         *
-         *     Needs the permission **View**.
-         */
-        get: operations["metrics"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/openapi.json": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Read the OpenAPI document
-         * @description The description of this API that programs read; `/docs/api` shows it to people.
-         */
-        get: operations["openapi"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/readyz": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Can the service take work?
-         * @description Not while it starts, while it shuts down, without its store, or when others may take
-         *     over what it executes; a load balancer then sends requests elsewhere. Workers and
-         *     schedulers answer it too, at `server.health_listen`.
-         */
-        get: operations["ready"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
+  "/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Open the browser UI
+     * @description For people. `/docs/api` describes the API.
+     */
+    get: operations["home"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/about": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Read versions
+     * @description Of the service and what it is made of: store, queue, contract, processes.
+     *
+     *     Needs the permission **View**.
+     */
+    get: operations["about"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/applications": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * List applications
+     * @description Each with its newest run, without the documents themselves; in the order of their names, or as
+     *     `sort` says.
+     *
+     *     Needs the permission **View**.
+     */
+    get: operations["list_applications"];
+    put?: never;
+    /**
+     * Add or overwrite an application
+     * @description The body is the document. What was there before stays as a revision; a document equal
+     *     to the newest revision makes no new one. All faults of a document are answered at once; nothing is stored then.
+     *
+     *     Needs the permission **Developer**.
+     */
+    post: operations["save_application"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/applications/run": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Run an application
+     * @description The answer comes when the run is stored: from then on it runs to its end, whatever
+     *     happens to the service. Missing parameters are all named at once, before anything
+     *     executes.
+     *
+     *     Needs the permission **Execute**.
+     */
+    post: operations["run_application"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/applications/validate": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Check an application
+     * @description Lists everything that is wrong with the document in the body, and stores nothing.
+     *
+     *     Needs the permission **Developer**.
+     */
+    post: operations["validate_application"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/applications/{app}/logs": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * List an application's runs
+     * @description The newest first; each leads to its log.
+     *
+     *     Needs the permission **View**.
+     */
+    get: operations["list_application_logs"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/applications/{app}/run": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Run the application of the address
+     * @description As `POST /applications/run`. The body may be left out.
+     *
+     *     Needs the permission **Execute**.
+     */
+    post: operations["run_named_application"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/applications/{app}/timeline": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Show what an application has run in a span of time
+     * @description The newest runs one by one, and all of them summed up by parts of the span.
+     *
+     *     Needs the permission **View**.
+     */
+    get: operations["show_application_timeline"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/applications/{name}": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Read an application
+     * @description The answer is the document as it was stored, its revision in the `ETag` header.
+     *
+     *     Needs the permission **View**.
+     */
+    get: operations["get_application"];
+    /**
+     * Replace an application knowingly
+     * @description As `POST /api/v1/applications`, but the caller must say what is replaced, so that nobody's work is
+     *     overwritten unseen: `If-Match` with the ETag that was read, `If-Match: *` for whatever
+     *     there is, or `If-None-Match: *` if there should be none.
+     *
+     *     Needs the permission **Developer**.
+     */
+    put: operations["put_application"];
+    post?: never;
+    /**
+     * Delete an application
+     * @description Its past runs keep the revision that they ran.
+     *
+     *     Needs the permission **Administrator**.
+     */
+    delete: operations["delete_application"];
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/applications/{name}/revisions": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * List the revisions of an application
+     * @description The newest first, each with what it changed. A part may hold fewer than `limit` where documents
+     *     are large.
+     *
+     *     Needs the permission **View**.
+     */
+    get: operations["list_application_revisions"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/applications/{name}/revisions/{number}": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Read a revision of an application
+     * @description The answer is the document as it was stored.
+     *
+     *     Needs the permission **View**.
+     */
+    get: operations["get_application_revision"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/applications/{name}/revisions/{number}/diff/{other}": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Compare two revisions of an application
+     * @description What the second one of the address has, or has not, in place of the first. Secrets are masked.
+     *
+     *     Needs the permission **View**.
+     */
+    get: operations["compare_application_revisions"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/applications/{name}/revisions/{number}/restore": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Restore a revision of an application
+     * @description Saves it again as the newest revision; those between stay.
+     *     What the application is aligned with, its configuration object and its queue, stays as it is, and so do its
+     *     schedules. A revision that could not run as things are now is refused with every reason, such as a SyncPack that
+     *     is not active.
+     *
+     *     Needs the permission **Developer**.
+     */
+    post: operations["restore_application_revision"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/applications/{name}/settings": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Read the settings of an application
+     * @description Its variables and what it is aligned with. The `ETag` is that of the application's revision.
+     *
+     *     Needs the permission **View**.
+     */
+    get: operations["get_application_settings"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    /**
+     * Change the settings of an application
+     * @description The values of its variables and what it is aligned with, and nothing else of it: also where the
+     *     application itself is not the caller's to change. It is saved as a new revision. A value of a
+     *     secret variable must be a reference to a configuration object.
+     *
+     *     Needs the permission **Configuration**.
+     */
+    patch: operations["change_application_settings"];
+    trace?: never;
+  };
+  "/api/v1/approvals": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * List the steps that wait for a decision
+     * @description In the order in which their runs were accepted.
+     *
+     *     Needs the permission **View**.
+     */
+    get: operations["list_approvals"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/cache": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * List cache records
+     * @description In the order of their keys, without values.
+     *
+     *     Needs the permission **View**.
+     */
+    get: operations["list_cache"];
+    put?: never;
+    post?: never;
+    /**
+     * Delete cache records by prefix
+     * @description All whose key starts with the prefix.
+     *
+     *     Needs the permission **Administrator**.
+     */
+    delete: operations["clear_cache"];
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/cache/{key}": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Read a cache record
+     * @description With its value. A slash in the key is written `%2F`.
+     *
+     *     Needs the permission **View**.
+     */
+    get: operations["get_cache"];
+    put?: never;
+    post?: never;
+    /**
+     * Delete a cache record
+     * @description A slash in the key is written `%2F`.
+     *
+     *     Needs the permission **Administrator**.
+     */
+    delete: operations["delete_cache"];
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/configurations": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * List configuration objects
+     * @description In the order of their names, without the documents themselves.
+     *
+     *     Needs the permission **View**.
+     */
+    get: operations["list_configurations"];
+    put?: never;
+    /**
+     * Add or overwrite a configuration object
+     * @description The body is the document. What was there before stays as a revision; a document equal
+     *     to the newest revision makes no new one. Values marked `encrypted` are encrypted before they are stored.
+     *
+     *     Needs the permission **Configuration**.
+     */
+    post: operations["save_configuration"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/configurations/{name}": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Read a configuration object
+     * @description The answer is the document as it was stored, its revision in the `ETag` header; encrypted values are shown as ciphertext.
+     *
+     *     Needs the permission **View**.
+     */
+    get: operations["get_configuration"];
+    /**
+     * Replace a configuration object knowingly
+     * @description As `POST /api/v1/configurations`, but the caller must say what is replaced, so that nobody's work is
+     *     overwritten unseen: `If-Match` with the ETag that was read, `If-Match: *` for whatever
+     *     there is, or `If-None-Match: *` if there should be none.
+     *
+     *     Needs the permission **Configuration**.
+     */
+    put: operations["put_configuration"];
+    post?: never;
+    /**
+     * Delete a configuration object
+     * @description Its past runs keep the revision that they ran.
+     *
+     *     Needs the permission **Administrator**.
+     */
+    delete: operations["delete_configuration"];
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/configurations/{name}/revisions": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * List the revisions of a configuration object
+     * @description The newest first, each with what it changed. A part may hold fewer than `limit` where documents
+     *     are large.
+     *
+     *     Needs the permission **View**.
+     */
+    get: operations["list_configuration_revisions"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/configurations/{name}/revisions/{number}": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Read a revision of a configuration object
+     * @description The answer is the document as it was stored. Encrypted values are ciphertext, as in the document itself.
+     *
+     *     Needs the permission **View**.
+     */
+    get: operations["get_configuration_revision"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/configurations/{name}/revisions/{number}/diff/{other}": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Compare two revisions of a configuration object
+     * @description What the second one of the address has, or has not, in place of the first. Secrets are masked. Of encrypted values only the names are told.
+     *
+     *     Needs the permission **View**.
+     */
+    get: operations["compare_configuration_revisions"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/configurations/{name}/revisions/{number}/restore": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Restore a revision of a configuration object
+     * @description Saves it again as the newest revision; those between stay.
+     *     Encrypted values come back as they were. A revision that would show a value that is encrypted now is refused.
+     *
+     *     Needs the permission **Configuration**.
+     */
+    post: operations["restore_configuration_revision"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/dead-letters": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * List dead letters
+     * @description Steps that failed because their workers were lost: after as many attempts as there may be
+     *     (`dead-letter`), or after the first, where nothing may be executed twice (`worker-lost`). The newest
+     *     first, as long as their runs are kept and nobody has retried them.
+     *
+     *     Needs the permission **View**.
+     */
+    get: operations["list_dead_letters"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/dead-letters/queues": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * List what queues have set aside
+     * @description Entries that were delivered too often and never acknowledged: they lead to no harm, and are delivered
+     *     anew within a minute by themselves. More than a few of them mean that workers end, or have no slot
+     *     free, over and over.
+     *
+     *     Needs the permission **View**.
+     */
+    get: operations["list_set_aside"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/dead-letters/{letter}": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    post?: never;
+    /**
+     * Take a dead letter off the list
+     * @description Somebody has seen to it. Its run stays as it is.
+     *
+     *     Needs the permission **Execute**.
+     */
+    delete: operations["delete_dead_letter"];
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/dead-letters/{letter}/replay": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Replay a dead letter
+     * @description Retries its run: what ended well is kept, what did not is executed again. All dead letters of the run
+     *     are off the list then. Asked twice, it is one run. All that fit are retried with
+     *     `POST /runs/bulk` and `dead_letters`.
+     *
+     *     Needs the permission **Execute**.
+     */
+    post: operations["replay_dead_letter"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/limits": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * List the limits of steps that are in use
+     * @description Keys of `task_concurrency` that steps hold or wait for, then keys of `task_rate` under
+     *     which steps wait or have just started; each in the order of the keys. One that nobody
+     *     uses is not listed.
+     *
+     *     Needs the permission **View**.
+     */
+    get: operations["list_limits"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/limits/{key}": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Read the limits of a key
+     * @description Who holds the key and who waits for it, the first hundred of each. A key may have a concurrency, a rate, or both. A slash in the key is written `%2F`.
+     *
+     *     Needs the permission **View**.
+     */
+    get: operations["get_limit"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/operators/preview": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Evaluate an operator
+     * @description In the sandbox, as in a run, on given data or on the data of a past run. Nothing is stored.
+     *     That the operator fails is part of the answer.
+     *
+     *     Needs the permission **Developer**.
+     */
+    post: operations["preview_operator"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/operators/schema": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * The JSON Schema of operators
+     * @description For editors that check and complete entries of an application's `steps`.
+     *
+     *     Needs the permission **View**.
+     */
+    get: operations["operators_schema"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/overview": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Show everything at a glance
+     * @description Applications by the state of their newest runs, queues, processes, what is due next, and what
+     *     somebody has to look at. It may be some seconds old: however many ask, it is read seldom.
+     *
+     *     Needs the permission **View**.
+     */
+    get: operations["show_overview"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/overview/volume": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Show how much has run
+     * @description The runs of all applications, summed up by parts of the time. It may be old by a small part of
+     *     the time that reading it takes.
+     *
+     *     Needs the permission **View**.
+     */
+    get: operations["show_volume"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/runs": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * List runs
+     * @description The newest first, without steps.
+     *
+     *     Needs the permission **View**.
+     */
+    get: operations["list_runs"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/runs/bulk": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * List work on many runs
+     * @description The newest first. What has ended is kept as long as runs are.
+     *
+     *     Needs the permission **View**.
+     */
+    get: operations["list_bulks"];
+    put?: never;
+    /**
+     * Cancel, retry or replay many runs
+     * @description Of the runs that fit when it is asked for, from the newest to the oldest. It is recorded and goes on
+     *     in the background, over restarts, until it is done or stopped; each run is taken once, and what it
+     *     starts is started once. A retry starts with the results of what ended well. With `preview` the runs
+     *     are only counted.
+     *
+     *     Needs the permission **Administrator**.
+     */
+    post: operations["start_bulk"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/runs/bulk/{bulk}": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * See how far work on many runs has come
+     * @description How many runs there were, for how many it was done, and for how many it could not be, and why.
+     *
+     *     Needs the permission **View**.
+     */
+    get: operations["get_bulk"];
+    put?: never;
+    post?: never;
+    /**
+     * Stop work on many runs
+     * @description What was done stays done; a part that is under way goes to its end.
+     *
+     *     Needs the permission **Administrator**.
+     */
+    delete: operations["stop_bulk"];
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/runs/cancel": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Cancel many runs
+     * @description Cancels runs that have not ended, the oldest first, as `DELETE /tasks/{id}` does each of
+     *     them. Runs that are accepted after the request are not touched. A request that would
+     *     take too long answers what it has done, with `more`; asking again is safe at any time.
+     *
+     *     Needs the permission **Administrator**.
+     */
+    post: operations["cancel_runs"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/runs/pause": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Pause runs
+     * @description No step of such a run starts until it is resumed. Steps that execute go on to their end;
+     *     runs are accepted, schedules fire, and what they start waits, with the reason as `waiting`.
+     *     Pausing what is paused changes nothing. Pauses survive restarts.
+     *
+     *     Needs the permission **Administrator**.
+     */
+    post: operations["pause_runs"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/runs/pauses": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * List what is paused
+     * @description All pauses, the oldest first. A run may be held up by several.
+     *
+     *     Needs the permission **View**.
+     */
+    get: operations["list_pauses"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/runs/resume": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * End a pause
+     * @description What it held up goes on, in the order of acceptance, unless another pause holds it up too:
+     *     `GET /runs/pauses` lists them.
+     *
+     *     Needs the permission **Administrator**.
+     */
+    post: operations["resume_runs"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/schedule": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * List all schedules in the predecessor's shape
+     * @description A bare list, whole: each with its document, `total_runs` and `last_run`.
+     *
+     *     Needs the permission **View**.
+     */
+    get: operations["list_schedules_whole"];
+    put?: never;
+    /**
+     * Create or update a schedule
+     * @description `entry_id` is its name; one without gets a name made of what it runs and when. A schedule
+     *     of that name and the same application is replaced.
+     *
+     *     Needs the permission **Developer**.
+     */
+    post: operations["save_schedule"];
+    /**
+     * Delete a schedule by its id
+     * @description The name stands in the address (`?entry_id=`) or in the body.
+     *
+     *     Needs the permission **Developer**.
+     */
+    delete: operations["delete_schedule_by_id"];
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/schedules": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * List schedules
+     * @description In the order of their names, without the documents themselves.
+     *
+     *     Needs the permission **View**.
+     */
+    get: operations["list_schedules"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/schedules/calendar": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Show what is due
+     * @description Of all schedules that run, the soonest first. Of a schedule that is due very often the first
+     *     occurrences are named.
+     *
+     *     Needs the permission **View**.
+     */
+    get: operations["show_calendar"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/schedules/preview": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Say when a schedule would be due
+     * @description Reads the document in the body, saved or not, and stores nothing.
+     *
+     *     Needs the permission **View**.
+     */
+    post: operations["preview_schedule"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/schedules/{name}": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Read a schedule
+     * @description The answer is the document as it was stored, its revision in the `ETag` header.
+     *
+     *     Needs the permission **View**.
+     */
+    get: operations["get_schedule"];
+    /**
+     * Create or replace a schedule knowingly
+     * @description The caller must say what is replaced, so that nobody's work is overwritten unseen:
+     *     `If-Match` with the ETag that was read, `If-Match: *` for whatever there is, or
+     *     `If-None-Match: *` if there should be none. What the schedule has counted stays; a
+     *     frequency keeps its phase unless its timing is changed.
+     *
+     *     Needs the permission **Developer**.
+     */
+    put: operations["put_schedule"];
+    post?: never;
+    /**
+     * Delete a schedule
+     * @description Its runs stay, and those that have not ended go on.
+     *
+     *     Needs the permission **Developer**.
+     */
+    delete: operations["delete_schedule"];
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/schedules/{name}/backfill": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Run occurrences of the past
+     * @description Those of the range that have started no run are started, one after another unless the
+     *     schedule allows its runs to overlap. What has run does not run again.
+     *
+     *     Needs the permission **Execute**.
+     */
+    post: operations["backfill_schedule"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/schedules/{name}/occurrences": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * List what became of a schedule's occurrences
+     * @description The newest first. They are kept as long as runs are.
+     *
+     *     Needs the permission **View**.
+     */
+    get: operations["list_occurrences"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/schedules/{name}/pause": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Pause a schedule
+     * @description Nothing starts until it is resumed; what runs goes on. Pausing a paused schedule changes nothing.
+     *
+     *     Needs the permission **Execute**.
+     */
+    post: operations["pause_schedule"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/schedules/{name}/resume": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Resume a schedule
+     * @description It goes on with its next occurrence; what was due in between is not caught up.
+     *
+     *     Needs the permission **Execute**.
+     */
+    post: operations["resume_schedule"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/session": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Read who is logged in
+     * @description With what the role allows. For pages, which ask before they show a form: that nobody is logged
+     *     in is an answer.
+     */
+    get: operations["get_session"];
+    put?: never;
+    /**
+     * Log in
+     * @description For pages in a browser: the answer sets a cookie. Programs send name and password with each request
+     *     (Basic authentication) and need no session.
+     */
+    post: operations["log_in"];
+    /**
+     * Log out
+     * @description The session's cookie is good for nothing any more, wherever it is.
+     *
+     *     Needs the permission **View**.
+     */
+    delete: operations["log_out"];
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/signals": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Send a message to a step that waits for it
+     * @description Of several steps that wait under the key, that of the oldest run is given it. One that comes
+     *     before its step waits is kept, and given to the first step that waits under the key.
+     *
+     *     Needs the permission **Execute**.
+     */
+    post: operations["send_signal"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/steps": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * List steps
+     * @description All steps of active SyncPacks; the list is always whole.
+     *
+     *     Needs the permission **View**.
+     */
+    get: operations["list_steps"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/steps/run": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Run a single step
+     * @description As a run of one step, without an application.
+     *
+     *     Needs the permission **Execute**.
+     */
+    post: operations["run_step"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/steps/{name}": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Read a step
+     * @description With its parameters and, if the SyncPack carries it, its source code.
+     *
+     *     Needs the permission **View**.
+     */
+    get: operations["get_step"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/syncpacks": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * List SyncPacks
+     * @description Every stored version, by name and then in the order of upload; the list is always whole.
+     *
+     *     Needs the permission **View**.
+     */
+    get: operations["list_syncpacks"];
+    put?: never;
+    /**
+     * Upload a SyncPack
+     * @description The body is the `.wasm` file itself, or a form with the file in one field. The file is
+     *     checked and stored; nothing in it is executed. Installing and activating it are steps
+     *     of their own. The same file again is the version that there is.
+     *
+     *     Needs the permission **Developer**.
+     */
+    post: operations["upload_syncpack"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/syncpacks/{name}": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Read a SyncPack
+     * @description With all its stored versions, their steps, and the grants that they ask for.
+     *
+     *     Needs the permission **View**.
+     */
+    get: operations["get_syncpack"];
+    put?: never;
+    post?: never;
+    /**
+     * Delete a SyncPack
+     * @description Deletes the version of the query, or all versions without one. An active version, or
+     *     one that a running run is pinned to, is refused.
+     *
+     *     Needs the permission **Administrator**.
+     */
+    delete: operations["delete_syncpack"];
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/syncpacks/{name}/activate": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Activate a SyncPack
+     * @description Installs the version first if that has not been done, then makes it the active one:
+     *     new runs use its steps, and its applications and configuration objects are saved.
+     *     Runs in flight finish on the version that they started with. Grants are denied
+     *     unless they are given here or were given before. One whose host a configuration variable
+     *     names is given for configuration objects and the hosts that they name at that time.
+     *
+     *     Needs the permission **Administrator**.
+     */
+    post: operations["activate_syncpack"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/syncpacks/{name}/deactivate": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Deactivate a SyncPack
+     * @description New runs can no longer use its steps; runs in flight finish. The answer names the applications
+     *     that cannot run until it is active again.
+     *
+     *     Needs the permission **Administrator**.
+     */
+    post: operations["deactivate_syncpack"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/syncpacks/{name}/install": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Install a SyncPack
+     * @description Compiles it for this host, which takes seconds; the answer comes when that is done.
+     *     The body may be left out.
+     *
+     *     Needs the permission **Administrator**.
+     */
+    post: operations["install_syncpack"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/tasks/{id}": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Read a run or a step of a run
+     * @description A run is answered with all its steps, each with its state and the address of its log.
+     *
+     *     Needs the permission **View**.
+     */
+    get: operations["get_task"];
+    put?: never;
+    post?: never;
+    /**
+     * Cancel a run, or revoke a step of a run
+     * @description Of a run, the waiting steps end as cancelled at once and the running ones are stopped.
+     *     A step can be revoked while it waits in the queue or executes: it ends as cancelled,
+     *     steps that depend on it are skipped as after a failure, others go on, and the run ends
+     *     as cancelled. What was cancelled before stays so: the answer is the same.
+     *
+     *     Needs the permission **Execute**.
+     */
+    delete: operations["cancel_task"];
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/tasks/{id}/data": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Read the data of a run or a step
+     * @description What the run was given and what its steps handed on.
+     *
+     *     Needs the permission **View**.
+     */
+    get: operations["get_task_data"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/tasks/{id}/decision": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Decide for a step that waits for it
+     * @description The first decision counts. It stands in the step's data with who decided, when and why.
+     *
+     *     Needs the permission **Execute**.
+     */
+    post: operations["decide_task"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/tasks/{id}/events": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Follow a run as it happens
+     * @description Server-sent events. Each is named `run` and carries the run as reading it answers, with those
+     *     of its steps that changed since the event before; the first of a stream has all of them,
+     *     so a client that lost the stream asks again and has missed nothing. The stream ends with
+     *     the run, and after five minutes; clients then ask again. Changes come within a
+     *     second.
+     *
+     *     Needs the permission **View**.
+     */
+    get: operations["follow_run"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/tasks/{id}/logs": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Read the log of a run or a step
+     * @description To follow a log, ask again with `after` set to `next` for as long as `more` is true.
+     *
+     *     Needs the permission **View**.
+     */
+    get: operations["get_task_logs"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/tasks/{id}/replay": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Replay a run
+     * @description A new run with the same application, parameters, configuration object and queue as
+     *     the one of the address.
+     *
+     *     Needs the permission **Execute**.
+     */
+    post: operations["replay_task"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/tasks/{id}/retry": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Retry a run
+     * @description A new run that executes what of the old one did not succeed, and what depends on it. Steps
+     *     that ended well are not executed again: the new run starts with their results. With the id
+     *     of a step, that step and what depends on it are executed again as well.
+     *
+     *     Needs the permission **Execute**.
+     */
+    post: operations["retry_task"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/tasks/{id}/revoke": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Revoke a run, or a step of a run
+     * @description The same as `DELETE /tasks/{id}`, at the address that older clients know.
+     *
+     *     Needs the permission **Execute**.
+     */
+    post: operations["revoke_task"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/webhooks": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * List webhooks
+     * @description In the order of their names.
+     *
+     *     Needs the permission **Execute**.
+     */
+    get: operations["list_webhooks"];
+    put?: never;
+    /**
+     * Make a webhook
+     * @description Its address is made up with it and never changes. Where no secret is given and the scheme needs
+     *     one, it is made up as well, and answered this once.
+     *
+     *     Needs the permission **Developer**.
+     */
+    post: operations["create_webhook"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/webhooks/{name}": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Read a webhook
+     * @description Its address and document; of its secrets only since when they count. Whoever knows the address
+     *     of a webhook without a signature can start its application: so it needs the permission to run.
+     *
+     *     Needs the permission **Execute**.
+     */
+    get: operations["get_webhook"];
+    /**
+     * Create or replace a webhook knowingly
+     * @description The caller must say what is replaced: `If-Match` with the ETag that was read, `If-Match: *`
+     *     for whatever there is, or `If-None-Match: *` if there should be none. Its address stays, and so
+     *     does its secret where none is given; a secret that is given counts at once, and the one before no
+     *     more (rotating it keeps both for a while).
+     *
+     *     Needs the permission **Developer**.
+     */
+    put: operations["put_webhook"];
+    post?: never;
+    /**
+     * Delete a webhook
+     * @description Its address is gone for good, and so is its log. The runs that it started stay.
+     *
+     *     Needs the permission **Developer**.
+     */
+    delete: operations["delete_webhook"];
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/webhooks/{name}/deliveries": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * List what a webhook has received
+     * @description The newest first: the last 1,000 that proved who sent them and the last 100 that did not, for
+     *     seven days. Of refusals ten in a minute are listed and the others counted.
+     *
+     *     Needs the permission **Execute**.
+     */
+    get: operations["list_deliveries"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/webhooks/{name}/deliveries/{number}/redeliver": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Deliver again what a webhook has received
+     * @description A new run of what was received then, as the webhook is now. Only what started a run is kept, with
+     *     bodies of at most 64 KiB.
+     *
+     *     Needs the permission **Execute**.
+     */
+    post: operations["redeliver"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/webhooks/{name}/rotate": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Change the secret of a webhook
+     * @description For a while both are right, so that the sender can change when it is ready.
+     *
+     *     Needs the permission **Developer**.
+     */
+    post: operations["rotate_webhook"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/workers": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * List the processes of the service
+     * @description Those with a running lease, the oldest first: workers, and with them processes that
+     *     execute nothing, which have no slots. One that ended without giving back its lease is
+     *     listed until that ends. `served` sums up which queues they listen on.
+     *
+     *     Needs the permission **View**.
+     */
+    get: operations["list_workers"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/workers/{worker}": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Read a process of the service
+     * @description By its number, as long as its lease runs.
+     *
+     *     Needs the permission **View**.
+     */
+    get: operations["get_worker"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    /**
+     * Change a worker's queues, their weights, and its slots
+     * @description The worker does so at once, without a restart; steps that it executes go on. It is
+     *     forgotten when the process ends: the next one begins with its settings.
+     *
+     *     Needs the permission **Administrator**.
+     */
+    patch: operations["set_worker"];
+    trace?: never;
+  };
+  "/docs/errors": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Read about all error codes
+     * @description What each code means and what to do, as a page for people.
+     */
+    get: operations["list_error_codes"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/docs/errors/{code}": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Read about an error code
+     * @description What the code means and what to do: where the `type` of a problem document leads.
+     */
+    get: operations["get_error_code"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/healthz": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Is the process alive?
+     * @description Answers as long as the process can answer at all; a supervisor restarts it otherwise.
+     */
+    get: operations["health"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/hooks/{hook}": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Deliver to a webhook
+     * @description Where other systems call. Who sends is proven as the webhook asks; a delivery that does not is
+     *     answered as an address that nobody has. The answer comes when the run is stored. A delivery that
+     *     came before is answered with the run that it started then.
+     */
+    post: operations["receive_webhook"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/metrics": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Read the metrics
+     * @description What this process counts and measures of itself, and how full the queues are, in the text format
+     *     of OpenMetrics, which Prometheus reads. Workers and schedulers answer it at
+     *     `server.health_listen`, without authentication.
+     *
+     *     Needs the permission **View**.
+     */
+    get: operations["metrics"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/openapi.json": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Read the OpenAPI document
+     * @description The description of this API that programs read; `/docs/api` shows it to people.
+     */
+    get: operations["openapi"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/readyz": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Can the service take work?
+     * @description Not while it starts, while it shuts down, without its store, or when others may take
+     *     over what it executes; a load balancer then sends requests elsewhere. Workers and
+     *     schedulers answer it too, at `server.health_listen`.
+     */
+    get: operations["ready"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
 }
 export type webhooks = Record<string, never>;
 export interface components {
-    schemas: {
-        /** @description An accepted run. */
-        Accepted: {
-            /**
-             * @description The run's id.
-             * @example isapp-01890a5d-ac96-774b-bcce-b30200000000
-             */
-            task_id: string;
-            /**
-             * @description Where it can be followed.
-             * @example /api/v1/tasks/isapp-01890a5d-ac96-774b-bcce-b30200000000
-             */
-            href: string;
-            /**
-             * @description `queued`: accepted and stored. The task's own answer says how it goes on.
-             * @example queued
-             */
-            state: string;
-            /** @description What is odd about the request, though it was accepted. */
-            warnings: components["schemas"]["Fault"][];
-        };
-        /**
-         * @description Which version to activate, and what it may do.
-         * @example {
-         *       "version": "1.0.0",
-         *       "grants": [
-         *         {
-         *           "id": "servicenow"
-         *         },
-         *         {
-         *           "id": "cache"
-         *         }
-         *       ]
-         *     }
-         */
-        ActivateBody: {
-            /** @description The version; the newest stored one when absent. */
-            version?: string | null;
-            /**
-             * @description The grants that are given: these and no others. When absent, each grant that this version
-             *     asks for is given or denied as it was last, by whichever version of the SyncPack was active
-             *     then and asked for exactly the same.
-             */
-            grants?: components["schemas"]["GrantBody"][] | null;
-            /**
-             * @description Whether the grants are given in addition to those that the SyncPack has. The version then
-             *     is the active one when absent.
-             */
-            add?: boolean;
-        };
-        /** @description An activated version. */
-        ActivatedPack: components["schemas"]["SyncPack"] & {
-            /**
-             * @description The grants that it has now, with the configuration objects and hosts that they hold for.
-             * @example [
-             *       {
-             *         "id": "servicenow",
-             *         "private_network": false,
-             *         "configurations": [
-             *           {
-             *             "id": 7,
-             *             "name": "servicenow_example",
-             *             "host": "dev1.service-now.com:443"
-             *           }
-             *         ]
-             *       }
-             *     ]
-             */
-            grants: Record<string, never>[];
-            /**
-             * @description Documents of the SyncPack that were not written, because a person had changed them.
-             * @example []
-             */
-            kept: string[];
-            /**
-             * @description Grants that it asks for and was not given: steps that need them will be refused.
-             * @example [
-             *       "cache"
-             *     ]
-             */
-            not_granted: string[];
-            /**
-             * @description The version that was active before.
-             * @example 0.9.0
-             */
-            previous_version?: string | null;
-            /**
-             * @description Grants that it has and the SyncPack had not, or not for private addresses; `ID=OBJECT` for a
-             *     configuration object, or its host, that it had one not for.
-             * @example [
-             *       "servicenow"
-             *     ]
-             */
-            newly_granted: string[];
-            /**
-             * @description Grants that the SyncPack had and has no more, or no more for private addresses; `ID=OBJECT`
-             *     for a configuration object that it had one for.
-             * @example []
-             */
-            taken_away: string[];
-        };
-        /**
-         * @description An application. Keys that the service does not know are kept.
-         * @example {
-         *       "friendly_name": "Create or Update Incident",
-         *       "version": "1.0.0",
-         *       "configuration": "acme",
-         *       "app_variables": [
-         *         {
-         *           "name": "table",
-         *           "value": "incident"
-         *         }
-         *       ],
-         *       "steps": [
-         *         {
-         *           "name": "read event",
-         *           "file": "ReadEvent",
-         *           "syncpack": "servicenow_example",
-         *           "output_to": [
-         *             "create incident"
-         *           ]
-         *         },
-         *         {
-         *           "name": "create incident",
-         *           "file": "CreateOrUpdateIncident",
-         *           "syncpack": "servicenow_example",
-         *           "sn_url": "${config.sn_url}"
-         *         }
-         *       ]
-         *     }
-         */
-        ApplicationDocument: Record<string, never>;
-        /** @description An application as lists show it. */
-        ApplicationSummary: components["schemas"]["DefinitionSummary"] & {
-            /**
-             * @description The configuration object that it is aligned with.
-             * @example acme
-             */
-            configuration?: string | null;
-            /**
-             * @description Whether it is an internal one, which lists for people leave out.
-             * @example false
-             */
-            hidden: boolean;
-            last_run?: components["schemas"]["TimelineRun"] | null;
-            /**
-             * @description Whether a schedule that runs starts it.
-             * @example true
-             */
-            scheduled: boolean;
-        };
-        /** @description How the applications stand. */
-        ApplicationsNow: {
-            /**
-             * @description How many there are.
-             * @example 12
-             */
-            total: number;
-            /**
-             * @description How many of them were never run, or no run of them is kept.
-             * @example 2
-             */
-            never_run: number;
-            /**
-             * @description How many have a newest run in each state that any has.
-             * @example {
-             *       "success": 9,
-             *       "failed": 1
-             *     }
-             */
-            last_run: {
-                [key: string]: number;
-            };
-        };
-        /** @description A step that waits for a decision. */
-        Approval: {
-            /**
-             * @description The step's id, for `POST /api/v1/tasks/{id}/decision`.
-             * @example istask-01890a5d-ac96-774b-bcce-b30200000001
-             */
-            task_id: string;
-            /**
-             * @description Its name.
-             * @example ask the owner
-             */
-            step: string;
-            /**
-             * @description The run's application.
-             * @example create_or_update_incident
-             */
-            application: string;
-            /**
-             * @description The run's id.
-             * @example isapp-01890a5d-ac96-774b-bcce-b30200000000
-             */
-            run_id: string;
-            /**
-             * @description What is asked.
-             * @example Restart core-1?
-             */
-            question: string;
-            /**
-             * @description The users who may decide; empty: whoever may execute applications.
-             * @example [
-             *       "ann"
-             *     ]
-             */
-            approvers: string[];
-            /**
-             * Format: date-time
-             * @description Since when it waits.
-             * @example 2027-01-15T08:00:00.123456Z
-             */
-            since: string;
-            /**
-             * Format: date-time
-             * @description Until when; `null`: for ever.
-             * @example 2027-01-16T08:00:00.123456Z
-             */
-            until?: string | null;
-        };
-        /** @description What somebody has to look at. */
-        Attention: {
-            /** @description Applications whose newest run has failed, the latest first, twenty at most. */
-            failing: components["schemas"]["FailingApplication"][];
-            /** @description Decisions that steps wait for. */
-            approvals: components["schemas"]["Count"];
-            /** @description Dead letters. */
-            dead_letters: components["schemas"]["Count"];
-            /** @description Processes that did not end in order within a day, and in whose place none has come. */
-            lost_workers: components["schemas"]["Worker"][];
-            /**
-             * @description Queues with waiting runs that no worker listens on.
-             * @example [
-             *       "acme"
-             *     ]
-             */
-            unserved_queues: string[];
-            /** @description What is paused. */
-            pauses: components["schemas"]["Pause"][];
-        };
-        /** @description A range that is filled, or would be. */
-        Backfill: {
-            /**
-             * @description Whether this only says what would run.
-             * @example true
-             */
-            preview: boolean;
-            /**
-             * @description The occurrences that run.
-             * @example [
-             *       "2027-01-15T08:00:00Z"
-             *     ]
-             */
-            run: string[];
-            /** @description Those of the range that have started a run already, or wait to. */
-            left: components["schemas"]["Left"][];
-            /**
-             * @description Whether the schedule is paused: what is to run waits until it is resumed.
-             * @example false
-             */
-            paused: boolean;
-        };
-        /** @description Which range is to be filled. */
-        BackfillRequest: {
-            /**
-             * @description From this moment (RFC 3339), which must be given,
-             * @example 2027-01-14T00:00:00Z
-             */
-            from?: string | null;
-            /**
-             * @description until this one, both inclusive; not in the future, and now when absent.
-             * @example 2027-01-15T00:00:00Z
-             */
-            until?: string | null;
-            /**
-             * @description Only say what would run.
-             * @example true
-             */
-            preview?: boolean;
-        };
-        /**
-         * @description What is done, and to which runs: those that fit everything that is given.
-         * @example {
-         *       "action": "retry",
-         *       "application": "create_or_update_incident",
-         *       "from": "2027-01-15T08:00:00Z"
-         *     }
-         */
-        BulkBody: {
-            /**
-             * @description `cancel`: runs that have not ended; `retry` and `replay`: runs that have, but for those that
-             *     other runs started.
-             * @default null
-             * @example retry
-             */
-            action: string | null;
-            /**
-             * @description Runs of this application.
-             * @default null
-             * @example create_or_update_incident
-             */
-            application: string | null;
-            /**
-             * @description Runs on this queue.
-             * @default null
-             * @example default
-             */
-            queue: string | null;
-            /**
-             * @description Runs aligned with this configuration object.
-             * @default null
-             * @example acme
-             */
-            configuration: string | null;
-            /**
-             * @description Runs in these states. Where it is left out: all that have not ended, to cancel; those that
-             *     failed, to retry or replay.
-             * @default []
-             * @example [
-             *       "failed"
-             *     ]
-             */
-            states: string[];
-            /**
-             * @description Runs accepted at this moment or later.
-             * @default null
-             * @example 2027-01-15T08:00:00Z
-             */
-            from: string | null;
-            /**
-             * @description Runs accepted before this moment.
-             * @default null
-             * @example 2027-01-15T09:00:00Z
-             */
-            until: string | null;
-            /**
-             * @description Only runs with dead letters.
-             * @default false
-             * @example false
-             */
-            dead_letters: boolean;
-            /**
-             * @description Retry with the newest revision of the application instead of the run's own.
-             * @default false
-             * @example false
-             */
-            newest: boolean;
-            /**
-             * @description Runs of every kind: must be said where nothing else narrows them.
-             * @default false
-             * @example false
-             */
-            all: boolean;
-            /**
-             * @description Only count them.
-             * @default false
-             * @example true
-             */
-            preview: boolean;
-        };
-        /** @description Work on many runs. */
-        BulkDocument: {
-            /**
-             * @description Its number.
-             * @example 7
-             */
-            id: string;
-            /**
-             * @description `cancel`, `retry` or `replay`.
-             * @example retry
-             */
-            action: string;
-            /**
-             * @description Runs of this application.
-             * @example create_or_update_incident
-             */
-            application?: string | null;
-            /**
-             * @description Runs on this queue.
-             * @example null
-             */
-            queue?: string | null;
-            /**
-             * @description Runs aligned with this configuration object.
-             * @example null
-             */
-            configuration?: string | null;
-            /**
-             * @description Runs in these states; empty: as the action takes them.
-             * @example [
-             *       "failed"
-             *     ]
-             */
-            states: string[];
-            /**
-             * Format: date-time
-             * @description Runs accepted at this moment or later.
-             * @example 2027-01-15T08:00:00Z
-             */
-            from?: string | null;
-            /**
-             * Format: date-time
-             * @description Runs accepted before this moment.
-             * @example null
-             */
-            until?: string | null;
-            /**
-             * @description Runs with dead letters only.
-             * @example false
-             */
-            dead_letters: boolean;
-            /**
-             * @description `running`, `done` or `stopped`.
-             * @example running
-             */
-            state: string;
-            /**
-             * Format: int64
-             * @description How many runs there were at its beginning.
-             * @example 1200
-             */
-            total: number;
-            /**
-             * Format: int64
-             * @description For how many it was done.
-             * @example 400
-             */
-            done: number;
-            /**
-             * Format: int64
-             * @description For how many it could not be.
-             * @example 1
-             */
-            skipped: number;
-            /** @description Why not, of the first twenty. */
-            problems: components["schemas"]["BulkProblemDocument"][];
-            /**
-             * @description Who asked for it.
-             * @example isadmin
-             */
-            by: string;
-            /**
-             * Format: date-time
-             * @description When.
-             * @example 2027-01-15T08:00:00.123456Z
-             */
-            created_at: string;
-            /**
-             * Format: date-time
-             * @description When it came this far.
-             * @example 2027-01-15T08:00:00.123456Z
-             */
-            changed_at: string;
-            /**
-             * @description Where it is.
-             * @example /api/v1/runs/bulk/7
-             */
-            href: string;
-        };
-        /** @description How many runs it would be done to. */
-        BulkPreview: {
-            /**
-             * Format: int64
-             * @description How many now.
-             * @example 1200
-             */
-            count: number;
-        };
-        /** @description Why a run was left out. */
-        BulkProblemDocument: {
-            /**
-             * @description The run.
-             * @example isapp-01890a5d-ac96-774b-bcce-b30200000000
-             */
-            run: string;
-            /**
-             * @description Why.
-             * @example its application is gone
-             */
-            message: string;
-        };
-        /** @description What is due in a span of time. */
-        CalendarDocument: {
-            /** @description Schedules that are due in it, the soonest first. */
-            items: components["schemas"]["CalendarItem"][];
-            /**
-             * @description Whether there are more schedules than are named.
-             * @example false
-             */
-            more: boolean;
-        };
-        /** @description A schedule that is due. */
-        CalendarItem: components["schemas"]["Schedule"] & {
-            /**
-             * @description When it is due, the first of them.
-             * @example [
-             *       "2027-01-15T08:00:00Z"
-             *     ]
-             */
-            due: string[];
-            /**
-             * @description Whether it is due more often.
-             * @example false
-             */
-            more: boolean;
-        };
-        /** @description Which runs are cancelled: those that have not ended and fit everything that is given. */
-        CancelRuns: {
-            /**
-             * @description Runs of this application.
-             * @example create_or_update_incident
-             */
-            application?: string | null;
-            /**
-             * @description Runs on this queue.
-             * @example default
-             */
-            queue?: string | null;
-            /**
-             * @description Runs of every application and queue: must be said where neither is given.
-             * @example false
-             */
-            all?: boolean;
-            /**
-             * @description The `until` of the answer before, to go on with what it left.
-             * @example null
-             */
-            until?: string | null;
-        };
-        /** @description A value that differs. A list that has grown or shrunk is one value; secrets are masked. */
-        ChangeDocument: {
-            /**
-             * @description A JSON pointer.
-             * @example /url
-             */
-            at: string;
-            /** @description What was there; absent where there was nothing. */
-            old?: Record<string, never>;
-            /** @description What is there; absent where there is nothing. */
-            new?: Record<string, never>;
-        };
-        /** @description An entry that both revisions have and that differs. */
-        ChangedDocument: {
-            /**
-             * @description Its name.
-             * @example read event
-             */
-            name: string;
-            /** @description What differs; pointers lead into the entry. */
-            changes: components["schemas"]["ChangeDocument"][];
-        };
-        /** @description How many runs a step has started. */
-        ChildCount: {
-            /**
-             * Format: int32
-             * @description How many so far.
-             * @example 3
-             */
-            total: number;
-            /**
-             * Format: int32
-             * @description How many of them have ended, as far as the step has counted them.
-             * @example 3
-             */
-            ended: number;
-        };
-        /** @description A run that a step started. */
-        ChildRun: {
-            /**
-             * @description The run's id.
-             * @example isapp-01890a5d-ac96-774b-bcce-b30200000000
-             */
-            task_id: string;
-            /**
-             * @description Where it is.
-             * @example /api/v1/tasks/isapp-01890a5d-ac96-774b-bcce-b30200000000
-             */
-            href: string;
-            /**
-             * @description The application's name.
-             * @example create_ticket
-             */
-            application: string;
-            /**
-             * @description Where it stands.
-             * @example success
-             */
-            state: string;
-        };
-        /** @description The applications that a step started. */
-        Children: {
-            /**
-             * Format: int32
-             * @description How many it has started so far.
-             * @example 3
-             */
-            total: number;
-            /**
-             * Format: int32
-             * @description How many of them have ended, as far as the step has counted them.
-             * @example 3
-             */
-            ended: number;
-            /** @description The first hundred of them, in the order in which they were accepted. */
-            runs: components["schemas"]["ChildRun"][];
-        };
-        /** @description How many records went. */
-        Cleared: {
-            /**
-             * Format: int64
-             * @description How many records were deleted.
-             * @example 12
-             */
-            deleted: number;
-        };
-        /**
-         * @description A configuration object. Keys that the service does not know are kept.
-         * @example {
-         *       "name": "acme",
-         *       "friendly_name": "Acme",
-         *       "version": "1.0.0",
-         *       "configuration_data": [
-         *         {
-         *           "name": "sn_url",
-         *           "value": "https://acme.service-now.com"
-         *         },
-         *         {
-         *           "name": "sn_password",
-         *           "value": "to be encrypted",
-         *           "encrypted": true
-         *         }
-         *       ]
-         *     }
-         */
-        ConfigurationDocument: Record<string, never>;
-        /** @description A number that is counted up to a bound. */
-        Count: {
-            /**
-             * @description How many were counted.
-             * @example 3
-             */
-            count: number;
-            /**
-             * @description Whether there are more.
-             * @example false
-             */
-            more: boolean;
-        };
-        /** @description A SyncPack of which no version is active. */
-        DeactivatedPack: {
-            /**
-             * @description Its name.
-             * @example servicenow_example
-             */
-            name: string;
-            /**
-             * @description The applications that have steps of it: new runs of them are refused.
-             * @example [
-             *       "create_or_update_incident"
-             *     ]
-             */
-            used_by: string[];
-        };
-        /** @description A step that failed because its workers were lost. */
-        DeadLetterDocument: {
-            /**
-             * @description Its number.
-             * @example 7
-             */
-            id: string;
-            /**
-             * @description The run.
-             * @example isapp-01890a5d-ac96-774b-bcce-b30200000000
-             */
-            run: string;
-            /**
-             * @description The step as a task.
-             * @example istask-01890a5d-ac96-774b-bcce-b30200000001
-             */
-            task: string;
-            /**
-             * @description The step's name in the application.
-             * @example create incident
-             */
-            step: string;
-            /**
-             * @description The application.
-             * @example create_or_update_incident
-             */
-            application: string;
-            /**
-             * @description The queue of the run.
-             * @example default
-             */
-            queue: string;
-            /**
-             * Format: int64
-             * @description How often it was claimed.
-             * @example 5
-             */
-            attempts: number;
-            /**
-             * @description `worker-lost`: it is not executed again after its worker was lost; `dead-letter`: its
-             *     worker was lost too often.
-             * @example dead-letter
-             */
-            code: string;
-            /**
-             * @description Why, for people.
-             * @example the worker was lost during each of 5 attempts
-             */
-            reason: string;
-            /**
-             * Format: date-time
-             * @description When it failed.
-             * @example 2027-01-15T08:00:00.123456Z
-             */
-            at: string;
-        };
-        /** @description A decision. */
-        Decide: {
-            /**
-             * @description `approve`: the run goes on. `reject`: the step fails.
-             * @example approve
-             */
-            decision: string;
-            /**
-             * @description Why, in words; it stands in the step's data and log.
-             * @example agreed with the customer by phone
-             */
-            note?: string;
-            /** @description What the following steps are given with it, a JSON object. */
-            data?: Record<string, never>;
-        };
-        /** @description A document with what is known about it. */
-        DefinitionDetail: components["schemas"]["DefinitionSummary"] & {
-            /**
-             * @description Applications that are aligned with this configuration object.
-             * @example [
-             *       "create_or_update_incident"
-             *     ]
-             */
-            aligned_applications?: string[] | null;
-            /** @description The document as it was stored. */
-            document: Record<string, never>;
-        };
-        /** @description What is known about a document besides its text. */
-        DefinitionSummary: {
-            /**
-             * @description The name: what addresses and other documents call it.
-             * @example create_or_update_incident
-             */
-            name: string;
-            /**
-             * @description Shown to people.
-             * @example Create or Update Incident
-             */
-            friendly_name: string;
-            /**
-             * @description What it is for, from the document.
-             * @example Opens an incident for each event
-             */
-            description?: string | null;
-            /**
-             * @description The document's own version.
-             * @example 1.2.0
-             */
-            version?: string | null;
-            /**
-             * @description The folder; empty for the root.
-             * @example
-             */
-            folder: string;
-            /**
-             * Format: int64
-             * @description The newest revision's number, from 1: what the ETag holds.
-             * @example 3
-             */
-            revision: number;
-            /**
-             * @description The SyncPack version that brought it; `null` when a person did.
-             * @example servicenow_example@1.0.0
-             */
-            origin?: string | null;
-            /**
-             * @description Who saved the newest revision.
-             * @example isadmin
-             */
-            edited_by: string;
-            /**
-             * Format: date-time
-             * @description When the newest revision was saved.
-             * @example 2027-01-15T08:00:00.123456Z
-             */
-            edited_at: string;
-            /**
-             * Format: date-time
-             * @description When it was first saved.
-             * @example 2027-01-15T08:00:00.123456Z
-             */
-            created_at: string;
-            /**
-             * @description Where the document is.
-             * @example /api/v1/applications/create_or_update_incident
-             */
-            href: string;
-        };
-        /** @description What became of a delivery. */
-        DeliveredDocument: {
-            /**
-             * @description The run.
-             * @example isapp-01890a5d-ac96-774b-bcce-b30200000000
-             */
-            task_id: string;
-            /**
-             * @description It came before, and this is the run that it started then.
-             * @example false
-             */
-            duplicate: boolean;
-        };
-        /** @description A delivery of a webhook's log. */
-        DeliveryDocument: {
-            /**
-             * Format: int64
-             * @description Its number in the webhook.
-             * @example 4711
-             */
-            number: number;
-            /**
-             * Format: date-time
-             * @description When it came.
-             * @example 2027-01-15T08:00:00.123456Z
-             */
-            at: string;
-            /**
-             * @description Where from.
-             * @example 192.0.2.7
-             */
-            address: string;
-            /**
-             * @description `accepted`; `duplicate`: its run was started before; `refused`: it starts no run;
-             *     `disabled`: the webhook takes none; `unproven`: it did not prove who sent it.
-             * @example accepted
-             */
-            outcome: string;
-            /**
-             * @description The run.
-             * @example isapp-01890a5d-ac96-774b-bcce-b30200000000
-             */
-            run?: string | null;
-            /**
-             * @description Why there is none, or what the run waits for.
-             * @example null
-             */
-            reason?: string | null;
-            /**
-             * Format: int64
-             * @description The bytes of its body.
-             * @example 512
-             */
-            size: number;
-            /**
-             * @description The SHA-256 of its body, in hexadecimal.
-             * @example e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
-             */
-            digest: string;
-            /**
-             * Format: int64
-             * @description The delivery that it repeats, because somebody asked for it.
-             * @example null
-             */
-            repeats?: number | null;
-            /**
-             * @description Whether it can be delivered again.
-             * @example true
-             */
-            kept: boolean;
-        };
-        /** @description How one revision of a document differs from another. */
-        DifferenceDocument: {
-            /**
-             * Format: int64
-             * @description The number of the old one.
-             * @example 2
-             */
-            from: number;
-            /**
-             * Format: int64
-             * @description The number of the new one.
-             * @example 3
-             */
-            to: number;
-            /**
-             * @description It in a line without values; empty where they mean the same.
-             * @example added step `create incident`; changed `version`
-             */
-            note: string;
-            /** @description The steps of an application. */
-            steps: components["schemas"]["EntriesDocument"];
-            /** @description The edges between its steps. */
-            edges: components["schemas"]["EdgesDocument"];
-            /** @description The variables of an application or a configuration object. */
-            variables: components["schemas"]["EntriesDocument"];
-            /** @description Everything else: pointers lead into the document. */
-            metadata: components["schemas"]["ChangeDocument"][];
-        };
-        /** @description An edge between two steps. */
-        EdgeDocument: {
-            /**
-             * @description The step that runs first.
-             * @example read event
-             */
-            from: string;
-            /**
-             * @description The step behind it.
-             * @example create incident
-             */
-            to: string;
-            /**
-             * @description `follows`; `branch` of a condition; `failure`: it runs when the other one failed.
-             * @example follows
-             */
-            kind: string;
-            /**
-             * @description The branch's label, or its number from 1.
-             * @example null
-             */
-            branch?: string | null;
-        };
-        /** @description Edges that one of the revisions has. */
-        EdgesDocument: {
-            /** @description Those that only the new one has. */
-            added: components["schemas"]["EdgeDocument"][];
-            /** @description Those that only the old one has. */
-            removed: components["schemas"]["EdgeDocument"][];
-        };
-        /** @description How two lists of named entries differ. */
-        EntriesDocument: {
-            /**
-             * @description Names that only the new one has. An entry without a name is called by its place: `#0`.
-             * @example [
-             *       "create incident"
-             *     ]
-             */
-            added: string[];
-            /**
-             * @description Names that only the old one has.
-             * @example []
-             */
-            removed: string[];
-            /** @description Entries that both have and that differ. */
-            changed: components["schemas"]["ChangedDocument"][];
-            /**
-             * @description Whether those that both have stand in another order.
-             * @example false
-             */
-            reordered: boolean;
-        };
-        /** @description An application whose newest run has failed. */
-        FailingApplication: {
-            /**
-             * @description Its name.
-             * @example create_or_update_incident
-             */
-            name: string;
-            /**
-             * @description Its name for people.
-             * @example Create or Update Incident
-             */
-            friendly_name: string;
-            /**
-             * @description Where it is.
-             * @example /api/v1/applications/create_or_update_incident
-             */
-            href: string;
-            /** @description The run. */
-            run: components["schemas"]["TimelineRun"];
-        };
-        /** @description One thing that is wrong with what was sent. */
-        Fault: {
-            /**
-             * @description The stable code of this kind of fault.
-             * @example PF-A005
-             */
-            code: string;
-            /**
-             * @description Where: a JSON pointer into the document, or a parameter's name.
-             * @example /steps/2/file
-             */
-            at: string;
-            /**
-             * @description What is wrong and what to do.
-             * @example no active SyncPack has a step `CreateIncident`
-             */
-            message: string;
-        };
-        /**
-         * @description A grant that is given.
-         * @example {
-         *       "id": "servicenow",
-         *       "private_network": false,
-         *       "configurations": [
-         *         "servicenow_example"
-         *       ]
-         *     }
-         */
-        GrantBody: {
-            /** @description Its id in the manifest. */
-            id: string;
-            /** @description Whether it may lead to private, loopback and link-local addresses. */
-            private_network?: boolean;
-            /**
-             * @description The configuration objects that it is given for, where a configuration variable names its
-             *     host. When absent: those that the SyncPack brings, that applications with its steps are
-             *     aligned with, or that it had this grant for. It holds for the hosts that they name now.
-             */
-            configurations?: string[] | null;
-        };
-        /** @description The process answers. */
-        Health: {
-            /**
-             * @description `ok`
-             * @example ok
-             */
-            status: string;
-        };
-        /**
-         * @description Which version to install.
-         * @example {
-         *       "version": "1.0.0"
-         *     }
-         */
-        InstallBody: {
-            /** @description The version; the newest stored one when absent. */
-            version?: string | null;
-        };
-        /** @description An occurrence that is left as it is. */
-        Left: {
-            /**
-             * Format: date-time
-             * @description When it was due.
-             * @example 2027-01-15T08:00:00Z
-             */
-            due: string;
-            /**
-             * @description `started` or `waiting`.
-             * @example started
-             */
-            outcome: string;
-        };
-        /** @description The limit that a step waits for. */
-        LimitOfWait: {
-            /**
-             * @description The key.
-             * @example device 10.2.3.4
-             */
-            key: string;
-            /**
-             * @description `concurrency` or `rate`.
-             * @example concurrency
-             */
-            kind: string;
-            /**
-             * Format: int32
-             * @description The step's own limit.
-             * @example 2
-             */
-            limit: number;
-            /**
-             * Format: double
-             * @description Of a rate: the span in seconds.
-             * @example null
-             */
-            per?: number | null;
-            /**
-             * Format: int64
-             * @description How many steps hold a place.
-             * @example 2
-             */
-            held: number;
-            /**
-             * Format: int64
-             * @description How many wait before it, counted up to a thousand.
-             * @example 3
-             */
-            before: number;
-            /**
-             * @description The first steps that hold a place, by their task ids.
-             * @example [
-             *       "istask-019bbd3b-9e9b-7e6a-8a43-01d2c1a2b3c4"
-             *     ]
-             */
-            holders: string[];
-            /**
-             * @description Where more about it is.
-             * @example /api/v1/limits/device%2010.2.3.4
-             */
-            href: string;
-        };
-        /** @description A key that steps name as `task_concurrency` or `task_rate`. */
-        LimitSummary: {
-            /**
-             * @description The key, its references filled in.
-             * @example device 10.2.3.4
-             */
-            key: string;
-            /**
-             * @description `concurrency`: so many steps execute at a time; `rate`: so many start in a span of
-             *     time.
-             * @example concurrency
-             */
-            kind: string;
-            /**
-             * Format: int32
-             * @description How many, by the step that asked last.
-             * @example 2
-             */
-            limit: number;
-            /**
-             * Format: double
-             * @description Of a rate: the span in seconds.
-             * @example null
-             */
-            per?: number | null;
-            /**
-             * Format: int32
-             * @description Of a rate: how many may start at once.
-             * @example null
-             */
-            burst?: number | null;
-            /**
-             * Format: int64
-             * @description How many steps hold a place; 0 of a rate.
-             * @example 2
-             */
-            held: number;
-            /**
-             * Format: int64
-             * @description How many steps wait.
-             * @example 17
-             */
-            waiting: number;
-            /**
-             * Format: date-time
-             * @description Of a rate: from when on the next step may start; `null`: now.
-             * @example null
-             */
-            next_at?: string | null;
-            /**
-             * @description Where it is.
-             * @example /api/v1/limits/device%2010.2.3.4
-             */
-            href: string;
-        };
-        /** @description A limit with those who hold it and those who wait. */
-        LimitWithSteps: components["schemas"]["LimitSummary"] & {
-            /** @description The first hundred that hold a place, the longest first; none of a rate. */
-            holders: components["schemas"]["StepAtLimit"][];
-            /** @description The first hundred that wait, the next first. */
-            line: components["schemas"]["StepAtLimit"][];
-        };
-        /** @description The limits of a key. */
-        LimitsOfKey: {
-            /**
-             * @description The key.
-             * @example device 10.2.3.4
-             */
-            key: string;
-            concurrency?: components["schemas"]["LimitWithSteps"] | null;
-            rate?: components["schemas"]["LimitWithSteps"] | null;
-        };
-        /** @description A line of a log. */
-        Line: {
-            /**
-             * Format: date-time
-             * @description When.
-             * @example 2027-01-15T08:00:00.123456Z
-             */
-            time: string;
-            /**
-             * @description `DEBUG`, `INFO`, `FLOW`, `WARNING` or `ERROR`.
-             * @example INFO
-             */
-            level: string;
-            /**
-             * @description The step's name in the application.
-             * @example create incident
-             */
-            step: string;
-            /**
-             * Format: int64
-             * @description The attempt, from 1.
-             * @example 1
-             */
-            attempt: number;
-            /**
-             * @description The text; secrets are masked.
-             * @example created INC0010023
-             */
-            message: string;
-        };
-        /** @description A part of a list. */
-        Listing_ApplicationSummary: {
-            /** @description The entries. */
-            items: (components["schemas"]["DefinitionSummary"] & {
-                /**
-                 * @description The configuration object that it is aligned with.
-                 * @example acme
-                 */
-                configuration?: string | null;
-                /**
-                 * @description Whether it is an internal one, which lists for people leave out.
-                 * @example false
-                 */
-                hidden: boolean;
-                last_run?: components["schemas"]["TimelineRun"] | null;
-                /**
-                 * @description Whether a schedule that runs starts it.
-                 * @example true
-                 */
-                scheduled: boolean;
-            })[];
-            /**
-             * @description The `after` of the next part, which means something to this list only; `null` at
-             *     the end. The `Link` header has the whole address.
-             * @example null
-             */
-            next?: string | null;
-        };
-        /** @description A part of a list. */
-        Listing_Approval: {
-            /** @description The entries. */
-            items: {
-                /**
-                 * @description The step's id, for `POST /api/v1/tasks/{id}/decision`.
-                 * @example istask-01890a5d-ac96-774b-bcce-b30200000001
-                 */
-                task_id: string;
-                /**
-                 * @description Its name.
-                 * @example ask the owner
-                 */
-                step: string;
-                /**
-                 * @description The run's application.
-                 * @example create_or_update_incident
-                 */
-                application: string;
-                /**
-                 * @description The run's id.
-                 * @example isapp-01890a5d-ac96-774b-bcce-b30200000000
-                 */
-                run_id: string;
-                /**
-                 * @description What is asked.
-                 * @example Restart core-1?
-                 */
-                question: string;
-                /**
-                 * @description The users who may decide; empty: whoever may execute applications.
-                 * @example [
-                 *       "ann"
-                 *     ]
-                 */
-                approvers: string[];
-                /**
-                 * Format: date-time
-                 * @description Since when it waits.
-                 * @example 2027-01-15T08:00:00.123456Z
-                 */
-                since: string;
-                /**
-                 * Format: date-time
-                 * @description Until when; `null`: for ever.
-                 * @example 2027-01-16T08:00:00.123456Z
-                 */
-                until?: string | null;
-            }[];
-            /**
-             * @description The `after` of the next part, which means something to this list only; `null` at
-             *     the end. The `Link` header has the whole address.
-             * @example null
-             */
-            next?: string | null;
-        };
-        /** @description A part of a list. */
-        Listing_BulkDocument: {
-            /** @description The entries. */
-            items: {
-                /**
-                 * @description Its number.
-                 * @example 7
-                 */
-                id: string;
-                /**
-                 * @description `cancel`, `retry` or `replay`.
-                 * @example retry
-                 */
-                action: string;
-                /**
-                 * @description Runs of this application.
-                 * @example create_or_update_incident
-                 */
-                application?: string | null;
-                /**
-                 * @description Runs on this queue.
-                 * @example null
-                 */
-                queue?: string | null;
-                /**
-                 * @description Runs aligned with this configuration object.
-                 * @example null
-                 */
-                configuration?: string | null;
-                /**
-                 * @description Runs in these states; empty: as the action takes them.
-                 * @example [
-                 *       "failed"
-                 *     ]
-                 */
-                states: string[];
-                /**
-                 * Format: date-time
-                 * @description Runs accepted at this moment or later.
-                 * @example 2027-01-15T08:00:00Z
-                 */
-                from?: string | null;
-                /**
-                 * Format: date-time
-                 * @description Runs accepted before this moment.
-                 * @example null
-                 */
-                until?: string | null;
-                /**
-                 * @description Runs with dead letters only.
-                 * @example false
-                 */
-                dead_letters: boolean;
-                /**
-                 * @description `running`, `done` or `stopped`.
-                 * @example running
-                 */
-                state: string;
-                /**
-                 * Format: int64
-                 * @description How many runs there were at its beginning.
-                 * @example 1200
-                 */
-                total: number;
-                /**
-                 * Format: int64
-                 * @description For how many it was done.
-                 * @example 400
-                 */
-                done: number;
-                /**
-                 * Format: int64
-                 * @description For how many it could not be.
-                 * @example 1
-                 */
-                skipped: number;
-                /** @description Why not, of the first twenty. */
-                problems: components["schemas"]["BulkProblemDocument"][];
-                /**
-                 * @description Who asked for it.
-                 * @example isadmin
-                 */
-                by: string;
-                /**
-                 * Format: date-time
-                 * @description When.
-                 * @example 2027-01-15T08:00:00.123456Z
-                 */
-                created_at: string;
-                /**
-                 * Format: date-time
-                 * @description When it came this far.
-                 * @example 2027-01-15T08:00:00.123456Z
-                 */
-                changed_at: string;
-                /**
-                 * @description Where it is.
-                 * @example /api/v1/runs/bulk/7
-                 */
-                href: string;
-            }[];
-            /**
-             * @description The `after` of the next part, which means something to this list only; `null` at
-             *     the end. The `Link` header has the whole address.
-             * @example null
-             */
-            next?: string | null;
-        };
-        /** @description A part of a list. */
-        Listing_DeadLetterDocument: {
-            /** @description The entries. */
-            items: {
-                /**
-                 * @description Its number.
-                 * @example 7
-                 */
-                id: string;
-                /**
-                 * @description The run.
-                 * @example isapp-01890a5d-ac96-774b-bcce-b30200000000
-                 */
-                run: string;
-                /**
-                 * @description The step as a task.
-                 * @example istask-01890a5d-ac96-774b-bcce-b30200000001
-                 */
-                task: string;
-                /**
-                 * @description The step's name in the application.
-                 * @example create incident
-                 */
-                step: string;
-                /**
-                 * @description The application.
-                 * @example create_or_update_incident
-                 */
-                application: string;
-                /**
-                 * @description The queue of the run.
-                 * @example default
-                 */
-                queue: string;
-                /**
-                 * Format: int64
-                 * @description How often it was claimed.
-                 * @example 5
-                 */
-                attempts: number;
-                /**
-                 * @description `worker-lost`: it is not executed again after its worker was lost; `dead-letter`: its
-                 *     worker was lost too often.
-                 * @example dead-letter
-                 */
-                code: string;
-                /**
-                 * @description Why, for people.
-                 * @example the worker was lost during each of 5 attempts
-                 */
-                reason: string;
-                /**
-                 * Format: date-time
-                 * @description When it failed.
-                 * @example 2027-01-15T08:00:00.123456Z
-                 */
-                at: string;
-            }[];
-            /**
-             * @description The `after` of the next part, which means something to this list only; `null` at
-             *     the end. The `Link` header has the whole address.
-             * @example null
-             */
-            next?: string | null;
-        };
-        /** @description A part of a list. */
-        Listing_DefinitionSummary: {
-            /** @description The entries. */
-            items: {
-                /**
-                 * @description The name: what addresses and other documents call it.
-                 * @example create_or_update_incident
-                 */
-                name: string;
-                /**
-                 * @description Shown to people.
-                 * @example Create or Update Incident
-                 */
-                friendly_name: string;
-                /**
-                 * @description What it is for, from the document.
-                 * @example Opens an incident for each event
-                 */
-                description?: string | null;
-                /**
-                 * @description The document's own version.
-                 * @example 1.2.0
-                 */
-                version?: string | null;
-                /**
-                 * @description The folder; empty for the root.
-                 * @example
-                 */
-                folder: string;
-                /**
-                 * Format: int64
-                 * @description The newest revision's number, from 1: what the ETag holds.
-                 * @example 3
-                 */
-                revision: number;
-                /**
-                 * @description The SyncPack version that brought it; `null` when a person did.
-                 * @example servicenow_example@1.0.0
-                 */
-                origin?: string | null;
-                /**
-                 * @description Who saved the newest revision.
-                 * @example isadmin
-                 */
-                edited_by: string;
-                /**
-                 * Format: date-time
-                 * @description When the newest revision was saved.
-                 * @example 2027-01-15T08:00:00.123456Z
-                 */
-                edited_at: string;
-                /**
-                 * Format: date-time
-                 * @description When it was first saved.
-                 * @example 2027-01-15T08:00:00.123456Z
-                 */
-                created_at: string;
-                /**
-                 * @description Where the document is.
-                 * @example /api/v1/applications/create_or_update_incident
-                 */
-                href: string;
-            }[];
-            /**
-             * @description The `after` of the next part, which means something to this list only; `null` at
-             *     the end. The `Link` header has the whole address.
-             * @example null
-             */
-            next?: string | null;
-        };
-        /** @description A part of a list. */
-        Listing_DeliveryDocument: {
-            /** @description The entries. */
-            items: {
-                /**
-                 * Format: int64
-                 * @description Its number in the webhook.
-                 * @example 4711
-                 */
-                number: number;
-                /**
-                 * Format: date-time
-                 * @description When it came.
-                 * @example 2027-01-15T08:00:00.123456Z
-                 */
-                at: string;
-                /**
-                 * @description Where from.
-                 * @example 192.0.2.7
-                 */
-                address: string;
-                /**
-                 * @description `accepted`; `duplicate`: its run was started before; `refused`: it starts no run;
-                 *     `disabled`: the webhook takes none; `unproven`: it did not prove who sent it.
-                 * @example accepted
-                 */
-                outcome: string;
-                /**
-                 * @description The run.
-                 * @example isapp-01890a5d-ac96-774b-bcce-b30200000000
-                 */
-                run?: string | null;
-                /**
-                 * @description Why there is none, or what the run waits for.
-                 * @example null
-                 */
-                reason?: string | null;
-                /**
-                 * Format: int64
-                 * @description The bytes of its body.
-                 * @example 512
-                 */
-                size: number;
-                /**
-                 * @description The SHA-256 of its body, in hexadecimal.
-                 * @example e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
-                 */
-                digest: string;
-                /**
-                 * Format: int64
-                 * @description The delivery that it repeats, because somebody asked for it.
-                 * @example null
-                 */
-                repeats?: number | null;
-                /**
-                 * @description Whether it can be delivered again.
-                 * @example true
-                 */
-                kept: boolean;
-            }[];
-            /**
-             * @description The `after` of the next part, which means something to this list only; `null` at
-             *     the end. The `Link` header has the whole address.
-             * @example null
-             */
-            next?: string | null;
-        };
-        /** @description A part of a list. */
-        Listing_LimitSummary: {
-            /** @description The entries. */
-            items: {
-                /**
-                 * @description The key, its references filled in.
-                 * @example device 10.2.3.4
-                 */
-                key: string;
-                /**
-                 * @description `concurrency`: so many steps execute at a time; `rate`: so many start in a span of
-                 *     time.
-                 * @example concurrency
-                 */
-                kind: string;
-                /**
-                 * Format: int32
-                 * @description How many, by the step that asked last.
-                 * @example 2
-                 */
-                limit: number;
-                /**
-                 * Format: double
-                 * @description Of a rate: the span in seconds.
-                 * @example null
-                 */
-                per?: number | null;
-                /**
-                 * Format: int32
-                 * @description Of a rate: how many may start at once.
-                 * @example null
-                 */
-                burst?: number | null;
-                /**
-                 * Format: int64
-                 * @description How many steps hold a place; 0 of a rate.
-                 * @example 2
-                 */
-                held: number;
-                /**
-                 * Format: int64
-                 * @description How many steps wait.
-                 * @example 17
-                 */
-                waiting: number;
-                /**
-                 * Format: date-time
-                 * @description Of a rate: from when on the next step may start; `null`: now.
-                 * @example null
-                 */
-                next_at?: string | null;
-                /**
-                 * @description Where it is.
-                 * @example /api/v1/limits/device%2010.2.3.4
-                 */
-                href: string;
-            }[];
-            /**
-             * @description The `after` of the next part, which means something to this list only; `null` at
-             *     the end. The `Link` header has the whole address.
-             * @example null
-             */
-            next?: string | null;
-        };
-        /** @description A part of a list. */
-        Listing_Occurrence: {
-            /** @description The entries. */
-            items: {
-                /**
-                 * Format: date-time
-                 * @description When it was due.
-                 * @example 2027-01-15T08:00:00Z
-                 */
-                due: string;
-                /**
-                 * @description `started`, `skipped` (a run had not ended), `failed` (the run was refused), `missed`
-                 *     (nobody started it in time) or `waiting`.
-                 * @example started
-                 */
-                outcome: string;
-                /**
-                 * @description The id of the run that it started.
-                 * @example isapp-0190b0c7-3b4e-7c1f-9a2b-3c4d5e6f7a8b
-                 */
-                run?: string | null;
-                /**
-                 * @description Why it started none.
-                 * @example null
-                 */
-                reason?: string | null;
-                /**
-                 * Format: date-time
-                 * @description When that was decided.
-                 * @example 2027-01-15T08:00:00.004211Z
-                 */
-                at: string;
-            }[];
-            /**
-             * @description The `after` of the next part, which means something to this list only; `null` at
-             *     the end. The `Link` header has the whole address.
-             * @example null
-             */
-            next?: string | null;
-        };
-        /** @description A part of a list. */
-        Listing_RecordSummary: {
-            /** @description The entries. */
-            items: {
-                /**
-                 * @description Its key.
-                 * @example servicenow/token
-                 */
-                key: string;
-                /**
-                 * Format: int64
-                 * @description The length of its value in bytes.
-                 * @example 512
-                 */
-                size: number;
-                /**
-                 * Format: date-time
-                 * @description When it was saved.
-                 * @example 2027-01-15T08:00:00.123456Z
-                 */
-                saved_at: string;
-                /**
-                 * Format: date-time
-                 * @description When it is forgotten; `null`: never.
-                 * @example 2027-01-15T09:00:00Z
-                 */
-                expires_at?: string | null;
-                /**
-                 * @description Where it is.
-                 * @example /api/v1/cache/servicenow%2Ftoken
-                 */
-                href: string;
-            }[];
-            /**
-             * @description The `after` of the next part, which means something to this list only; `null` at
-             *     the end. The `Link` header has the whole address.
-             * @example null
-             */
-            next?: string | null;
-        };
-        /** @description A part of a list. */
-        Listing_RevisionDocument: {
-            /** @description The entries. */
-            items: {
-                /**
-                 * Format: int64
-                 * @description Its number, from 1.
-                 * @example 3
-                 */
-                revision: number;
-                /**
-                 * @description Whether it is the newest.
-                 * @example true
-                 */
-                current: boolean;
-                /**
-                 * @description Who saved it.
-                 * @example isadmin
-                 */
-                edited_by: string;
-                /**
-                 * Format: date-time
-                 * @description When.
-                 * @example 2027-01-15T08:00:00.123456Z
-                 */
-                edited_at: string;
-                /**
-                 * @description The SyncPack version that brought it; `null` when a person did.
-                 * @example servicenow_example@1.0.0
-                 */
-                origin?: string | null;
-                /**
-                 * @description What it changed of the one before, in a line without values.
-                 * @example added step `create incident`; changed `version`
-                 */
-                note: string;
-                /**
-                 * @description Where the document is as it was.
-                 * @example /api/v1/applications/create_or_update_incident/revisions/3
-                 */
-                href: string;
-            }[];
-            /**
-             * @description The `after` of the next part, which means something to this list only; `null` at
-             *     the end. The `Link` header has the whole address.
-             * @example null
-             */
-            next?: string | null;
-        };
-        /** @description A part of a list. */
-        Listing_Run: {
-            /** @description The entries. */
-            items: {
-                /**
-                 * @description The run's id.
-                 * @example isapp-01890a5d-ac96-774b-bcce-b30200000000
-                 */
-                task_id: string;
-                /**
-                 * @description Where it is.
-                 * @example /api/v1/tasks/isapp-01890a5d-ac96-774b-bcce-b30200000000
-                 */
-                href: string;
-                /**
-                 * @description The application's name.
-                 * @example create_or_update_incident
-                 */
-                application: string;
-                /**
-                 * @description Where the application is.
-                 * @example /api/v1/applications/create_or_update_incident
-                 */
-                application_href: string;
-                /**
-                 * Format: int64
-                 * @description The revision of the application that it runs.
-                 * @example 3
-                 */
-                application_revision: number;
-                /**
-                 * @description The configuration object that it is aligned with.
-                 * @example acme
-                 */
-                configuration?: string | null;
-                /**
-                 * @description The queue of its steps.
-                 * @example default
-                 */
-                queue: string;
-                /**
-                 * @description `normal` or `high`.
-                 * @example normal
-                 */
-                priority: string;
-                /**
-                 * Format: int32
-                 * @description The level of log lines that are kept: 10, 20, 30 or 40.
-                 * @example 30
-                 */
-                log_level: number;
-                /**
-                 * @description Who or what started it.
-                 * @example api:isadmin
-                 */
-                trigger: string;
-                /**
-                 * @description `queued`, `running`, `success`, `warning`, `failed` or `cancelled`.
-                 * @example success
-                 */
-                state: string;
-                /**
-                 * @description Whether it has ended.
-                 * @example true
-                 */
-                ended: boolean;
-                /**
-                 * Format: int32
-                 * @description How many steps it has.
-                 * @example 3
-                 */
-                steps_total: number;
-                /**
-                 * Format: int32
-                 * @description How many of them have ended, in whatever way: those that were skipped, too.
-                 * @example 3
-                 */
-                steps_ended: number;
-                /**
-                 * Format: date-time
-                 * @description When it was accepted.
-                 * @example 2027-01-15T08:00:00.123456Z
-                 */
-                created_at: string;
-                /**
-                 * Format: date-time
-                 * @description When its first step started.
-                 * @example 2027-01-15T08:00:00.2Z
-                 */
-                started_at?: string | null;
-                /**
-                 * Format: date-time
-                 * @description When it ended.
-                 * @example 2027-01-15T08:00:01.5Z
-                 */
-                finished_at?: string | null;
-                /**
-                 * Format: date-time
-                 * @description Until when it is kept, its results and its log, once it has ended.
-                 * @example 2027-01-22T08:00:00.123456Z
-                 */
-                expires_at: string;
-                /**
-                 * @description The trace that it belongs to, where traces were on when it was accepted.
-                 * @example 4bf92f3577b34da6a3ce929d0e0e4736
-                 */
-                trace_id?: string | null;
-                /**
-                 * @description Where its log is.
-                 * @example /api/v1/tasks/isapp-01890a5d-ac96-774b-bcce-b30200000000/logs
-                 */
-                logs: string;
-                /**
-                 * @description Where its data is.
-                 * @example /api/v1/tasks/isapp-01890a5d-ac96-774b-bcce-b30200000000/data
-                 */
-                data: string;
-            }[];
-            /**
-             * @description The `after` of the next part, which means something to this list only; `null` at
-             *     the end. The `Link` header has the whole address.
-             * @example null
-             */
-            next?: string | null;
-        };
-        /** @description A part of a list. */
-        Listing_Schedule: {
-            /** @description The entries. */
-            items: {
-                /**
-                 * @description The name: what addresses call it, and `entry_id` of the document.
-                 * @example weekdays at nine
-                 */
-                name: string;
-                /**
-                 * @description The application that it runs.
-                 * @example create_or_update_incident
-                 */
-                application: string;
-                /**
-                 * @description When it is due, in plain words; `null` for a document that this version cannot read.
-                 * @example At 09:00, on Monday, Tuesday, Wednesday, Thursday, and Friday (Europe/Berlin)
-                 */
-                description?: string | null;
-                /**
-                 * @description Whether it runs; a paused one does not.
-                 * @example true
-                 */
-                enabled: boolean;
-                /**
-                 * Format: date-time
-                 * @description Its next occurrence; `null` when there is none, or it is paused.
-                 * @example 2027-01-15T08:00:00Z
-                 */
-                next_due?: string | null;
-                /**
-                 * Format: int64
-                 * @description How many runs it has started.
-                 * @example 33
-                 */
-                total_runs: number;
-                /**
-                 * @description The run that it started last: where it is, and when it was started, in seconds since
-                 *     1970. `null` when there was none.
-                 */
-                last_run?: Record<string, never> | null;
-                /**
-                 * Format: int64
-                 * @description How often it was saved, from 1: what the `ETag` holds.
-                 * @example 3
-                 */
-                revision: number;
-                /**
-                 * @description The SyncPack version that brought it; `null` when a person saved it.
-                 * @example servicenow_example@1.0.0
-                 */
-                origin?: string | null;
-                /**
-                 * @description Who saved it last.
-                 * @example isadmin
-                 */
-                edited_by: string;
-                /**
-                 * Format: date-time
-                 * @description When it was saved last.
-                 * @example 2027-01-15T08:00:00.123456Z
-                 */
-                edited_at: string;
-                /**
-                 * Format: date-time
-                 * @description When it was first saved.
-                 * @example 2027-01-15T08:00:00.123456Z
-                 */
-                created_at: string;
-                /**
-                 * @description Where the document is.
-                 * @example /api/v1/schedules/weekdays%20at%20nine
-                 */
-                href: string;
-            }[];
-            /**
-             * @description The `after` of the next part, which means something to this list only; `null` at
-             *     the end. The `Link` header has the whole address.
-             * @example null
-             */
-            next?: string | null;
-        };
-        /** @description A part of a list. */
-        Listing_StepSummary: {
-            /** @description The entries. */
-            items: {
-                /**
-                 * @description Its name: the `file` of an application's step entry.
-                 * @example CreateOrUpdateIncident
-                 */
-                name: string;
-                /**
-                 * @description Shown to people.
-                 * @example Create or Update Incident
-                 */
-                friendly_name: string;
-                /**
-                 * @description What it does.
-                 * @example Creates the incident of an event, or updates it
-                 */
-                description: string;
-                /**
-                 * @description `standard`, `aggregated` or `trigger`.
-                 * @example standard
-                 */
-                kind: string;
-                /**
-                 * @description The step's own version.
-                 * @example 1.0.0
-                 */
-                version: string;
-                /**
-                 * @description The SyncPack.
-                 * @example servicenow_example
-                 */
-                syncpack: string;
-                /**
-                 * @description The SyncPack's version.
-                 * @example 1.0.0
-                 */
-                syncpack_version: string;
-                /**
-                 * @description The SyncPack's author.
-                 * @example Example Ltd
-                 */
-                author: string;
-                /**
-                 * @description Where it is.
-                 * @example /api/v1/steps/CreateOrUpdateIncident?syncpack=servicenow_example
-                 */
-                href: string;
-            }[];
-            /**
-             * @description The `after` of the next part, which means something to this list only; `null` at
-             *     the end. The `Link` header has the whole address.
-             * @example null
-             */
-            next?: string | null;
-        };
-        /** @description A part of a list. */
-        Listing_SyncPack: {
-            /** @description The entries. */
-            items: {
-                /**
-                 * @description The pack's name.
-                 * @example servicenow_example
-                 */
-                name: string;
-                /**
-                 * @description The version.
-                 * @example 1.0.0
-                 */
-                version: string;
-                /**
-                 * @description What it is for, in a line.
-                 * @example Incidents of ServiceNow from SL1 events
-                 */
-                summary: string;
-                /**
-                 * @description Who publishes it.
-                 * @example Example Ltd
-                 */
-                author: string;
-                /**
-                 * @description Words to find it by.
-                 * @example [
-                 *       "servicenow"
-                 *     ]
-                 */
-                tags: string[];
-                /**
-                 * @description `imported` (stored), `installing`, `installed` or `failed`.
-                 * @example installed
-                 */
-                state: string;
-                /**
-                 * @description Why it could not be installed.
-                 * @example null
-                 */
-                error?: string | null;
-                /**
-                 * @description Whether it is installed: it can be activated.
-                 * @example true
-                 */
-                installed: boolean;
-                /**
-                 * @description Whether it is the active version: its steps can be used.
-                 * @example true
-                 */
-                activated: boolean;
-                /**
-                 * @description The SHA-256 of its file.
-                 * @example 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
-                 */
-                digest: string;
-                /**
-                 * @description Who uploaded it.
-                 * @example isadmin
-                 */
-                imported_by: string;
-                /**
-                 * Format: date-time
-                 * @description When it was uploaded.
-                 * @example 2027-01-15T08:00:00.123456Z
-                 */
-                imported_at: string;
-                /**
-                 * Format: date-time
-                 * @description When it was installed.
-                 * @example 2027-01-15T08:00:03Z
-                 */
-                installed_at?: string | null;
-                /**
-                 * Format: date-time
-                 * @description When it was last activated.
-                 * @example 2027-01-15T08:00:09Z
-                 */
-                activated_at?: string | null;
-                /**
-                 * @description Where the pack is.
-                 * @example /api/v1/syncpacks/servicenow_example
-                 */
-                href: string;
-            }[];
-            /**
-             * @description The `after` of the next part, which means something to this list only; `null` at
-             *     the end. The `Link` header has the whole address.
-             * @example null
-             */
-            next?: string | null;
-        };
-        /** @description A part of a list. */
-        Listing_WebhookDocument: {
-            /** @description The entries. */
-            items: {
-                /**
-                 * @description Its name.
-                 * @example github push
-                 */
-                name: string;
-                /**
-                 * @description Where deliveries go, on this service: `POST`.
-                 * @example /hooks/5f0c6e2b8d1a4e7f9b3c2d1e0f4a5b6c
-                 */
-                url: string;
-                /**
-                 * @description The application that a delivery starts.
-                 * @example create_or_update_incident
-                 */
-                application: string;
-                /**
-                 * @description Whether deliveries are taken.
-                 * @example true
-                 */
-                enabled: boolean;
-                /** @description The document as it was saved, without the secret. */
-                document: Record<string, never>;
-                /** @description The secrets that count, the newest first; none for the scheme `none`. */
-                secrets: components["schemas"]["SecretDocument"][];
-                /**
-                 * Format: int64
-                 * @description How often it was saved, from 1: what the ETag holds.
-                 * @example 3
-                 */
-                revision: number;
-                /**
-                 * Format: int64
-                 * @description How many deliveries proved who sent them.
-                 * @example 4711
-                 */
-                proven: number;
-                /**
-                 * Format: int64
-                 * @description How many did not, as far as they are written down.
-                 * @example 0
-                 */
-                unproven: number;
-                /**
-                 * @description Who saved it last.
-                 * @example isadmin
-                 */
-                edited_by: string;
-                /**
-                 * Format: date-time
-                 * @description When it was saved last.
-                 * @example 2027-01-15T08:00:00.123456Z
-                 */
-                edited_at: string;
-                /**
-                 * Format: date-time
-                 * @description When it was first saved.
-                 * @example 2027-01-15T08:00:00.123456Z
-                 */
-                created_at: string;
-                /**
-                 * @description Where it is.
-                 * @example /api/v1/webhooks/github%20push
-                 */
-                href: string;
-            }[];
-            /**
-             * @description The `after` of the next part, which means something to this list only; `null` at
-             *     the end. The `Link` header has the whole address.
-             * @example null
-             */
-            next?: string | null;
-        };
-        /** @description Who logs in. */
-        LogIn: {
-            /**
-             * @description The account's name.
-             * @example isadmin
-             */
-            user: string;
-            /**
-             * Format: password
-             * @description Its password.
-             * @example correct horse battery staple
-             */
-            password: string;
-        };
-        /** @description A part of a log. */
-        LogPart: {
-            /** @description The lines, the oldest first. */
-            items: components["schemas"]["Line"][];
-            /**
-             * @description The `after` of the next part. It holds also while no more has been written yet.
-             * @example 17
-             */
-            next: string;
-            /**
-             * @description Whether more may come: the task has not ended, or the part was full.
-             * @example false
-             */
-            more: boolean;
-        };
-        /**
-         * @description What to run the application with.
-         * @example {
-         *       "params": {
-         *         "configuration": "acme",
-         *         "event_id": 4711
-         *       }
-         *     }
-         */
-        NamedRunBody: {
-            /** @description The application's name; may be left out, for the address has it. */
-            name?: string | null;
-            /** @description The run's own parameters, as in `POST /applications/run`. */
-            params?: Record<string, never>;
-        };
-        /**
-         * @description A webhook that is made.
-         * @example {
-         *       "name": "github push",
-         *       "application": "create_or_update_incident",
-         *       "mapping": {
-         *         "event_id": {
-         *           "body": "/event/id"
-         *         }
-         *       },
-         *       "signature": {
-         *         "scheme": "hmac-sha256",
-         *         "header": "x-hub-signature-256",
-         *         "prefix": "sha256="
-         *       }
-         *     }
-         */
-        NewWebhookBody: {
-            /**
-             * @description Its name.
-             * @example github push
-             */
-            name: string;
-            /**
-             * @description The application that a delivery starts.
-             * @example create_or_update_incident
-             */
-            application?: string | null;
-            /**
-             * @description What it is for.
-             * @example Pushes to the main branch
-             */
-            description?: string | null;
-            /** @description Parameters that each run is given. */
-            params?: Record<string, never>;
-            /**
-             * @description Parameters by name that are made of the delivery: `{"body": "/a/JSON/pointer"}`,
-             *     `{"header": "x-name"}` or `{"query": "name"}`. The last two may have a `type`: `string`,
-             *     `integer`, `number`, `boolean` or `json`. A delivery without one is refused, unless
-             *     `"required": false`.
-             */
-            mapping?: Record<string, never>;
-            /**
-             * @description The parameter that the whole body is: JSON, a form as an object of texts, or a text.
-             * @example event
-             */
-            body_parameter?: string | null;
-            /**
-             * @description The configuration object of its runs, in place of the application's; `none`: none.
-             * @example acme
-             */
-            configuration?: string | null;
-            /**
-             * @description The queue of its runs, in place of the application's.
-             * @example acme
-             */
-            queue?: string | null;
-            /**
-             * @description How a delivery proves who sent it. `scheme` is `hmac-sha256` (with `header`, and perhaps
-             *     `prefix`, `encoding` `hex` or `base64`, `timestamp_header`, `tolerance_seconds`, and
-             *     `signed`, a text with `{timestamp}` and `{body}`), `stripe`, `token` (the secret itself
-             *     in `header`, perhaps behind a `prefix`), or `none`, which believes whoever knows the address.
-             */
-            signature?: Record<string, never>;
-            /**
-             * @description What tells two deliveries of the same event: `{"header": …}`, `{"body": …}` or
-             *     `{"query": …}`. The second one answers the run of the first.
-             */
-            deduplicate?: Record<string, never>;
-            /**
-             * @description Whether deliveries are taken; `true` where it is left out.
-             * @example true
-             */
-            enabled?: boolean | null;
-            /**
-             * @description The secret; nobody can read it again. Where it is left out, the stored one stays, or one
-             *     is made up and answered once.
-             * @example a secret of the sender's
-             */
-            secret?: string | null;
-        };
-        /** @description What became of an occurrence of a schedule. */
-        Occurrence: {
-            /**
-             * Format: date-time
-             * @description When it was due.
-             * @example 2027-01-15T08:00:00Z
-             */
-            due: string;
-            /**
-             * @description `started`, `skipped` (a run had not ended), `failed` (the run was refused), `missed`
-             *     (nobody started it in time) or `waiting`.
-             * @example started
-             */
-            outcome: string;
-            /**
-             * @description The id of the run that it started.
-             * @example isapp-0190b0c7-3b4e-7c1f-9a2b-3c4d5e6f7a8b
-             */
-            run?: string | null;
-            /**
-             * @description Why it started none.
-             * @example null
-             */
-            reason?: string | null;
-            /**
-             * Format: date-time
-             * @description When that was decided.
-             * @example 2027-01-15T08:00:00.004211Z
-             */
-            at: string;
-        };
-        /** @description Everything at a glance. */
-        OverviewDocument: {
-            /**
-             * Format: date-time
-             * @description When it was read, some seconds ago at most.
-             * @example 2027-01-15T08:00:00Z
-             */
-            at: string;
-            /** @description The applications. */
-            applications: components["schemas"]["ApplicationsNow"];
-            /** @description Queues on which anything has not ended. */
-            queues: components["schemas"]["QueueNow"][];
-            /** @description The processes with a running lease. */
-            workers: components["schemas"]["Worker"][];
-            /** @description What somebody has to look at. */
-            attention: components["schemas"]["Attention"];
-            /** @description The schedules that are due next, the soonest first, ten at most. */
-            upcoming: components["schemas"]["Schedule"][];
-        };
-        /** @description An attempt that failed and was followed by another. */
-        PastAttempt: {
-            /**
-             * Format: int64
-             * @description Which, from 1.
-             * @example 1
-             */
-            attempt: number;
-            /**
-             * @description How it ended: `failed`.
-             * @example failed
-             */
-            state: string;
-            /**
-             * Format: int64
-             * @description The process that executed it.
-             * @example 2
-             */
-            worker?: number | null;
-            /**
-             * Format: date-time
-             * @description When the step had become ready.
-             * @example 2027-01-15T08:00:00.123456Z
-             */
-            ready_at?: string | null;
-            /**
-             * Format: date-time
-             * @description When it started.
-             * @example 2027-01-15T08:00:00.2Z
-             */
-            started_at?: string | null;
-            /**
-             * Format: date-time
-             * @description When it ended.
-             * @example 2027-01-15T08:00:00.9Z
-             */
-            finished_at: string;
-            /** @description Why it failed: `{kind, code, message, detail}`. */
-            error?: Record<string, never> | null;
-        };
-        /** @description A pause: no step of a run that fits starts. */
-        Pause: {
-            /**
-             * @description The application whose runs it holds up; `null`: of every application.
-             * @example create_or_update_incident
-             */
-            application?: string | null;
-            /**
-             * @description The queue whose runs it holds up; `null`: on every queue.
-             * @example acme
-             */
-            queue?: string | null;
-            /**
-             * @description Who paused.
-             * @example isadmin
-             */
-            by: string;
-            /**
-             * Format: date-time
-             * @description Since when.
-             * @example 2027-01-15T08:00:00.123456Z
-             */
-            since: string;
-            /**
-             * @description Why, in that person's words; may be empty.
-             * @example ServiceNow is being upgraded
-             */
-            reason: string;
-        };
-        /** @description Which runs are paused: those that fit everything that is given. */
-        PauseRuns: {
-            /**
-             * @description Runs of this application.
-             * @example create_or_update_incident
-             */
-            application?: string | null;
-            /**
-             * @description Runs on this queue.
-             * @example acme
-             */
-            queue?: string | null;
-            /**
-             * @description Runs of every application and queue: must be said where neither is given.
-             * @example false
-             */
-            all?: boolean;
-            /**
-             * @description Why, in one line: shown with every run that waits for it.
-             * @example ServiceNow is being upgraded
-             */
-            reason?: string;
-        };
-        /** @description All pauses. */
-        Pauses: {
-            /** @description All of them. */
-            items: components["schemas"]["Pause"][];
-            /**
-             * @description The `after` of the next part: `null`, for there is only one.
-             * @example null
-             */
-            next?: string | null;
-        };
-        /** @description What an operator would make. */
-        PreviewAnswer: {
-            /** @description The data of its step; secret values are masked. Absent where it fails. */
-            data?: Record<string, never> | null;
-            /** @description The steps that a condition leads to. */
-            next?: string[] | null;
-            /** @description What its step logs. */
-            log: string[];
-            /** @description Why it fails; absent where it does not. */
-            error?: components["schemas"]["PreviewFailure"];
-        };
-        /**
-         * @description An operator, and what it is evaluated on: `data` or `run`.
-         * @example {
-         *       "operator": {
-         *         "operator": "transform",
-         *         "template": "{\"severity\": {{ input.severity | tojson }}}"
-         *       },
-         *       "data": {
-         *         "Get Event": {
-         *           "severity": "critical"
-         *         }
-         *       }
-         *     }
-         */
-        PreviewBody: {
-            /**
-             * @description The operator: an entry of an application's `steps`. Where it names no steps in
-             *     `data_from`, it is connected with all that `data` names; with `run`, with none.
-             */
-            operator: Record<string, never>;
-            /** @description Data by step name. */
-            data?: Record<string, never> | null;
-            /**
-             * @description A run, whose steps have left data. The operator takes the place of the step of its name.
-             * @example isapp-0198c0de-0000-7000-8000-000000000000
-             */
-            run?: string | null;
-            /** @description The configuration object that `${config.…}` refers to, in place of the run's. */
-            configuration?: string | null;
-        };
-        /** @description Why an operator fails. */
-        PreviewFailure: {
-            /**
-             * @description The code that its step would fail with.
-             * @example template-syntax
-             */
-            code: string;
-            /** @description What is wrong. */
-            message: string;
-            /**
-             * Format: int64
-             * @description The line of the template.
-             */
-            line?: number | null;
-        };
-        /** @description Why a request was refused (RFC 9457). */
-        Problem: {
-            /**
-             * @description The address of the page that explains the code, relative to the service.
-             * @example /docs/errors/PF-0404
-             */
-            type: string;
-            /**
-             * @description What the code stands for, the same for every occurrence.
-             * @example There is nothing of that name
-             */
-            title: string;
-            /**
-             * Format: int32
-             * @description The HTTP status.
-             * @example 404
-             */
-            status: number;
-            /**
-             * @description What is wrong here, and what to do.
-             * @example there is no application `inventory`; did you mean `inventory_sync`?
-             */
-            detail: string;
-            /**
-             * @description The address that was asked.
-             * @example /api/v1/applications/inventory
-             */
-            instance: string;
-            /**
-             * @description The stable code.
-             * @example PF-0404
-             */
-            code: string;
-            /** @description Every single thing that is wrong, where there can be several. */
-            errors?: components["schemas"]["Fault"][];
-            /**
-             * @description The request's id, which is also in the `X-Request-Id` header and in the service's log.
-             * @example 5f0c2a91-1c
-             */
-            request_id: string;
-        };
-        /** @description The processes of the service. */
-        Processes: {
-            /** @description All of them. */
-            items: components["schemas"]["Worker"][];
-            /**
-             * @description The `after` of the next part: `null`, for there is only one.
-             * @example null
-             */
-            next?: string | null;
-            /** @description The queues that they listen on. */
-            served: components["schemas"]["ServedQueues"];
-        };
-        /** @description A queue. */
-        QueueNow: {
-            /**
-             * @description Its name.
-             * @example default
-             */
-            queue: string;
-            /**
-             * Format: int64
-             * @description How many accepted runs wait for their first step to start.
-             * @example 40
-             */
-            queued: number;
-            /**
-             * Format: int64
-             * @description How many are under way: steps of them execute or wait.
-             * @example 8
-             */
-            running: number;
-            /**
-             * Format: date-time
-             * @description When the oldest was accepted of those that wait for their first step.
-             * @example 2027-01-15T08:00:00Z
-             */
-            oldest_queued?: string | null;
-            /**
-             * @description Whether a worker listens on it.
-             * @example true
-             */
-            served: boolean;
-        };
-        /** @description A cache record. */
-        Record: {
-            /**
-             * @description Its key.
-             * @example servicenow/last_sync
-             */
-            key: string;
-            /** @description Its value. */
-            value: Record<string, never>;
-            /**
-             * Format: date-time
-             * @description When it was saved.
-             * @example 2027-01-15T08:00:00.123456Z
-             */
-            saved_at: string;
-            /**
-             * Format: date-time
-             * @description When it is forgotten; `null`: never.
-             * @example 2027-01-15T09:00:00Z
-             */
-            expires_at?: string | null;
-        };
-        /** @description A cache record without its value. */
-        RecordSummary: {
-            /**
-             * @description Its key.
-             * @example servicenow/token
-             */
-            key: string;
-            /**
-             * Format: int64
-             * @description The length of its value in bytes.
-             * @example 512
-             */
-            size: number;
-            /**
-             * Format: date-time
-             * @description When it was saved.
-             * @example 2027-01-15T08:00:00.123456Z
-             */
-            saved_at: string;
-            /**
-             * Format: date-time
-             * @description When it is forgotten; `null`: never.
-             * @example 2027-01-15T09:00:00Z
-             */
-            expires_at?: string | null;
-            /**
-             * @description Where it is.
-             * @example /api/v1/cache/servicenow%2Ftoken
-             */
-            href: string;
-        };
-        /** @description The run that executes it again. */
-        ReplayedLetter: {
-            /**
-             * @description The run.
-             * @example isapp-01890a5d-ac96-774b-bcce-b30200000000
-             */
-            task_id: string;
-        };
-        /** @description Which pause ends: the one that was made for just this. */
-        ResumeRuns: {
-            /**
-             * @description The application that it names.
-             * @example create_or_update_incident
-             */
-            application?: string | null;
-            /**
-             * @description The queue that it names.
-             * @example acme
-             */
-            queue?: string | null;
-            /**
-             * @description The pause of every application and queue: must be said where neither is given.
-             * @example false
-             */
-            all?: boolean;
-        };
-        /** @description How a run is retried. Everything may be left out, the document as well. */
-        RetryRun: {
-            /**
-             * @description The names of the steps to begin with; empty: those that did not succeed. What did not
-             *     succeed is executed in any case.
-             * @default []
-             * @example [
-             *       "create incident"
-             *     ]
-             */
-            from: string[];
-            /**
-             * @description `original`: the application's revision and the SyncPacks that the run was pinned to.
-             *     `newest`: those of now.
-             * @default null
-             * @example original
-             */
-            revision: string | null;
-            /** @description Parameters in place of those that the run had, or beside them, as when it is started. */
-            params?: Record<string, never>;
-        };
-        /** @description A revision of a document. */
-        RevisionDocument: {
-            /**
-             * Format: int64
-             * @description Its number, from 1.
-             * @example 3
-             */
-            revision: number;
-            /**
-             * @description Whether it is the newest.
-             * @example true
-             */
-            current: boolean;
-            /**
-             * @description Who saved it.
-             * @example isadmin
-             */
-            edited_by: string;
-            /**
-             * Format: date-time
-             * @description When.
-             * @example 2027-01-15T08:00:00.123456Z
-             */
-            edited_at: string;
-            /**
-             * @description The SyncPack version that brought it; `null` when a person did.
-             * @example servicenow_example@1.0.0
-             */
-            origin?: string | null;
-            /**
-             * @description What it changed of the one before, in a line without values.
-             * @example added step `create incident`; changed `version`
-             */
-            note: string;
-            /**
-             * @description Where the document is as it was.
-             * @example /api/v1/applications/create_or_update_incident/revisions/3
-             */
-            href: string;
-        };
-        /** @description How a secret is changed. Everything may be left out, the document as well. */
-        RotateBody: {
-            /**
-             * @description The new secret; where it is left out, one is made up and answered this once.
-             * @default null
-             * @example a new secret of the sender's
-             */
-            secret: string | null;
-            /**
-             * Format: int64
-             * @description For how many seconds the one before counts as well; a day where it is left out, 30 days at
-             *     most. 0: no more from now on.
-             * @default null
-             * @example 86400
-             */
-            keep_seconds: number | null;
-        };
-        /** @description A run. */
-        Run: {
-            /**
-             * @description The run's id.
-             * @example isapp-01890a5d-ac96-774b-bcce-b30200000000
-             */
-            task_id: string;
-            /**
-             * @description Where it is.
-             * @example /api/v1/tasks/isapp-01890a5d-ac96-774b-bcce-b30200000000
-             */
-            href: string;
-            /**
-             * @description The application's name.
-             * @example create_or_update_incident
-             */
-            application: string;
-            /**
-             * @description Where the application is.
-             * @example /api/v1/applications/create_or_update_incident
-             */
-            application_href: string;
-            /**
-             * Format: int64
-             * @description The revision of the application that it runs.
-             * @example 3
-             */
-            application_revision: number;
-            /**
-             * @description The configuration object that it is aligned with.
-             * @example acme
-             */
-            configuration?: string | null;
-            /**
-             * @description The queue of its steps.
-             * @example default
-             */
-            queue: string;
-            /**
-             * @description `normal` or `high`.
-             * @example normal
-             */
-            priority: string;
-            /**
-             * Format: int32
-             * @description The level of log lines that are kept: 10, 20, 30 or 40.
-             * @example 30
-             */
-            log_level: number;
-            /**
-             * @description Who or what started it.
-             * @example api:isadmin
-             */
-            trigger: string;
-            /**
-             * @description `queued`, `running`, `success`, `warning`, `failed` or `cancelled`.
-             * @example success
-             */
-            state: string;
-            /**
-             * @description Whether it has ended.
-             * @example true
-             */
-            ended: boolean;
-            /**
-             * Format: int32
-             * @description How many steps it has.
-             * @example 3
-             */
-            steps_total: number;
-            /**
-             * Format: int32
-             * @description How many of them have ended, in whatever way: those that were skipped, too.
-             * @example 3
-             */
-            steps_ended: number;
-            /**
-             * Format: date-time
-             * @description When it was accepted.
-             * @example 2027-01-15T08:00:00.123456Z
-             */
-            created_at: string;
-            /**
-             * Format: date-time
-             * @description When its first step started.
-             * @example 2027-01-15T08:00:00.2Z
-             */
-            started_at?: string | null;
-            /**
-             * Format: date-time
-             * @description When it ended.
-             * @example 2027-01-15T08:00:01.5Z
-             */
-            finished_at?: string | null;
-            /**
-             * Format: date-time
-             * @description Until when it is kept, its results and its log, once it has ended.
-             * @example 2027-01-22T08:00:00.123456Z
-             */
-            expires_at: string;
-            /**
-             * @description The trace that it belongs to, where traces were on when it was accepted.
-             * @example 4bf92f3577b34da6a3ce929d0e0e4736
-             */
-            trace_id?: string | null;
-            /**
-             * @description Where its log is.
-             * @example /api/v1/tasks/isapp-01890a5d-ac96-774b-bcce-b30200000000/logs
-             */
-            logs: string;
-            /**
-             * @description Where its data is.
-             * @example /api/v1/tasks/isapp-01890a5d-ac96-774b-bcce-b30200000000/data
-             */
-            data: string;
-        };
-        /**
-         * @description Which application to run, and with what.
-         * @example {
-         *       "name": "create_or_update_incident",
-         *       "params": {
-         *         "configuration": "acme",
-         *         "loglevel": 10,
-         *         "event_id": 4711
-         *       }
-         *     }
-         */
-        RunBody: {
-            /** @description The application's name. */
-            name: string;
-            /**
-             * @description The run's own parameters. `configuration` names the configuration object to use
-             *     instead of the aligned one (`none`: none), `queue` the queue, `loglevel` (10 debug,
-             *     20 info, 30 warning, 40 error) what its log keeps. One that nothing takes is accepted
-             *     with a warning.
-             */
-            params?: Record<string, never>;
-        };
-        /** @description A run with its steps. */
-        RunWithSteps: components["schemas"]["Run"] & {
-            /** @description Its steps in the order of the plan. */
-            steps: components["schemas"]["Step"][];
-            waiting?: components["schemas"]["Waiting"] | null;
-            /** @description In the answer to the request that started it: what is odd about that request. */
-            warnings?: components["schemas"]["Fault"][] | null;
-        };
-        /** @description What became of them. */
-        RunsCancelled: {
-            /**
-             * Format: int64
-             * @description How many runs this request cancelled.
-             * @example 2000
-             */
-            cancelled: number;
-            /**
-             * @description Whether runs may be left: ask again, with `until`.
-             * @example false
-             */
-            more: boolean;
-            /**
-             * @description What to give to the next request, so that runs which were accepted after the first
-             *     one are not cancelled.
-             * @example null
-             */
-            until?: string | null;
-        };
-        /** @description What became of a saved document. */
-        SavedDocument: {
-            /**
-             * @description Its name.
-             * @example create_or_update_incident
-             */
-            name: string;
-            /**
-             * @description Where it is.
-             * @example /api/v1/applications/create_or_update_incident
-             */
-            href: string;
-            /**
-             * Format: int64
-             * @description Its newest revision's number; saving an equal document makes no new one.
-             * @example 3
-             */
-            revision: number;
-            /**
-             * @description Whether there was none of that name before.
-             * @example false
-             */
-            created: boolean;
-            /**
-             * @description Whether this save made a new revision; a document that means the same makes none.
-             * @example true
-             */
-            changed: boolean;
-            /** @description What keeps the application from running, though it was saved; as validating it answers. */
-            faults: components["schemas"]["Fault"][];
-            /** @description What does not, but needs attention. */
-            warnings: components["schemas"]["Fault"][];
-        };
-        /** @description What became of a saved schedule. */
-        SavedScheduleDocument: {
-            /**
-             * @description Its name.
-             * @example weekdays at nine
-             */
-            name: string;
-            /**
-             * @description Where it is.
-             * @example /api/v1/schedules/weekdays%20at%20nine
-             */
-            href: string;
-            /**
-             * Format: int64
-             * @description How often it was saved; saving an equal document does not count.
-             * @example 3
-             */
-            revision: number;
-            /**
-             * @description Whether there was none of that name before.
-             * @example true
-             */
-            created: boolean;
-            /**
-             * @description Whether this save changed something.
-             * @example true
-             */
-            changed: boolean;
-            /**
-             * @description Whether it runs.
-             * @example true
-             */
-            enabled: boolean;
-            /**
-             * @description When it is due, in plain words.
-             * @example Every 5 minutes
-             */
-            description?: string | null;
-            /**
-             * @description Its next occurrences; none while it is paused.
-             * @example [
-             *       "2027-01-15T08:00:00Z"
-             *     ]
-             */
-            next: string[];
-            /** @description What needs attention, though it was saved. */
-            warnings: components["schemas"]["Fault"][];
-        };
-        /** @description What became of a saved webhook. */
-        SavedWebhookDocument: components["schemas"]["WebhookDocument"] & {
-            /**
-             * @description Whether there was none of that name before.
-             * @example true
-             */
-            created: boolean;
-            /**
-             * @description Whether this made a new revision.
-             * @example true
-             */
-            changed: boolean;
-            /**
-             * @description The secret that was made up: it is shown this once.
-             * @example null
-             */
-            secret?: string | null;
-            /** @description What needs attention, though it was saved. */
-            warnings: components["schemas"]["Fault"][];
-        };
-        /** @description What is known about a schedule besides its text. */
-        Schedule: {
-            /**
-             * @description The name: what addresses call it, and `entry_id` of the document.
-             * @example weekdays at nine
-             */
-            name: string;
-            /**
-             * @description The application that it runs.
-             * @example create_or_update_incident
-             */
-            application: string;
-            /**
-             * @description When it is due, in plain words; `null` for a document that this version cannot read.
-             * @example At 09:00, on Monday, Tuesday, Wednesday, Thursday, and Friday (Europe/Berlin)
-             */
-            description?: string | null;
-            /**
-             * @description Whether it runs; a paused one does not.
-             * @example true
-             */
-            enabled: boolean;
-            /**
-             * Format: date-time
-             * @description Its next occurrence; `null` when there is none, or it is paused.
-             * @example 2027-01-15T08:00:00Z
-             */
-            next_due?: string | null;
-            /**
-             * Format: int64
-             * @description How many runs it has started.
-             * @example 33
-             */
-            total_runs: number;
-            /**
-             * @description The run that it started last: where it is, and when it was started, in seconds since
-             *     1970. `null` when there was none.
-             */
-            last_run?: Record<string, never> | null;
-            /**
-             * Format: int64
-             * @description How often it was saved, from 1: what the `ETag` holds.
-             * @example 3
-             */
-            revision: number;
-            /**
-             * @description The SyncPack version that brought it; `null` when a person saved it.
-             * @example servicenow_example@1.0.0
-             */
-            origin?: string | null;
-            /**
-             * @description Who saved it last.
-             * @example isadmin
-             */
-            edited_by: string;
-            /**
-             * Format: date-time
-             * @description When it was saved last.
-             * @example 2027-01-15T08:00:00.123456Z
-             */
-            edited_at: string;
-            /**
-             * Format: date-time
-             * @description When it was first saved.
-             * @example 2027-01-15T08:00:00.123456Z
-             */
-            created_at: string;
-            /**
-             * @description Where the document is.
-             * @example /api/v1/schedules/weekdays%20at%20nine
-             */
-            href: string;
-        };
-        /** @description A schedule with what is known about it. */
-        ScheduleDetail: components["schemas"]["Schedule"] & {
-            /**
-             * @description Its next occurrences.
-             * @example [
-             *       "2027-01-15T08:00:00Z",
-             *       "2027-01-18T08:00:00Z"
-             *     ]
-             */
-            next: string[];
-            /** @description The document as it was stored. */
-            document: Record<string, never>;
-        };
-        /**
-         * @description A schedule. It is due by one of `cron`, `frequency` (seconds) and the predecessor's `schedule`. Keys that the service does not know are kept.
-         * @example {
-         *       "application_id": "create_or_update_incident",
-         *       "entry_id": "weekdays at nine",
-         *       "cron": "0 9 * * MON-FRI",
-         *       "time_zone": "Europe/Berlin",
-         *       "params": {
-         *         "configuration": "acme",
-         *         "queue": "acme"
-         *       },
-         *       "overlap": "skip",
-         *       "catch_up": "last"
-         *     }
-         */
-        ScheduleDocument: Record<string, never>;
-        /** @description What a schedule would do. */
-        SchedulePreview: {
-            /**
-             * @description The name that it has, or would be given.
-             * @example weekdays at nine
-             */
-            name: string;
-            /**
-             * @description When it is due, in plain words.
-             * @example Every 5 minutes
-             */
-            description: string;
-            /**
-             * @description Its next occurrences.
-             * @example [
-             *       "2027-01-15T08:00:00Z"
-             *     ]
-             */
-            next: string[];
-            /** @description What needs attention. */
-            warnings: components["schemas"]["Fault"][];
-        };
-        /** @description Which schedule is deleted. */
-        ScheduleToDelete: {
-            /**
-             * @description The schedule's name.
-             * @example weekdays at nine
-             */
-            entry_id?: string | null;
-        };
-        /** @description A secret of a webhook, without the secret. */
-        SecretDocument: {
-            /**
-             * Format: date-time
-             * @description Since when it is one.
-             * @example 2027-01-15T08:00:00.123456Z
-             */
-            since: string;
-            /**
-             * Format: date-time
-             * @description Until when it counts; `null`: until another takes its place.
-             * @example null
-             */
-            until?: string | null;
-        };
-        /** @description A message for a step that waits for it. */
-        SendSignal: {
-            /**
-             * @description Under which key the step waits for it.
-             * @example CHG0030001
-             */
-            key: string;
-            /**
-             * @description Your id of the message: the same one again, within a day, is the same message.
-             * @example evt-81
-             */
-            id?: string | null;
-            /** @description What the step is given, a JSON object. */
-            body?: Record<string, never>;
-            /**
-             * Format: int64
-             * @description For how many seconds it is kept where no step waits for it yet; 3600 when absent, 0: not
-             *     at all, at most a week.
-             * @example 3600
-             */
-            keep?: number | null;
-        };
-        /** @description What became of a message. */
-        Sent: {
-            /**
-             * @description `delivered`: a step was given it. `kept`: no step waits for it yet. `duplicate`: a
-             *     message of this id came before. `nobody`: no step waits for it, and it was not kept.
-             * @example delivered
-             */
-            outcome: string;
-            /**
-             * @description The step that was given it.
-             * @example istask-01890a5d-ac96-774b-bcce-b30200000001
-             */
-            task_id?: string | null;
-            /**
-             * Format: date-time
-             * @description Until when it is kept.
-             * @example null
-             */
-            kept_until?: string | null;
-        };
-        /** @description A queue that workers listen on by name. */
-        ServedQueue: {
-            /**
-             * @description Its name.
-             * @example acme
-             */
-            queue: string;
-            /**
-             * Format: int32
-             * @description How many workers name it.
-             * @example 2
-             */
-            workers: number;
-        };
-        /** @description The queues that living workers listen on. */
-        ServedQueues: {
-            /**
-             * Format: int32
-             * @description How many workers listen on every queue.
-             * @example 0
-             */
-            by_all: number;
-            /** @description The queues that workers listen on by name. */
-            queues: components["schemas"]["ServedQueue"][];
-        };
-        /** @description Who is logged in. */
-        SessionDocument: {
-            /**
-             * @description The account's name.
-             * @example isadmin
-             */
-            user: string;
-            /**
-             * @description Its role.
-             * @example Administrator
-             */
-            role: string;
-            /**
-             * @description What the role allows; each includes those before it.
-             * @example [
-             *       "View",
-             *       "Execute"
-             *     ]
-             */
-            permissions: string[];
-            /**
-             * @description What each change that comes with the session's cookie carries in the header
-             *     `X-PowerFlow-CSRF`; `null` for a caller by Basic authentication, who needs none.
-             * @example hYcG1Gv1zvxGm5oVnJ0yMq8m7Nq1Yk2cM0bPq3nZs5A
-             */
-            csrf?: string | null;
-            /**
-             * Format: date-time
-             * @description When the session ends if it is not used any more; `null` without one.
-             * @example 2027-01-15T16:00:00Z
-             */
-            expires?: string | null;
-        };
-        /** @description What a queue has set aside: it is delivered anew by itself. */
-        SetAsideDocument: {
-            /**
-             * @description The queue.
-             * @example default
-             */
-            queue: string;
-            /**
-             * @description How many entries.
-             * @example 1
-             */
-            count: number;
-            /**
-             * @description Why, of the oldest.
-             * @example delivered 5 times and never acknowledged
-             */
-            reason: string;
-        };
-        /** @description What queues have set aside. */
-        SetAsideList: {
-            /** @description The queues that have. */
-            items: components["schemas"]["SetAsideDocument"][];
-        };
-        /**
-         * @description What is to be changed; what is left out stays.
-         * @example {
-         *       "configuration": "acme",
-         *       "variables": {
-         *         "table": "incident",
-         *         "region": "${config.region}"
-         *       }
-         *     }
-         */
-        SettingsBody: {
-            /**
-             * @description The configuration object to align the application with; `none` un-aligns it.
-             * @default null
-             * @example acme
-             */
-            configuration: string | null;
-            /**
-             * @description The queue to align it with; `none` un-aligns it.
-             * @default null
-             * @example acme
-             */
-            queue: string | null;
-            /** @description Values of its variables by name; `null` takes a value away, so that the default counts. */
-            variables?: Record<string, never>;
-        };
-        /** @description What of an application is changed without touching its definition. */
-        SettingsDocument: {
-            /**
-             * Format: int64
-             * @description The revision that they are of.
-             * @example 3
-             */
-            revision: number;
-            /**
-             * @description The configuration object that it is aligned with.
-             * @example acme
-             */
-            configuration?: string | null;
-            /**
-             * @description The queue that it is aligned with.
-             * @example null
-             */
-            queue?: string | null;
-            /** @description Its variables. */
-            variables: components["schemas"]["VariableDocument"][];
-        };
-        /** @description A step of a run. */
-        Step: {
-            /**
-             * @description The step's id in this run.
-             * @example istask-01890a5d-ac96-774b-bcce-b30200000001
-             */
-            task_id: string;
-            /**
-             * @description Where it is.
-             * @example /api/v1/tasks/istask-01890a5d-ac96-774b-bcce-b30200000001
-             */
-            href: string;
-            /**
-             * @description Its name in the application.
-             * @example create incident
-             */
-            name: string;
-            /**
-             * @description Its id in the SyncPack.
-             * @example CreateOrUpdateIncident
-             */
-            file: string;
-            /**
-             * @description The SyncPack.
-             * @example servicenow_example
-             */
-            syncpack: string;
-            /**
-             * @description `pending`, `ready`, `running`, `waiting`, `success`, `warning`, `failed`,
-             *     `skipped`, `not_taken` (no branch led to it) or `cancelled`.
-             * @example success
-             */
-            state: string;
-            /**
-             * Format: int64
-             * @description Which attempt its newest one is, from 1: those before it failed or lost their workers.
-             *     0 for a step that was not executed; if it ended well all the same, its result is that
-             *     of the run that was retried.
-             * @example 1
-             */
-            attempts: number;
-            waits_for?: components["schemas"]["WaitsFor"] | null;
-            child_runs?: components["schemas"]["ChildCount"] | null;
-            /**
-             * Format: int64
-             * @description The process that executes or executed its newest attempt, by its number in the list
-             *     of workers.
-             * @example 2
-             */
-            worker?: number | null;
-            /**
-             * Format: date-time
-             * @description When it became ready.
-             * @example 2027-01-15T08:00:00.123456Z
-             */
-            ready_at?: string | null;
-            /**
-             * Format: date-time
-             * @description When its newest attempt started.
-             * @example 2027-01-15T08:00:00.2Z
-             */
-            started_at?: string | null;
-            /**
-             * Format: date-time
-             * @description When it ended.
-             * @example 2027-01-15T08:00:00.9Z
-             */
-            finished_at?: string | null;
-            /**
-             * Format: date-time
-             * @description When its newest attempt had taken longer than `task_soft_time_limit`; `null` when it
-             *     has not.
-             * @example null
-             */
-            late_at?: string | null;
-            /**
-             * Format: double
-             * @description After so many seconds an attempt counts as late.
-             * @example 3600
-             */
-            task_soft_time_limit: number;
-            /**
-             * Format: double
-             * @description After so many seconds an attempt is ended.
-             * @example 4200
-             */
-            task_time_limit: number;
-            /**
-             * @description What becomes of it when its worker is lost: `retry` (another executes it again) or
-             *     `fail`.
-             * @example retry
-             */
-            on_worker_lost: string;
-            /** @description Why it failed, or its warning: `{kind, code, message, detail}`. */
-            error?: Record<string, never> | null;
-            /**
-             * @description Where its log is.
-             * @example /api/v1/tasks/istask-01890a5d-ac96-774b-bcce-b30200000001/logs
-             */
-            logs: string;
-            /**
-             * @description Where its data is.
-             * @example /api/v1/tasks/istask-01890a5d-ac96-774b-bcce-b30200000001/data
-             */
-            data: string;
-        };
-        /** @description A step that holds a limit or waits for it. */
-        StepAtLimit: {
-            /**
-             * @description Its run.
-             * @example isapp-019bbd3b-9e9b-7e6a-8a43-01d2c1a2b3c4
-             */
-            run_id: string;
-            /**
-             * @description The step.
-             * @example istask-019bbd3b-9e9b-7e6a-8a43-01d2c1a2b3c4
-             */
-            task_id: string;
-            /**
-             * @description The application.
-             * @example create_or_update_incident
-             */
-            application: string;
-            /**
-             * @description Where the step stands. A holder that is `ready` waits for a worker, one that is
-             *     `waiting` for its children or its turn.
-             * @example running
-             */
-            state: string;
-            /**
-             * Format: date-time
-             * @description Since when it holds, or waits.
-             * @example 2027-01-15T08:00:00.123456Z
-             */
-            since: string;
-            /**
-             * Format: int32
-             * @description Its own limit, by which it is judged.
-             * @example 2
-             */
-            limit: number;
-        };
-        /** @description A step with its descriptor and its source. */
-        StepDetail: components["schemas"]["StepSummary"] & {
-            /** @description Its descriptor as the SyncPack has it: parameters, output schema and more. */
-            descriptor: Record<string, never>;
-            /**
-             * @description Its source code, if the SyncPack carries it.
-             * @example null
-             */
-            code?: string | null;
-        };
-        /**
-         * @description Which step to run, and with what.
-         * @example {
-         *       "name": "CreateOrUpdateIncident",
-         *       "syncpack": "servicenow_example",
-         *       "params": {
-         *         "configuration": "acme"
-         *       }
-         *     }
-         */
-        StepRunBody: {
-            /** @description The step's name. */
-            name: string;
-            /** @description The SyncPack, where several have a step of that name. */
-            syncpack?: string | null;
-            /** @description The step's parameters, and those of the run as in `POST /applications/run`. */
-            params?: Record<string, never>;
-        };
-        /** @description A step that an active SyncPack offers. */
-        StepSummary: {
-            /**
-             * @description Its name: the `file` of an application's step entry.
-             * @example CreateOrUpdateIncident
-             */
-            name: string;
-            /**
-             * @description Shown to people.
-             * @example Create or Update Incident
-             */
-            friendly_name: string;
-            /**
-             * @description What it does.
-             * @example Creates the incident of an event, or updates it
-             */
-            description: string;
-            /**
-             * @description `standard`, `aggregated` or `trigger`.
-             * @example standard
-             */
-            kind: string;
-            /**
-             * @description The step's own version.
-             * @example 1.0.0
-             */
-            version: string;
-            /**
-             * @description The SyncPack.
-             * @example servicenow_example
-             */
-            syncpack: string;
-            /**
-             * @description The SyncPack's version.
-             * @example 1.0.0
-             */
-            syncpack_version: string;
-            /**
-             * @description The SyncPack's author.
-             * @example Example Ltd
-             */
-            author: string;
-            /**
-             * @description Where it is.
-             * @example /api/v1/steps/CreateOrUpdateIncident?syncpack=servicenow_example
-             */
-            href: string;
-        };
-        /** @description A step with the run that it belongs to. */
-        StepWithRun: components["schemas"]["Step"] & {
-            /** @description The run. */
-            run: components["schemas"]["Run"];
-            /** @description Its attempts that failed and were followed by others, in their order. */
-            past_attempts: components["schemas"]["PastAttempt"][];
-            children?: components["schemas"]["Children"] | null;
-        };
-        /** @description A stored version of a SyncPack. */
-        SyncPack: {
-            /**
-             * @description The pack's name.
-             * @example servicenow_example
-             */
-            name: string;
-            /**
-             * @description The version.
-             * @example 1.0.0
-             */
-            version: string;
-            /**
-             * @description What it is for, in a line.
-             * @example Incidents of ServiceNow from SL1 events
-             */
-            summary: string;
-            /**
-             * @description Who publishes it.
-             * @example Example Ltd
-             */
-            author: string;
-            /**
-             * @description Words to find it by.
-             * @example [
-             *       "servicenow"
-             *     ]
-             */
-            tags: string[];
-            /**
-             * @description `imported` (stored), `installing`, `installed` or `failed`.
-             * @example installed
-             */
-            state: string;
-            /**
-             * @description Why it could not be installed.
-             * @example null
-             */
-            error?: string | null;
-            /**
-             * @description Whether it is installed: it can be activated.
-             * @example true
-             */
-            installed: boolean;
-            /**
-             * @description Whether it is the active version: its steps can be used.
-             * @example true
-             */
-            activated: boolean;
-            /**
-             * @description The SHA-256 of its file.
-             * @example 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
-             */
-            digest: string;
-            /**
-             * @description Who uploaded it.
-             * @example isadmin
-             */
-            imported_by: string;
-            /**
-             * Format: date-time
-             * @description When it was uploaded.
-             * @example 2027-01-15T08:00:00.123456Z
-             */
-            imported_at: string;
-            /**
-             * Format: date-time
-             * @description When it was installed.
-             * @example 2027-01-15T08:00:03Z
-             */
-            installed_at?: string | null;
-            /**
-             * Format: date-time
-             * @description When it was last activated.
-             * @example 2027-01-15T08:00:09Z
-             */
-            activated_at?: string | null;
-            /**
-             * @description Where the pack is.
-             * @example /api/v1/syncpacks/servicenow_example
-             */
-            href: string;
-        };
-        /** @description A SyncPack with all its stored versions. */
-        SyncPackDetail: {
-            /**
-             * @description The pack's name.
-             * @example servicenow_example
-             */
-            name: string;
-            /**
-             * @description The active version.
-             * @example 1.0.0
-             */
-            active_version?: string | null;
-            /** @description All stored versions, in the order of their upload. */
-            versions: components["schemas"]["SyncPackVersion"][];
-        };
-        /** @description A stored version with its manifest. */
-        SyncPackVersion: components["schemas"]["SyncPack"] & {
-            /**
-             * @description The grants that it has, with the configuration objects and hosts that they hold for.
-             * @example [
-             *       {
-             *         "id": "servicenow",
-             *         "private_network": false,
-             *         "configurations": [
-             *           {
-             *             "id": 7,
-             *             "name": "servicenow_example",
-             *             "host": "dev1.service-now.com:443"
-             *           }
-             *         ]
-             *       }
-             *     ]
-             */
-            grants: Record<string, never>[];
-            /** @description Its manifest, with its steps and the grants that it asks for. */
-            manifest: Record<string, never>;
-        };
-        /** @description What `GET /tasks/{id}` answers. */
-        Task: components["schemas"]["RunWithSteps"] | components["schemas"]["StepWithRun"];
-        /** @description What a run was given and what its steps made of it. */
-        TaskData: {
-            /**
-             * @description The run.
-             * @example isapp-01890a5d-ac96-774b-bcce-b30200000000
-             */
-            task_id: string;
-            /** @description The run's own parameters, secret ones masked. */
-            input: Record<string, never>;
-            /**
-             * @description Each step's name with its data; `null` for a step that has none. Of a step's id,
-             *     only that step's.
-             * @example {
-             *       "read event": {
-             *         "severity": "major"
-             *       }
-             *     }
-             */
-            outputs: {
-                [key: string]: Record<string, never> | null;
-            };
-        };
-        /** @description What an application has run in a span of time. */
-        TimelineDocument: {
-            /**
-             * Format: date-time
-             * @description Its begin: runs accepted then or later.
-             * @example 2027-01-15T08:00:00Z
-             */
-            from: string;
-            /**
-             * Format: date-time
-             * @description Its end: runs accepted before.
-             * @example 2027-01-15T10:00:00Z
-             */
-            until: string;
-            /**
-             * Format: int64
-             * @description How many runs there are in it.
-             * @example 120
-             */
-            total: number;
-            /**
-             * @description Whether there are more than `runs` lists.
-             * @example false
-             */
-            more: boolean;
-            /** @description The newest of them, the newest first. */
-            runs: components["schemas"]["TimelineRun"][];
-            /**
-             * Format: double
-             * @description The length of the parts, in seconds.
-             * @example 60
-             */
-            part_seconds: number;
-            /** @description All of them summed up by parts; those without runs are left out. */
-            parts: components["schemas"]["TimelinePart"][];
-        };
-        /** @description The runs that were accepted in a part of a span. */
-        TimelinePart: {
-            /**
-             * Format: date-time
-             * @description When the part begins.
-             * @example 2027-01-15T08:00:00Z
-             */
-            from: string;
-            /**
-             * @description How many there are in each state that any has.
-             * @example {
-             *       "success": 118,
-             *       "failed": 2
-             *     }
-             */
-            states: {
-                [key: string]: number;
-            };
-            /**
-             * Format: double
-             * @description How long the longest of those that have ended took, from acceptance to end, in seconds.
-             * @example 3.2
-             */
-            longest?: number | null;
-            /**
-             * Format: double
-             * @description The mean of those that have ended, in seconds.
-             * @example 1.1
-             */
-            mean?: number | null;
-        };
-        /** @description A run as a line of a timeline. */
-        TimelineRun: {
-            /**
-             * @description The run's id.
-             * @example isapp-01890a5d-ac96-774b-bcce-b30200000000
-             */
-            task_id: string;
-            /**
-             * @description Where it is.
-             * @example /api/v1/tasks/isapp-01890a5d-ac96-774b-bcce-b30200000000
-             */
-            href: string;
-            /**
-             * @description `queued`, `running`, `success`, `warning`, `failed` or `cancelled`.
-             * @example success
-             */
-            state: string;
-            /**
-             * @description The configuration object that it is aligned with.
-             * @example acme
-             */
-            configuration?: string | null;
-            /**
-             * @description Its queue.
-             * @example default
-             */
-            queue: string;
-            /**
-             * @description Who or what started it.
-             * @example schedule:every hour
-             */
-            trigger: string;
-            /**
-             * Format: date-time
-             * @description When it was accepted.
-             * @example 2027-01-15T08:00:00Z
-             */
-            created_at: string;
-            /**
-             * Format: date-time
-             * @description When its first step started.
-             * @example 2027-01-15T08:00:00.1Z
-             */
-            started_at?: string | null;
-            /**
-             * Format: date-time
-             * @description When it ended.
-             * @example 2027-01-15T08:00:02Z
-             */
-            finished_at?: string | null;
-        };
-        /** @description What is wrong with a document. */
-        Validation: {
-            /** @description Every fault that keeps the application from running, in the order of the document. */
-            faults: components["schemas"]["Fault"][];
-            /** @description What does not, but needs attention: a parameter that each run must give. */
-            warnings: components["schemas"]["Fault"][];
-        };
-        /** @description A variable of an application. */
-        VariableDocument: {
-            /**
-             * @description Its name.
-             * @example table
-             */
-            name: string;
-            /**
-             * @description What it means, for people.
-             * @example The table that incidents are created in
-             */
-            description?: string | null;
-            /** @description Its own value. */
-            value: Record<string, never>;
-            /** @description Its value where it has none of its own. */
-            default_value: Record<string, never>;
-            /** @description An example. */
-            sample_value: Record<string, never>;
-            /**
-             * @description Whether a run cannot do without it.
-             * @example false
-             */
-            required: boolean;
-            /**
-             * @description Whether its values are secret; they are masked, but for references.
-             * @example false
-             */
-            secret: boolean;
-            /**
-             * @description Whether its value comes from a configuration object.
-             * @example false
-             */
-            refers: boolean;
-        };
-        /** @description The runs of all applications over time. */
-        VolumeDocument: {
-            /**
-             * Format: date-time
-             * @description Its begin: runs accepted then or later.
-             * @example 2027-01-14T08:00:00Z
-             */
-            from: string;
-            /**
-             * Format: date-time
-             * @description Its end, which is the end of the part that is now.
-             * @example 2027-01-15T08:00:00Z
-             */
-            until: string;
-            /**
-             * @description How many runs there are in each state that any has.
-             * @example {
-             *       "success": 4118,
-             *       "failed": 2
-             *     }
-             */
-            states: {
-                [key: string]: number;
-            };
-            /**
-             * Format: double
-             * @description The length of the parts, in seconds.
-             * @example 1800
-             */
-            part_seconds: number;
-            /** @description The runs summed up by parts; those without runs are left out. */
-            parts: components["schemas"]["TimelinePart"][];
-        };
-        /** @description Why a run does not go on. */
-        Waiting: {
-            /**
-             * @description The stable code of the reason; `PF-R013`: no worker listens on its queue, `PF-R018`: it
-             *     is paused.
-             * @example PF-R013
-             */
-            code: string;
-            /**
-             * @description The reason, and what to do.
-             * @example no worker listens on queue `amce`; did you mean `acme`? Served are `acme` (2 workers). Start a worker with `amce` among worker.queues, or add it to one: pfctl worker set ID --queues …
-             */
-            message: string;
-            /**
-             * @description The queue that its ready steps are in.
-             * @example amce
-             */
-            queue: string;
-            /**
-             * @description How many steps are ready and not taken.
-             * @example 1
-             */
-            steps: number;
-            /** @description The queues that are served instead. */
-            served: components["schemas"]["ServedQueues"];
-        };
-        /** @description What a step waits for. It holds no worker meanwhile. */
-        WaitsFor: {
-            /**
-             * @description `retry`: its next attempt; `children`: the end of the applications that it started, or
-             *     of the elements of its list; `delay`: its time; `approval`: a decision; `webhook`: a
-             *     message; `limit`: a place, or its turn, under a limit.
-             * @example retry
-             */
-            kind: string;
-            /**
-             * @description The same for people.
-             * @example waiting for the next attempt
-             */
-            message: string;
-            /**
-             * Format: date-time
-             * @description Since when.
-             * @example 2027-01-15T08:00:00.9Z
-             */
-            since: string;
-            /**
-             * Format: date-time
-             * @description When it goes on; `null` when something else than the time lets it.
-             * @example 2027-01-15T08:00:02.9Z
-             */
-            until?: string | null;
-            limit?: components["schemas"]["LimitOfWait"] | null;
-        };
-        /**
-         * @description A webhook as it is written. What is left out is not set, but for the secret, which stays.
-         * @example {
-         *       "application": "create_or_update_incident",
-         *       "mapping": {
-         *         "event_id": {
-         *           "body": "/event/id"
-         *         },
-         *         "kind": {
-         *           "header": "x-github-event"
-         *         }
-         *       },
-         *       "signature": {
-         *         "scheme": "hmac-sha256",
-         *         "header": "x-hub-signature-256",
-         *         "prefix": "sha256="
-         *       },
-         *       "deduplicate": {
-         *         "header": "x-github-delivery"
-         *       }
-         *     }
-         */
-        WebhookBody: {
-            /**
-             * @description Its name; may be left out, for the address has it.
-             * @default null
-             * @example github push
-             */
-            name: string | null;
-            /**
-             * @description The application that a delivery starts.
-             * @default null
-             * @example create_or_update_incident
-             */
-            application: string | null;
-            /**
-             * @description What it is for.
-             * @default null
-             * @example Pushes to the main branch
-             */
-            description: string | null;
-            /** @description Parameters that each run is given. */
-            params?: Record<string, never>;
-            /**
-             * @description Parameters by name that are made of the delivery: `{"body": "/a/JSON/pointer"}`,
-             *     `{"header": "x-name"}` or `{"query": "name"}`. The last two may have a `type`: `string`,
-             *     `integer`, `number`, `boolean` or `json`. A delivery without one is refused, unless
-             *     `"required": false`.
-             */
-            mapping?: Record<string, never>;
-            /**
-             * @description The parameter that the whole body is: JSON, a form as an object of texts, or a text.
-             * @default null
-             * @example event
-             */
-            body_parameter: string | null;
-            /**
-             * @description The configuration object of its runs, in place of the application's; `none`: none.
-             * @default null
-             * @example acme
-             */
-            configuration: string | null;
-            /**
-             * @description The queue of its runs, in place of the application's.
-             * @default null
-             * @example acme
-             */
-            queue: string | null;
-            /**
-             * @description How a delivery proves who sent it. `scheme` is `hmac-sha256` (with `header`, and perhaps
-             *     `prefix`, `encoding` `hex` or `base64`, `timestamp_header`, `tolerance_seconds`, and
-             *     `signed`, a text with `{timestamp}` and `{body}`), `stripe`, `token` (the secret itself
-             *     in `header`, perhaps behind a `prefix`), or `none`, which believes whoever knows the address.
-             */
-            signature?: Record<string, never>;
-            /**
-             * @description What tells two deliveries of the same event: `{"header": …}`, `{"body": …}` or
-             *     `{"query": …}`. The second one answers the run of the first.
-             */
-            deduplicate?: Record<string, never>;
-            /**
-             * @description Whether deliveries are taken; `true` where it is left out.
-             * @default null
-             * @example true
-             */
-            enabled: boolean | null;
-            /**
-             * @description The secret; nobody can read it again. Where it is left out, the stored one stays, or one
-             *     is made up and answered once.
-             * @default null
-             * @example a secret of the sender's
-             */
-            secret: string | null;
-        };
-        /** @description A webhook. */
-        WebhookDocument: {
-            /**
-             * @description Its name.
-             * @example github push
-             */
-            name: string;
-            /**
-             * @description Where deliveries go, on this service: `POST`.
-             * @example /hooks/5f0c6e2b8d1a4e7f9b3c2d1e0f4a5b6c
-             */
-            url: string;
-            /**
-             * @description The application that a delivery starts.
-             * @example create_or_update_incident
-             */
-            application: string;
-            /**
-             * @description Whether deliveries are taken.
-             * @example true
-             */
-            enabled: boolean;
-            /** @description The document as it was saved, without the secret. */
-            document: Record<string, never>;
-            /** @description The secrets that count, the newest first; none for the scheme `none`. */
-            secrets: components["schemas"]["SecretDocument"][];
-            /**
-             * Format: int64
-             * @description How often it was saved, from 1: what the ETag holds.
-             * @example 3
-             */
-            revision: number;
-            /**
-             * Format: int64
-             * @description How many deliveries proved who sent them.
-             * @example 4711
-             */
-            proven: number;
-            /**
-             * Format: int64
-             * @description How many did not, as far as they are written down.
-             * @example 0
-             */
-            unproven: number;
-            /**
-             * @description Who saved it last.
-             * @example isadmin
-             */
-            edited_by: string;
-            /**
-             * Format: date-time
-             * @description When it was saved last.
-             * @example 2027-01-15T08:00:00.123456Z
-             */
-            edited_at: string;
-            /**
-             * Format: date-time
-             * @description When it was first saved.
-             * @example 2027-01-15T08:00:00.123456Z
-             */
-            created_at: string;
-            /**
-             * @description Where it is.
-             * @example /api/v1/webhooks/github%20push
-             */
-            href: string;
-        };
-        /** @description A process of the service. */
-        Worker: {
-            /**
-             * Format: int64
-             * @description Its number, new at each start.
-             * @example 2
-             */
-            id: number;
-            /**
-             * @description Where it is.
-             * @example /api/v1/workers/2
-             */
-            href: string;
-            /**
-             * @description What it does: `all`, `api`, `worker` or `scheduler`.
-             * @example worker
-             */
-            role: string;
-            /**
-             * @description Its host's name.
-             * @example node-1
-             */
-            host: string;
-            /**
-             * Format: int32
-             * @description Its process number there.
-             * @example 4711
-             */
-            pid: number;
-            /**
-             * @description Its version of PowerFlow.
-             * @example 0.1.0
-             */
-            version: string;
-            /**
-             * @description The queues that it listens on; empty: all.
-             * @example [
-             *       "acme",
-             *       "default"
-             *     ]
-             */
-            queues: string[];
-            /**
-             * @description The weights of queues by name; 1 where none stands.
-             * @example {
-             *       "default": 3
-             *     }
-             */
-            weights: {
-                [key: string]: number;
-            };
-            /**
-             * Format: int32
-             * @description How many steps it executes at a time; 0: it executes none.
-             * @example 512
-             */
-            slots: number;
-            /**
-             * Format: date-time
-             * @description When it started.
-             * @example 2027-01-15T08:00:00.123456Z
-             */
-            started_at: string;
-            /**
-             * Format: date-time
-             * @description Until when nobody takes over its steps, even if it is not heard of again. A living
-             *     process puts it off all the time.
-             * @example 2027-01-15T09:00:10.5Z
-             */
-            lease_until: string;
-        };
-        /** @description What a worker shall do from now on. What is left out stays as it is. */
-        WorkerChange: {
-            /**
-             * @description The queues to listen on; an empty list: all, also those that appear later.
-             * @example [
-             *       "acme",
-             *       "default"
-             *     ]
-             */
-            queues?: string[] | null;
-            /**
-             * @description The weights of queues by name, 0 to 1000, instead of all that were set before; 1 where
-             *     none is given. Queues in which something waits are served in proportion to them, one
-             *     of weight 0 only while nothing waits in the others.
-             * @example {
-             *       "default": 3,
-             *       "bulk": 1
-             *     }
-             */
-            weights?: {
-                [key: string]: number;
-            } | null;
-            /**
-             * Format: int32
-             * @description How many steps to execute at a time, 1 to 65536.
-             * @example 64
-             */
-            slots?: number | null;
-        };
+  schemas: {
+    /** @description An accepted run. */
+    Accepted: {
+      /**
+       * @description The run's id.
+       * @example isapp-01890a5d-ac96-774b-bcce-b30200000000
+       */
+      task_id: string;
+      /**
+       * @description Where it can be followed.
+       * @example /api/v1/tasks/isapp-01890a5d-ac96-774b-bcce-b30200000000
+       */
+      href: string;
+      /**
+       * @description `queued`: accepted and stored. The task's own answer says how it goes on.
+       * @example queued
+       */
+      state: string;
+      /** @description What is odd about the request, though it was accepted. */
+      warnings: components["schemas"]["Fault"][];
     };
-    responses: never;
-    parameters: never;
-    requestBodies: never;
-    headers: never;
-    pathItems: never;
+    /**
+     * @description Which version to activate, and what it may do.
+     * @example {
+     *       "version": "1.0.0",
+     *       "grants": [
+     *         {
+     *           "id": "servicenow"
+     *         },
+     *         {
+     *           "id": "cache"
+     *         }
+     *       ]
+     *     }
+     */
+    ActivateBody: {
+      /** @description The version; the newest stored one when absent. */
+      version?: string | null;
+      /**
+       * @description The grants that are given: these and no others. When absent, each grant that this version
+       *     asks for is given or denied as it was last, by whichever version of the SyncPack was active
+       *     then and asked for exactly the same.
+       */
+      grants?: components["schemas"]["GrantBody"][] | null;
+      /**
+       * @description Whether the grants are given in addition to those that the SyncPack has. The version then
+       *     is the active one when absent.
+       */
+      add?: boolean;
+    };
+    /** @description An activated version. */
+    ActivatedPack: components["schemas"]["SyncPack"] & {
+      /**
+       * @description The grants that it has now, with the configuration objects and hosts that they hold for.
+       * @example [
+       *       {
+       *         "id": "servicenow",
+       *         "private_network": false,
+       *         "configurations": [
+       *           {
+       *             "id": 7,
+       *             "name": "servicenow_example",
+       *             "host": "dev1.service-now.com:443"
+       *           }
+       *         ]
+       *       }
+       *     ]
+       */
+      grants: Record<string, never>[];
+      /**
+       * @description Documents of the SyncPack that were not written, because a person had changed them.
+       * @example []
+       */
+      kept: string[];
+      /**
+       * @description Grants that it asks for and was not given: steps that need them will be refused.
+       * @example [
+       *       "cache"
+       *     ]
+       */
+      not_granted: string[];
+      /**
+       * @description The version that was active before.
+       * @example 0.9.0
+       */
+      previous_version?: string | null;
+      /**
+       * @description Grants that it has and the SyncPack had not, or not for private addresses; `ID=OBJECT` for a
+       *     configuration object, or its host, that it had one not for.
+       * @example [
+       *       "servicenow"
+       *     ]
+       */
+      newly_granted: string[];
+      /**
+       * @description Grants that the SyncPack had and has no more, or no more for private addresses; `ID=OBJECT`
+       *     for a configuration object that it had one for.
+       * @example []
+       */
+      taken_away: string[];
+    };
+    /**
+     * @description An application. Keys that the service does not know are kept.
+     * @example {
+     *       "friendly_name": "Create or Update Incident",
+     *       "version": "1.0.0",
+     *       "configuration": "acme",
+     *       "app_variables": [
+     *         {
+     *           "name": "table",
+     *           "value": "incident"
+     *         }
+     *       ],
+     *       "steps": [
+     *         {
+     *           "name": "read event",
+     *           "file": "ReadEvent",
+     *           "syncpack": "servicenow_example",
+     *           "output_to": [
+     *             "create incident"
+     *           ]
+     *         },
+     *         {
+     *           "name": "create incident",
+     *           "file": "CreateOrUpdateIncident",
+     *           "syncpack": "servicenow_example",
+     *           "sn_url": "${config.sn_url}"
+     *         }
+     *       ]
+     *     }
+     */
+    ApplicationDocument: Record<string, never>;
+    /** @description An application as lists show it. */
+    ApplicationSummary: components["schemas"]["DefinitionSummary"] & {
+      /**
+       * @description The configuration object that it is aligned with.
+       * @example acme
+       */
+      configuration?: string | null;
+      /**
+       * @description Whether it is an internal one, which lists for people leave out.
+       * @example false
+       */
+      hidden: boolean;
+      last_run?: components["schemas"]["TimelineRun"] | null;
+      /**
+       * @description Whether a schedule that runs starts it.
+       * @example true
+       */
+      scheduled: boolean;
+    };
+    /** @description How the applications stand. */
+    ApplicationsNow: {
+      /**
+       * @description How many there are.
+       * @example 12
+       */
+      total: number;
+      /**
+       * @description How many of them were never run, or no run of them is kept.
+       * @example 2
+       */
+      never_run: number;
+      /**
+       * @description How many have a newest run in each state that any has.
+       * @example {
+       *       "success": 9,
+       *       "failed": 1
+       *     }
+       */
+      last_run: {
+        [key: string]: number;
+      };
+    };
+    /** @description A step that waits for a decision. */
+    Approval: {
+      /**
+       * @description The step's id, for `POST /api/v1/tasks/{id}/decision`.
+       * @example istask-01890a5d-ac96-774b-bcce-b30200000001
+       */
+      task_id: string;
+      /**
+       * @description Its name.
+       * @example ask the owner
+       */
+      step: string;
+      /**
+       * @description The run's application.
+       * @example create_or_update_incident
+       */
+      application: string;
+      /**
+       * @description The run's id.
+       * @example isapp-01890a5d-ac96-774b-bcce-b30200000000
+       */
+      run_id: string;
+      /**
+       * @description What is asked.
+       * @example Restart core-1?
+       */
+      question: string;
+      /**
+       * @description The users who may decide; empty: whoever may execute applications.
+       * @example [
+       *       "ann"
+       *     ]
+       */
+      approvers: string[];
+      /**
+       * Format: date-time
+       * @description Since when it waits.
+       * @example 2027-01-15T08:00:00.123456Z
+       */
+      since: string;
+      /**
+       * Format: date-time
+       * @description Until when; `null`: for ever.
+       * @example 2027-01-16T08:00:00.123456Z
+       */
+      until?: string | null;
+    };
+    /** @description What somebody has to look at. */
+    Attention: {
+      /** @description Applications whose newest run has failed, the latest first, twenty at most. */
+      failing: components["schemas"]["FailingApplication"][];
+      /** @description Decisions that steps wait for. */
+      approvals: components["schemas"]["Count"];
+      /** @description Dead letters. */
+      dead_letters: components["schemas"]["Count"];
+      /** @description Processes that did not end in order within a day, and in whose place none has come. */
+      lost_workers: components["schemas"]["Worker"][];
+      /**
+       * @description Queues with waiting runs that no worker listens on.
+       * @example [
+       *       "acme"
+       *     ]
+       */
+      unserved_queues: string[];
+      /** @description What is paused. */
+      pauses: components["schemas"]["Pause"][];
+    };
+    /** @description A range that is filled, or would be. */
+    Backfill: {
+      /**
+       * @description Whether this only says what would run.
+       * @example true
+       */
+      preview: boolean;
+      /**
+       * @description The occurrences that run.
+       * @example [
+       *       "2027-01-15T08:00:00Z"
+       *     ]
+       */
+      run: string[];
+      /** @description Those of the range that have started a run already, or wait to. */
+      left: components["schemas"]["Left"][];
+      /**
+       * @description Whether the schedule is paused: what is to run waits until it is resumed.
+       * @example false
+       */
+      paused: boolean;
+    };
+    /** @description Which range is to be filled. */
+    BackfillRequest: {
+      /**
+       * @description From this moment (RFC 3339), which must be given,
+       * @example 2027-01-14T00:00:00Z
+       */
+      from?: string | null;
+      /**
+       * @description until this one, both inclusive; not in the future, and now when absent.
+       * @example 2027-01-15T00:00:00Z
+       */
+      until?: string | null;
+      /**
+       * @description Only say what would run.
+       * @example true
+       */
+      preview?: boolean;
+    };
+    /**
+     * @description What is done, and to which runs: those that fit everything that is given.
+     * @example {
+     *       "action": "retry",
+     *       "application": "create_or_update_incident",
+     *       "from": "2027-01-15T08:00:00Z"
+     *     }
+     */
+    BulkBody: {
+      /**
+       * @description `cancel`: runs that have not ended; `retry` and `replay`: runs that have, but for those that
+       *     other runs started.
+       * @default null
+       * @example retry
+       */
+      action: string | null;
+      /**
+       * @description Runs of this application.
+       * @default null
+       * @example create_or_update_incident
+       */
+      application: string | null;
+      /**
+       * @description Runs on this queue.
+       * @default null
+       * @example default
+       */
+      queue: string | null;
+      /**
+       * @description Runs aligned with this configuration object.
+       * @default null
+       * @example acme
+       */
+      configuration: string | null;
+      /**
+       * @description Runs in these states. Where it is left out: all that have not ended, to cancel; those that
+       *     failed, to retry or replay.
+       * @default []
+       * @example [
+       *       "failed"
+       *     ]
+       */
+      states: string[];
+      /**
+       * @description Runs accepted at this moment or later.
+       * @default null
+       * @example 2027-01-15T08:00:00Z
+       */
+      from: string | null;
+      /**
+       * @description Runs accepted before this moment.
+       * @default null
+       * @example 2027-01-15T09:00:00Z
+       */
+      until: string | null;
+      /**
+       * @description Only runs with dead letters.
+       * @default false
+       * @example false
+       */
+      dead_letters: boolean;
+      /**
+       * @description Retry with the newest revision of the application instead of the run's own.
+       * @default false
+       * @example false
+       */
+      newest: boolean;
+      /**
+       * @description Runs of every kind: must be said where nothing else narrows them.
+       * @default false
+       * @example false
+       */
+      all: boolean;
+      /**
+       * @description Only count them.
+       * @default false
+       * @example true
+       */
+      preview: boolean;
+    };
+    /** @description Work on many runs. */
+    BulkDocument: {
+      /**
+       * @description Its number.
+       * @example 7
+       */
+      id: string;
+      /**
+       * @description `cancel`, `retry` or `replay`.
+       * @example retry
+       */
+      action: string;
+      /**
+       * @description Runs of this application.
+       * @example create_or_update_incident
+       */
+      application?: string | null;
+      /**
+       * @description Runs on this queue.
+       * @example null
+       */
+      queue?: string | null;
+      /**
+       * @description Runs aligned with this configuration object.
+       * @example null
+       */
+      configuration?: string | null;
+      /**
+       * @description Runs in these states; empty: as the action takes them.
+       * @example [
+       *       "failed"
+       *     ]
+       */
+      states: string[];
+      /**
+       * Format: date-time
+       * @description Runs accepted at this moment or later.
+       * @example 2027-01-15T08:00:00Z
+       */
+      from?: string | null;
+      /**
+       * Format: date-time
+       * @description Runs accepted before this moment.
+       * @example null
+       */
+      until?: string | null;
+      /**
+       * @description Runs with dead letters only.
+       * @example false
+       */
+      dead_letters: boolean;
+      /**
+       * @description `running`, `done` or `stopped`.
+       * @example running
+       */
+      state: string;
+      /**
+       * Format: int64
+       * @description How many runs there were at its beginning.
+       * @example 1200
+       */
+      total: number;
+      /**
+       * Format: int64
+       * @description For how many it was done.
+       * @example 400
+       */
+      done: number;
+      /**
+       * Format: int64
+       * @description For how many it could not be.
+       * @example 1
+       */
+      skipped: number;
+      /** @description Why not, of the first twenty. */
+      problems: components["schemas"]["BulkProblemDocument"][];
+      /**
+       * @description Who asked for it.
+       * @example isadmin
+       */
+      by: string;
+      /**
+       * Format: date-time
+       * @description When.
+       * @example 2027-01-15T08:00:00.123456Z
+       */
+      created_at: string;
+      /**
+       * Format: date-time
+       * @description When it came this far.
+       * @example 2027-01-15T08:00:00.123456Z
+       */
+      changed_at: string;
+      /**
+       * @description Where it is.
+       * @example /api/v1/runs/bulk/7
+       */
+      href: string;
+    };
+    /** @description How many runs it would be done to. */
+    BulkPreview: {
+      /**
+       * Format: int64
+       * @description How many now.
+       * @example 1200
+       */
+      count: number;
+    };
+    /** @description Why a run was left out. */
+    BulkProblemDocument: {
+      /**
+       * @description The run.
+       * @example isapp-01890a5d-ac96-774b-bcce-b30200000000
+       */
+      run: string;
+      /**
+       * @description Why.
+       * @example its application is gone
+       */
+      message: string;
+    };
+    /** @description What is due in a span of time. */
+    CalendarDocument: {
+      /** @description Schedules that are due in it, the soonest first. */
+      items: components["schemas"]["CalendarItem"][];
+      /**
+       * @description Whether there are more schedules than are named.
+       * @example false
+       */
+      more: boolean;
+    };
+    /** @description A schedule that is due. */
+    CalendarItem: components["schemas"]["Schedule"] & {
+      /**
+       * @description When it is due, the first of them.
+       * @example [
+       *       "2027-01-15T08:00:00Z"
+       *     ]
+       */
+      due: string[];
+      /**
+       * @description Whether it is due more often.
+       * @example false
+       */
+      more: boolean;
+    };
+    /** @description Which runs are cancelled: those that have not ended and fit everything that is given. */
+    CancelRuns: {
+      /**
+       * @description Runs of this application.
+       * @example create_or_update_incident
+       */
+      application?: string | null;
+      /**
+       * @description Runs on this queue.
+       * @example default
+       */
+      queue?: string | null;
+      /**
+       * @description Runs of every application and queue: must be said where neither is given.
+       * @example false
+       */
+      all?: boolean;
+      /**
+       * @description The `until` of the answer before, to go on with what it left.
+       * @example null
+       */
+      until?: string | null;
+    };
+    /** @description A value that differs. A list that has grown or shrunk is one value; secrets are masked. */
+    ChangeDocument: {
+      /**
+       * @description A JSON pointer.
+       * @example /url
+       */
+      at: string;
+      /** @description What was there; absent where there was nothing. */
+      old?: Record<string, never>;
+      /** @description What is there; absent where there is nothing. */
+      new?: Record<string, never>;
+    };
+    /** @description An entry that both revisions have and that differs. */
+    ChangedDocument: {
+      /**
+       * @description Its name.
+       * @example read event
+       */
+      name: string;
+      /** @description What differs; pointers lead into the entry. */
+      changes: components["schemas"]["ChangeDocument"][];
+    };
+    /** @description How many runs a step has started. */
+    ChildCount: {
+      /**
+       * Format: int32
+       * @description How many so far.
+       * @example 3
+       */
+      total: number;
+      /**
+       * Format: int32
+       * @description How many of them have ended, as far as the step has counted them.
+       * @example 3
+       */
+      ended: number;
+    };
+    /** @description A run that a step started. */
+    ChildRun: {
+      /**
+       * @description The run's id.
+       * @example isapp-01890a5d-ac96-774b-bcce-b30200000000
+       */
+      task_id: string;
+      /**
+       * @description Where it is.
+       * @example /api/v1/tasks/isapp-01890a5d-ac96-774b-bcce-b30200000000
+       */
+      href: string;
+      /**
+       * @description The application's name.
+       * @example create_ticket
+       */
+      application: string;
+      /**
+       * @description Where it stands.
+       * @example success
+       */
+      state: string;
+    };
+    /** @description The applications that a step started. */
+    Children: {
+      /**
+       * Format: int32
+       * @description How many it has started so far.
+       * @example 3
+       */
+      total: number;
+      /**
+       * Format: int32
+       * @description How many of them have ended, as far as the step has counted them.
+       * @example 3
+       */
+      ended: number;
+      /** @description The first hundred of them, in the order in which they were accepted. */
+      runs: components["schemas"]["ChildRun"][];
+    };
+    /** @description How many records went. */
+    Cleared: {
+      /**
+       * Format: int64
+       * @description How many records were deleted.
+       * @example 12
+       */
+      deleted: number;
+    };
+    /**
+     * @description A configuration object. Keys that the service does not know are kept.
+     * @example {
+     *       "name": "acme",
+     *       "friendly_name": "Acme",
+     *       "version": "1.0.0",
+     *       "configuration_data": [
+     *         {
+     *           "name": "sn_url",
+     *           "value": "https://acme.service-now.com"
+     *         },
+     *         {
+     *           "name": "sn_password",
+     *           "value": "to be encrypted",
+     *           "encrypted": true
+     *         }
+     *       ]
+     *     }
+     */
+    ConfigurationDocument: Record<string, never>;
+    /** @description A number that is counted up to a bound. */
+    Count: {
+      /**
+       * @description How many were counted.
+       * @example 3
+       */
+      count: number;
+      /**
+       * @description Whether there are more.
+       * @example false
+       */
+      more: boolean;
+    };
+    /** @description A SyncPack of which no version is active. */
+    DeactivatedPack: {
+      /**
+       * @description Its name.
+       * @example servicenow_example
+       */
+      name: string;
+      /**
+       * @description The applications that have steps of it: new runs of them are refused.
+       * @example [
+       *       "create_or_update_incident"
+       *     ]
+       */
+      used_by: string[];
+    };
+    /** @description A step that failed because its workers were lost. */
+    DeadLetterDocument: {
+      /**
+       * @description Its number.
+       * @example 7
+       */
+      id: string;
+      /**
+       * @description The run.
+       * @example isapp-01890a5d-ac96-774b-bcce-b30200000000
+       */
+      run: string;
+      /**
+       * @description The step as a task.
+       * @example istask-01890a5d-ac96-774b-bcce-b30200000001
+       */
+      task: string;
+      /**
+       * @description The step's name in the application.
+       * @example create incident
+       */
+      step: string;
+      /**
+       * @description The application.
+       * @example create_or_update_incident
+       */
+      application: string;
+      /**
+       * @description The queue of the run.
+       * @example default
+       */
+      queue: string;
+      /**
+       * Format: int64
+       * @description How often it was claimed.
+       * @example 5
+       */
+      attempts: number;
+      /**
+       * @description `worker-lost`: it is not executed again after its worker was lost; `dead-letter`: its
+       *     worker was lost too often.
+       * @example dead-letter
+       */
+      code: string;
+      /**
+       * @description Why, for people.
+       * @example the worker was lost during each of 5 attempts
+       */
+      reason: string;
+      /**
+       * Format: date-time
+       * @description When it failed.
+       * @example 2027-01-15T08:00:00.123456Z
+       */
+      at: string;
+    };
+    /** @description A decision. */
+    Decide: {
+      /**
+       * @description `approve`: the run goes on. `reject`: the step fails.
+       * @example approve
+       */
+      decision: string;
+      /**
+       * @description Why, in words; it stands in the step's data and log.
+       * @example agreed with the customer by phone
+       */
+      note?: string;
+      /** @description What the following steps are given with it, a JSON object. */
+      data?: Record<string, never>;
+    };
+    /** @description A document with what is known about it. */
+    DefinitionDetail: components["schemas"]["DefinitionSummary"] & {
+      /**
+       * @description Applications that are aligned with this configuration object.
+       * @example [
+       *       "create_or_update_incident"
+       *     ]
+       */
+      aligned_applications?: string[] | null;
+      /** @description The document as it was stored. */
+      document: Record<string, never>;
+    };
+    /** @description What is known about a document besides its text. */
+    DefinitionSummary: {
+      /**
+       * @description The name: what addresses and other documents call it.
+       * @example create_or_update_incident
+       */
+      name: string;
+      /**
+       * @description Shown to people.
+       * @example Create or Update Incident
+       */
+      friendly_name: string;
+      /**
+       * @description What it is for, from the document.
+       * @example Opens an incident for each event
+       */
+      description?: string | null;
+      /**
+       * @description The document's own version.
+       * @example 1.2.0
+       */
+      version?: string | null;
+      /**
+       * @description The folder; empty for the root.
+       * @example
+       */
+      folder: string;
+      /**
+       * Format: int64
+       * @description The newest revision's number, from 1: what the ETag holds.
+       * @example 3
+       */
+      revision: number;
+      /**
+       * @description The SyncPack version that brought it; `null` when a person did.
+       * @example servicenow_example@1.0.0
+       */
+      origin?: string | null;
+      /**
+       * @description Who saved the newest revision.
+       * @example isadmin
+       */
+      edited_by: string;
+      /**
+       * Format: date-time
+       * @description When the newest revision was saved.
+       * @example 2027-01-15T08:00:00.123456Z
+       */
+      edited_at: string;
+      /**
+       * Format: date-time
+       * @description When it was first saved.
+       * @example 2027-01-15T08:00:00.123456Z
+       */
+      created_at: string;
+      /**
+       * @description Where the document is.
+       * @example /api/v1/applications/create_or_update_incident
+       */
+      href: string;
+    };
+    /** @description What became of a delivery. */
+    DeliveredDocument: {
+      /**
+       * @description The run.
+       * @example isapp-01890a5d-ac96-774b-bcce-b30200000000
+       */
+      task_id: string;
+      /**
+       * @description It came before, and this is the run that it started then.
+       * @example false
+       */
+      duplicate: boolean;
+    };
+    /** @description A delivery of a webhook's log. */
+    DeliveryDocument: {
+      /**
+       * Format: int64
+       * @description Its number in the webhook.
+       * @example 4711
+       */
+      number: number;
+      /**
+       * Format: date-time
+       * @description When it came.
+       * @example 2027-01-15T08:00:00.123456Z
+       */
+      at: string;
+      /**
+       * @description Where from.
+       * @example 192.0.2.7
+       */
+      address: string;
+      /**
+       * @description `accepted`; `duplicate`: its run was started before; `refused`: it starts no run;
+       *     `disabled`: the webhook takes none; `unproven`: it did not prove who sent it.
+       * @example accepted
+       */
+      outcome: string;
+      /**
+       * @description The run.
+       * @example isapp-01890a5d-ac96-774b-bcce-b30200000000
+       */
+      run?: string | null;
+      /**
+       * @description Why there is none, or what the run waits for.
+       * @example null
+       */
+      reason?: string | null;
+      /**
+       * Format: int64
+       * @description The bytes of its body.
+       * @example 512
+       */
+      size: number;
+      /**
+       * @description The SHA-256 of its body, in hexadecimal.
+       * @example e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
+       */
+      digest: string;
+      /**
+       * Format: int64
+       * @description The delivery that it repeats, because somebody asked for it.
+       * @example null
+       */
+      repeats?: number | null;
+      /**
+       * @description Whether it can be delivered again.
+       * @example true
+       */
+      kept: boolean;
+    };
+    /** @description How one revision of a document differs from another. */
+    DifferenceDocument: {
+      /**
+       * Format: int64
+       * @description The number of the old one.
+       * @example 2
+       */
+      from: number;
+      /**
+       * Format: int64
+       * @description The number of the new one.
+       * @example 3
+       */
+      to: number;
+      /**
+       * @description It in a line without values; empty where they mean the same.
+       * @example added step `create incident`; changed `version`
+       */
+      note: string;
+      /** @description The steps of an application. */
+      steps: components["schemas"]["EntriesDocument"];
+      /** @description The edges between its steps. */
+      edges: components["schemas"]["EdgesDocument"];
+      /** @description The variables of an application or a configuration object. */
+      variables: components["schemas"]["EntriesDocument"];
+      /** @description Everything else: pointers lead into the document. */
+      metadata: components["schemas"]["ChangeDocument"][];
+    };
+    /** @description An edge between two steps. */
+    EdgeDocument: {
+      /**
+       * @description The step that runs first.
+       * @example read event
+       */
+      from: string;
+      /**
+       * @description The step behind it.
+       * @example create incident
+       */
+      to: string;
+      /**
+       * @description `follows`; `branch` of a condition; `failure`: it runs when the other one failed.
+       * @example follows
+       */
+      kind: string;
+      /**
+       * @description The branch's label, or its number from 1.
+       * @example null
+       */
+      branch?: string | null;
+    };
+    /** @description Edges that one of the revisions has. */
+    EdgesDocument: {
+      /** @description Those that only the new one has. */
+      added: components["schemas"]["EdgeDocument"][];
+      /** @description Those that only the old one has. */
+      removed: components["schemas"]["EdgeDocument"][];
+    };
+    /** @description How two lists of named entries differ. */
+    EntriesDocument: {
+      /**
+       * @description Names that only the new one has. An entry without a name is called by its place: `#0`.
+       * @example [
+       *       "create incident"
+       *     ]
+       */
+      added: string[];
+      /**
+       * @description Names that only the old one has.
+       * @example []
+       */
+      removed: string[];
+      /** @description Entries that both have and that differ. */
+      changed: components["schemas"]["ChangedDocument"][];
+      /**
+       * @description Whether those that both have stand in another order.
+       * @example false
+       */
+      reordered: boolean;
+    };
+    /** @description An application whose newest run has failed. */
+    FailingApplication: {
+      /**
+       * @description Its name.
+       * @example create_or_update_incident
+       */
+      name: string;
+      /**
+       * @description Its name for people.
+       * @example Create or Update Incident
+       */
+      friendly_name: string;
+      /**
+       * @description Where it is.
+       * @example /api/v1/applications/create_or_update_incident
+       */
+      href: string;
+      /** @description The run. */
+      run: components["schemas"]["TimelineRun"];
+    };
+    /** @description One thing that is wrong with what was sent. */
+    Fault: {
+      /**
+       * @description The stable code of this kind of fault.
+       * @example PF-A005
+       */
+      code: string;
+      /**
+       * @description Where: a JSON pointer into the document, or a parameter's name.
+       * @example /steps/2/file
+       */
+      at: string;
+      /**
+       * @description What is wrong and what to do.
+       * @example no active SyncPack has a step `CreateIncident`
+       */
+      message: string;
+    };
+    /**
+     * @description A grant that is given.
+     * @example {
+     *       "id": "servicenow",
+     *       "private_network": false,
+     *       "configurations": [
+     *         "servicenow_example"
+     *       ]
+     *     }
+     */
+    GrantBody: {
+      /** @description Its id in the manifest. */
+      id: string;
+      /** @description Whether it may lead to private, loopback and link-local addresses. */
+      private_network?: boolean;
+      /**
+       * @description The configuration objects that it is given for, where a configuration variable names its
+       *     host. When absent: those that the SyncPack brings, that applications with its steps are
+       *     aligned with, or that it had this grant for. It holds for the hosts that they name now.
+       */
+      configurations?: string[] | null;
+    };
+    /** @description The process answers. */
+    Health: {
+      /**
+       * @description `ok`
+       * @example ok
+       */
+      status: string;
+    };
+    /**
+     * @description Which version to install.
+     * @example {
+     *       "version": "1.0.0"
+     *     }
+     */
+    InstallBody: {
+      /** @description The version; the newest stored one when absent. */
+      version?: string | null;
+    };
+    /** @description An occurrence that is left as it is. */
+    Left: {
+      /**
+       * Format: date-time
+       * @description When it was due.
+       * @example 2027-01-15T08:00:00Z
+       */
+      due: string;
+      /**
+       * @description `started` or `waiting`.
+       * @example started
+       */
+      outcome: string;
+    };
+    /** @description The limit that a step waits for. */
+    LimitOfWait: {
+      /**
+       * @description The key.
+       * @example device 10.2.3.4
+       */
+      key: string;
+      /**
+       * @description `concurrency` or `rate`.
+       * @example concurrency
+       */
+      kind: string;
+      /**
+       * Format: int32
+       * @description The step's own limit.
+       * @example 2
+       */
+      limit: number;
+      /**
+       * Format: double
+       * @description Of a rate: the span in seconds.
+       * @example null
+       */
+      per?: number | null;
+      /**
+       * Format: int64
+       * @description How many steps hold a place.
+       * @example 2
+       */
+      held: number;
+      /**
+       * Format: int64
+       * @description How many wait before it, counted up to a thousand.
+       * @example 3
+       */
+      before: number;
+      /**
+       * @description The first steps that hold a place, by their task ids.
+       * @example [
+       *       "istask-019bbd3b-9e9b-7e6a-8a43-01d2c1a2b3c4"
+       *     ]
+       */
+      holders: string[];
+      /**
+       * @description Where more about it is.
+       * @example /api/v1/limits/device%2010.2.3.4
+       */
+      href: string;
+    };
+    /** @description A key that steps name as `task_concurrency` or `task_rate`. */
+    LimitSummary: {
+      /**
+       * @description The key, its references filled in.
+       * @example device 10.2.3.4
+       */
+      key: string;
+      /**
+       * @description `concurrency`: so many steps execute at a time; `rate`: so many start in a span of
+       *     time.
+       * @example concurrency
+       */
+      kind: string;
+      /**
+       * Format: int32
+       * @description How many, by the step that asked last.
+       * @example 2
+       */
+      limit: number;
+      /**
+       * Format: double
+       * @description Of a rate: the span in seconds.
+       * @example null
+       */
+      per?: number | null;
+      /**
+       * Format: int32
+       * @description Of a rate: how many may start at once.
+       * @example null
+       */
+      burst?: number | null;
+      /**
+       * Format: int64
+       * @description How many steps hold a place; 0 of a rate.
+       * @example 2
+       */
+      held: number;
+      /**
+       * Format: int64
+       * @description How many steps wait.
+       * @example 17
+       */
+      waiting: number;
+      /**
+       * Format: date-time
+       * @description Of a rate: from when on the next step may start; `null`: now.
+       * @example null
+       */
+      next_at?: string | null;
+      /**
+       * @description Where it is.
+       * @example /api/v1/limits/device%2010.2.3.4
+       */
+      href: string;
+    };
+    /** @description A limit with those who hold it and those who wait. */
+    LimitWithSteps: components["schemas"]["LimitSummary"] & {
+      /** @description The first hundred that hold a place, the longest first; none of a rate. */
+      holders: components["schemas"]["StepAtLimit"][];
+      /** @description The first hundred that wait, the next first. */
+      line: components["schemas"]["StepAtLimit"][];
+    };
+    /** @description The limits of a key. */
+    LimitsOfKey: {
+      /**
+       * @description The key.
+       * @example device 10.2.3.4
+       */
+      key: string;
+      concurrency?: components["schemas"]["LimitWithSteps"] | null;
+      rate?: components["schemas"]["LimitWithSteps"] | null;
+    };
+    /** @description A line of a log. */
+    Line: {
+      /**
+       * Format: date-time
+       * @description When.
+       * @example 2027-01-15T08:00:00.123456Z
+       */
+      time: string;
+      /**
+       * @description `DEBUG`, `INFO`, `FLOW`, `WARNING` or `ERROR`.
+       * @example INFO
+       */
+      level: string;
+      /**
+       * @description The step's name in the application.
+       * @example create incident
+       */
+      step: string;
+      /**
+       * Format: int64
+       * @description The attempt, from 1.
+       * @example 1
+       */
+      attempt: number;
+      /**
+       * @description The text; secrets are masked.
+       * @example created INC0010023
+       */
+      message: string;
+    };
+    /** @description A part of a list. */
+    Listing_ApplicationSummary: {
+      /** @description The entries. */
+      items: (components["schemas"]["DefinitionSummary"] & {
+        /**
+         * @description The configuration object that it is aligned with.
+         * @example acme
+         */
+        configuration?: string | null;
+        /**
+         * @description Whether it is an internal one, which lists for people leave out.
+         * @example false
+         */
+        hidden: boolean;
+        last_run?: components["schemas"]["TimelineRun"] | null;
+        /**
+         * @description Whether a schedule that runs starts it.
+         * @example true
+         */
+        scheduled: boolean;
+      })[];
+      /**
+       * @description The `after` of the next part, which means something to this list only; `null` at
+       *     the end. The `Link` header has the whole address.
+       * @example null
+       */
+      next?: string | null;
+    };
+    /** @description A part of a list. */
+    Listing_Approval: {
+      /** @description The entries. */
+      items: {
+        /**
+         * @description The step's id, for `POST /api/v1/tasks/{id}/decision`.
+         * @example istask-01890a5d-ac96-774b-bcce-b30200000001
+         */
+        task_id: string;
+        /**
+         * @description Its name.
+         * @example ask the owner
+         */
+        step: string;
+        /**
+         * @description The run's application.
+         * @example create_or_update_incident
+         */
+        application: string;
+        /**
+         * @description The run's id.
+         * @example isapp-01890a5d-ac96-774b-bcce-b30200000000
+         */
+        run_id: string;
+        /**
+         * @description What is asked.
+         * @example Restart core-1?
+         */
+        question: string;
+        /**
+         * @description The users who may decide; empty: whoever may execute applications.
+         * @example [
+         *       "ann"
+         *     ]
+         */
+        approvers: string[];
+        /**
+         * Format: date-time
+         * @description Since when it waits.
+         * @example 2027-01-15T08:00:00.123456Z
+         */
+        since: string;
+        /**
+         * Format: date-time
+         * @description Until when; `null`: for ever.
+         * @example 2027-01-16T08:00:00.123456Z
+         */
+        until?: string | null;
+      }[];
+      /**
+       * @description The `after` of the next part, which means something to this list only; `null` at
+       *     the end. The `Link` header has the whole address.
+       * @example null
+       */
+      next?: string | null;
+    };
+    /** @description A part of a list. */
+    Listing_BulkDocument: {
+      /** @description The entries. */
+      items: {
+        /**
+         * @description Its number.
+         * @example 7
+         */
+        id: string;
+        /**
+         * @description `cancel`, `retry` or `replay`.
+         * @example retry
+         */
+        action: string;
+        /**
+         * @description Runs of this application.
+         * @example create_or_update_incident
+         */
+        application?: string | null;
+        /**
+         * @description Runs on this queue.
+         * @example null
+         */
+        queue?: string | null;
+        /**
+         * @description Runs aligned with this configuration object.
+         * @example null
+         */
+        configuration?: string | null;
+        /**
+         * @description Runs in these states; empty: as the action takes them.
+         * @example [
+         *       "failed"
+         *     ]
+         */
+        states: string[];
+        /**
+         * Format: date-time
+         * @description Runs accepted at this moment or later.
+         * @example 2027-01-15T08:00:00Z
+         */
+        from?: string | null;
+        /**
+         * Format: date-time
+         * @description Runs accepted before this moment.
+         * @example null
+         */
+        until?: string | null;
+        /**
+         * @description Runs with dead letters only.
+         * @example false
+         */
+        dead_letters: boolean;
+        /**
+         * @description `running`, `done` or `stopped`.
+         * @example running
+         */
+        state: string;
+        /**
+         * Format: int64
+         * @description How many runs there were at its beginning.
+         * @example 1200
+         */
+        total: number;
+        /**
+         * Format: int64
+         * @description For how many it was done.
+         * @example 400
+         */
+        done: number;
+        /**
+         * Format: int64
+         * @description For how many it could not be.
+         * @example 1
+         */
+        skipped: number;
+        /** @description Why not, of the first twenty. */
+        problems: components["schemas"]["BulkProblemDocument"][];
+        /**
+         * @description Who asked for it.
+         * @example isadmin
+         */
+        by: string;
+        /**
+         * Format: date-time
+         * @description When.
+         * @example 2027-01-15T08:00:00.123456Z
+         */
+        created_at: string;
+        /**
+         * Format: date-time
+         * @description When it came this far.
+         * @example 2027-01-15T08:00:00.123456Z
+         */
+        changed_at: string;
+        /**
+         * @description Where it is.
+         * @example /api/v1/runs/bulk/7
+         */
+        href: string;
+      }[];
+      /**
+       * @description The `after` of the next part, which means something to this list only; `null` at
+       *     the end. The `Link` header has the whole address.
+       * @example null
+       */
+      next?: string | null;
+    };
+    /** @description A part of a list. */
+    Listing_DeadLetterDocument: {
+      /** @description The entries. */
+      items: {
+        /**
+         * @description Its number.
+         * @example 7
+         */
+        id: string;
+        /**
+         * @description The run.
+         * @example isapp-01890a5d-ac96-774b-bcce-b30200000000
+         */
+        run: string;
+        /**
+         * @description The step as a task.
+         * @example istask-01890a5d-ac96-774b-bcce-b30200000001
+         */
+        task: string;
+        /**
+         * @description The step's name in the application.
+         * @example create incident
+         */
+        step: string;
+        /**
+         * @description The application.
+         * @example create_or_update_incident
+         */
+        application: string;
+        /**
+         * @description The queue of the run.
+         * @example default
+         */
+        queue: string;
+        /**
+         * Format: int64
+         * @description How often it was claimed.
+         * @example 5
+         */
+        attempts: number;
+        /**
+         * @description `worker-lost`: it is not executed again after its worker was lost; `dead-letter`: its
+         *     worker was lost too often.
+         * @example dead-letter
+         */
+        code: string;
+        /**
+         * @description Why, for people.
+         * @example the worker was lost during each of 5 attempts
+         */
+        reason: string;
+        /**
+         * Format: date-time
+         * @description When it failed.
+         * @example 2027-01-15T08:00:00.123456Z
+         */
+        at: string;
+      }[];
+      /**
+       * @description The `after` of the next part, which means something to this list only; `null` at
+       *     the end. The `Link` header has the whole address.
+       * @example null
+       */
+      next?: string | null;
+    };
+    /** @description A part of a list. */
+    Listing_DefinitionSummary: {
+      /** @description The entries. */
+      items: {
+        /**
+         * @description The name: what addresses and other documents call it.
+         * @example create_or_update_incident
+         */
+        name: string;
+        /**
+         * @description Shown to people.
+         * @example Create or Update Incident
+         */
+        friendly_name: string;
+        /**
+         * @description What it is for, from the document.
+         * @example Opens an incident for each event
+         */
+        description?: string | null;
+        /**
+         * @description The document's own version.
+         * @example 1.2.0
+         */
+        version?: string | null;
+        /**
+         * @description The folder; empty for the root.
+         * @example
+         */
+        folder: string;
+        /**
+         * Format: int64
+         * @description The newest revision's number, from 1: what the ETag holds.
+         * @example 3
+         */
+        revision: number;
+        /**
+         * @description The SyncPack version that brought it; `null` when a person did.
+         * @example servicenow_example@1.0.0
+         */
+        origin?: string | null;
+        /**
+         * @description Who saved the newest revision.
+         * @example isadmin
+         */
+        edited_by: string;
+        /**
+         * Format: date-time
+         * @description When the newest revision was saved.
+         * @example 2027-01-15T08:00:00.123456Z
+         */
+        edited_at: string;
+        /**
+         * Format: date-time
+         * @description When it was first saved.
+         * @example 2027-01-15T08:00:00.123456Z
+         */
+        created_at: string;
+        /**
+         * @description Where the document is.
+         * @example /api/v1/applications/create_or_update_incident
+         */
+        href: string;
+      }[];
+      /**
+       * @description The `after` of the next part, which means something to this list only; `null` at
+       *     the end. The `Link` header has the whole address.
+       * @example null
+       */
+      next?: string | null;
+    };
+    /** @description A part of a list. */
+    Listing_DeliveryDocument: {
+      /** @description The entries. */
+      items: {
+        /**
+         * Format: int64
+         * @description Its number in the webhook.
+         * @example 4711
+         */
+        number: number;
+        /**
+         * Format: date-time
+         * @description When it came.
+         * @example 2027-01-15T08:00:00.123456Z
+         */
+        at: string;
+        /**
+         * @description Where from.
+         * @example 192.0.2.7
+         */
+        address: string;
+        /**
+         * @description `accepted`; `duplicate`: its run was started before; `refused`: it starts no run;
+         *     `disabled`: the webhook takes none; `unproven`: it did not prove who sent it.
+         * @example accepted
+         */
+        outcome: string;
+        /**
+         * @description The run.
+         * @example isapp-01890a5d-ac96-774b-bcce-b30200000000
+         */
+        run?: string | null;
+        /**
+         * @description Why there is none, or what the run waits for.
+         * @example null
+         */
+        reason?: string | null;
+        /**
+         * Format: int64
+         * @description The bytes of its body.
+         * @example 512
+         */
+        size: number;
+        /**
+         * @description The SHA-256 of its body, in hexadecimal.
+         * @example e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
+         */
+        digest: string;
+        /**
+         * Format: int64
+         * @description The delivery that it repeats, because somebody asked for it.
+         * @example null
+         */
+        repeats?: number | null;
+        /**
+         * @description Whether it can be delivered again.
+         * @example true
+         */
+        kept: boolean;
+      }[];
+      /**
+       * @description The `after` of the next part, which means something to this list only; `null` at
+       *     the end. The `Link` header has the whole address.
+       * @example null
+       */
+      next?: string | null;
+    };
+    /** @description A part of a list. */
+    Listing_LimitSummary: {
+      /** @description The entries. */
+      items: {
+        /**
+         * @description The key, its references filled in.
+         * @example device 10.2.3.4
+         */
+        key: string;
+        /**
+         * @description `concurrency`: so many steps execute at a time; `rate`: so many start in a span of
+         *     time.
+         * @example concurrency
+         */
+        kind: string;
+        /**
+         * Format: int32
+         * @description How many, by the step that asked last.
+         * @example 2
+         */
+        limit: number;
+        /**
+         * Format: double
+         * @description Of a rate: the span in seconds.
+         * @example null
+         */
+        per?: number | null;
+        /**
+         * Format: int32
+         * @description Of a rate: how many may start at once.
+         * @example null
+         */
+        burst?: number | null;
+        /**
+         * Format: int64
+         * @description How many steps hold a place; 0 of a rate.
+         * @example 2
+         */
+        held: number;
+        /**
+         * Format: int64
+         * @description How many steps wait.
+         * @example 17
+         */
+        waiting: number;
+        /**
+         * Format: date-time
+         * @description Of a rate: from when on the next step may start; `null`: now.
+         * @example null
+         */
+        next_at?: string | null;
+        /**
+         * @description Where it is.
+         * @example /api/v1/limits/device%2010.2.3.4
+         */
+        href: string;
+      }[];
+      /**
+       * @description The `after` of the next part, which means something to this list only; `null` at
+       *     the end. The `Link` header has the whole address.
+       * @example null
+       */
+      next?: string | null;
+    };
+    /** @description A part of a list. */
+    Listing_Occurrence: {
+      /** @description The entries. */
+      items: {
+        /**
+         * Format: date-time
+         * @description When it was due.
+         * @example 2027-01-15T08:00:00Z
+         */
+        due: string;
+        /**
+         * @description `started`, `skipped` (a run had not ended), `failed` (the run was refused), `missed`
+         *     (nobody started it in time) or `waiting`.
+         * @example started
+         */
+        outcome: string;
+        /**
+         * @description The id of the run that it started.
+         * @example isapp-0190b0c7-3b4e-7c1f-9a2b-3c4d5e6f7a8b
+         */
+        run?: string | null;
+        /**
+         * @description Why it started none.
+         * @example null
+         */
+        reason?: string | null;
+        /**
+         * Format: date-time
+         * @description When that was decided.
+         * @example 2027-01-15T08:00:00.004211Z
+         */
+        at: string;
+      }[];
+      /**
+       * @description The `after` of the next part, which means something to this list only; `null` at
+       *     the end. The `Link` header has the whole address.
+       * @example null
+       */
+      next?: string | null;
+    };
+    /** @description A part of a list. */
+    Listing_RecordSummary: {
+      /** @description The entries. */
+      items: {
+        /**
+         * @description Its key.
+         * @example servicenow/token
+         */
+        key: string;
+        /**
+         * Format: int64
+         * @description The length of its value in bytes.
+         * @example 512
+         */
+        size: number;
+        /**
+         * Format: date-time
+         * @description When it was saved.
+         * @example 2027-01-15T08:00:00.123456Z
+         */
+        saved_at: string;
+        /**
+         * Format: date-time
+         * @description When it is forgotten; `null`: never.
+         * @example 2027-01-15T09:00:00Z
+         */
+        expires_at?: string | null;
+        /**
+         * @description Where it is.
+         * @example /api/v1/cache/servicenow%2Ftoken
+         */
+        href: string;
+      }[];
+      /**
+       * @description The `after` of the next part, which means something to this list only; `null` at
+       *     the end. The `Link` header has the whole address.
+       * @example null
+       */
+      next?: string | null;
+    };
+    /** @description A part of a list. */
+    Listing_RevisionDocument: {
+      /** @description The entries. */
+      items: {
+        /**
+         * Format: int64
+         * @description Its number, from 1.
+         * @example 3
+         */
+        revision: number;
+        /**
+         * @description Whether it is the newest.
+         * @example true
+         */
+        current: boolean;
+        /**
+         * @description Who saved it.
+         * @example isadmin
+         */
+        edited_by: string;
+        /**
+         * Format: date-time
+         * @description When.
+         * @example 2027-01-15T08:00:00.123456Z
+         */
+        edited_at: string;
+        /**
+         * @description The SyncPack version that brought it; `null` when a person did.
+         * @example servicenow_example@1.0.0
+         */
+        origin?: string | null;
+        /**
+         * @description What it changed of the one before, in a line without values.
+         * @example added step `create incident`; changed `version`
+         */
+        note: string;
+        /**
+         * @description Where the document is as it was.
+         * @example /api/v1/applications/create_or_update_incident/revisions/3
+         */
+        href: string;
+      }[];
+      /**
+       * @description The `after` of the next part, which means something to this list only; `null` at
+       *     the end. The `Link` header has the whole address.
+       * @example null
+       */
+      next?: string | null;
+    };
+    /** @description A part of a list. */
+    Listing_Run: {
+      /** @description The entries. */
+      items: {
+        /**
+         * @description The run's id.
+         * @example isapp-01890a5d-ac96-774b-bcce-b30200000000
+         */
+        task_id: string;
+        /**
+         * @description Where it is.
+         * @example /api/v1/tasks/isapp-01890a5d-ac96-774b-bcce-b30200000000
+         */
+        href: string;
+        /**
+         * @description The application's name.
+         * @example create_or_update_incident
+         */
+        application: string;
+        /**
+         * @description Where the application is.
+         * @example /api/v1/applications/create_or_update_incident
+         */
+        application_href: string;
+        /**
+         * Format: int64
+         * @description The revision of the application that it runs.
+         * @example 3
+         */
+        application_revision: number;
+        /**
+         * @description The configuration object that it is aligned with.
+         * @example acme
+         */
+        configuration?: string | null;
+        /**
+         * @description The queue of its steps.
+         * @example default
+         */
+        queue: string;
+        /**
+         * @description `normal` or `high`.
+         * @example normal
+         */
+        priority: string;
+        /**
+         * Format: int32
+         * @description The level of log lines that are kept: 10, 20, 30 or 40.
+         * @example 30
+         */
+        log_level: number;
+        /**
+         * @description Who or what started it.
+         * @example api:isadmin
+         */
+        trigger: string;
+        /**
+         * @description `queued`, `running`, `success`, `warning`, `failed` or `cancelled`.
+         * @example success
+         */
+        state: string;
+        /**
+         * @description Whether it has ended.
+         * @example true
+         */
+        ended: boolean;
+        /**
+         * Format: int32
+         * @description How many steps it has.
+         * @example 3
+         */
+        steps_total: number;
+        /**
+         * Format: int32
+         * @description How many of them have ended, in whatever way: those that were skipped, too.
+         * @example 3
+         */
+        steps_ended: number;
+        /**
+         * Format: date-time
+         * @description When it was accepted.
+         * @example 2027-01-15T08:00:00.123456Z
+         */
+        created_at: string;
+        /**
+         * Format: date-time
+         * @description When its first step started.
+         * @example 2027-01-15T08:00:00.2Z
+         */
+        started_at?: string | null;
+        /**
+         * Format: date-time
+         * @description When it ended.
+         * @example 2027-01-15T08:00:01.5Z
+         */
+        finished_at?: string | null;
+        /**
+         * Format: date-time
+         * @description Until when it is kept, its results and its log, once it has ended.
+         * @example 2027-01-22T08:00:00.123456Z
+         */
+        expires_at: string;
+        /**
+         * @description The trace that it belongs to, where traces were on when it was accepted.
+         * @example 4bf92f3577b34da6a3ce929d0e0e4736
+         */
+        trace_id?: string | null;
+        /**
+         * @description Where its log is.
+         * @example /api/v1/tasks/isapp-01890a5d-ac96-774b-bcce-b30200000000/logs
+         */
+        logs: string;
+        /**
+         * @description Where its data is.
+         * @example /api/v1/tasks/isapp-01890a5d-ac96-774b-bcce-b30200000000/data
+         */
+        data: string;
+      }[];
+      /**
+       * @description The `after` of the next part, which means something to this list only; `null` at
+       *     the end. The `Link` header has the whole address.
+       * @example null
+       */
+      next?: string | null;
+    };
+    /** @description A part of a list. */
+    Listing_Schedule: {
+      /** @description The entries. */
+      items: {
+        /**
+         * @description The name: what addresses call it, and `entry_id` of the document.
+         * @example weekdays at nine
+         */
+        name: string;
+        /**
+         * @description The application that it runs.
+         * @example create_or_update_incident
+         */
+        application: string;
+        /**
+         * @description When it is due, in plain words; `null` for a document that this version cannot read.
+         * @example At 09:00, on Monday, Tuesday, Wednesday, Thursday, and Friday (Europe/Berlin)
+         */
+        description?: string | null;
+        /**
+         * @description Whether it runs; a paused one does not.
+         * @example true
+         */
+        enabled: boolean;
+        /**
+         * Format: date-time
+         * @description Its next occurrence; `null` when there is none, or it is paused.
+         * @example 2027-01-15T08:00:00Z
+         */
+        next_due?: string | null;
+        /**
+         * Format: int64
+         * @description How many runs it has started.
+         * @example 33
+         */
+        total_runs: number;
+        /**
+         * @description The run that it started last: where it is, and when it was started, in seconds since
+         *     1970. `null` when there was none.
+         */
+        last_run?: Record<string, never> | null;
+        /**
+         * Format: int64
+         * @description How often it was saved, from 1: what the `ETag` holds.
+         * @example 3
+         */
+        revision: number;
+        /**
+         * @description The SyncPack version that brought it; `null` when a person saved it.
+         * @example servicenow_example@1.0.0
+         */
+        origin?: string | null;
+        /**
+         * @description Who saved it last.
+         * @example isadmin
+         */
+        edited_by: string;
+        /**
+         * Format: date-time
+         * @description When it was saved last.
+         * @example 2027-01-15T08:00:00.123456Z
+         */
+        edited_at: string;
+        /**
+         * Format: date-time
+         * @description When it was first saved.
+         * @example 2027-01-15T08:00:00.123456Z
+         */
+        created_at: string;
+        /**
+         * @description Where the document is.
+         * @example /api/v1/schedules/weekdays%20at%20nine
+         */
+        href: string;
+      }[];
+      /**
+       * @description The `after` of the next part, which means something to this list only; `null` at
+       *     the end. The `Link` header has the whole address.
+       * @example null
+       */
+      next?: string | null;
+    };
+    /** @description A part of a list. */
+    Listing_StepSummary: {
+      /** @description The entries. */
+      items: {
+        /**
+         * @description Its name: the `file` of an application's step entry.
+         * @example CreateOrUpdateIncident
+         */
+        name: string;
+        /**
+         * @description Shown to people.
+         * @example Create or Update Incident
+         */
+        friendly_name: string;
+        /**
+         * @description What it does.
+         * @example Creates the incident of an event, or updates it
+         */
+        description: string;
+        /**
+         * @description `standard`, `aggregated` or `trigger`.
+         * @example standard
+         */
+        kind: string;
+        /**
+         * @description The step's own version.
+         * @example 1.0.0
+         */
+        version: string;
+        /**
+         * @description The SyncPack.
+         * @example servicenow_example
+         */
+        syncpack: string;
+        /**
+         * @description The SyncPack's version.
+         * @example 1.0.0
+         */
+        syncpack_version: string;
+        /**
+         * @description The SyncPack's author.
+         * @example Example Ltd
+         */
+        author: string;
+        /**
+         * @description Where it is.
+         * @example /api/v1/steps/CreateOrUpdateIncident?syncpack=servicenow_example
+         */
+        href: string;
+      }[];
+      /**
+       * @description The `after` of the next part, which means something to this list only; `null` at
+       *     the end. The `Link` header has the whole address.
+       * @example null
+       */
+      next?: string | null;
+    };
+    /** @description A part of a list. */
+    Listing_SyncPack: {
+      /** @description The entries. */
+      items: {
+        /**
+         * @description The pack's name.
+         * @example servicenow_example
+         */
+        name: string;
+        /**
+         * @description The version.
+         * @example 1.0.0
+         */
+        version: string;
+        /**
+         * @description What it is for, in a line.
+         * @example Incidents of ServiceNow from SL1 events
+         */
+        summary: string;
+        /**
+         * @description Who publishes it.
+         * @example Example Ltd
+         */
+        author: string;
+        /**
+         * @description Words to find it by.
+         * @example [
+         *       "servicenow"
+         *     ]
+         */
+        tags: string[];
+        /**
+         * @description `imported` (stored), `installing`, `installed` or `failed`.
+         * @example installed
+         */
+        state: string;
+        /**
+         * @description Why it could not be installed.
+         * @example null
+         */
+        error?: string | null;
+        /**
+         * @description Whether it is installed: it can be activated.
+         * @example true
+         */
+        installed: boolean;
+        /**
+         * @description Whether it is the active version: its steps can be used.
+         * @example true
+         */
+        activated: boolean;
+        /**
+         * @description The SHA-256 of its file.
+         * @example 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+         */
+        digest: string;
+        /**
+         * @description Who uploaded it.
+         * @example isadmin
+         */
+        imported_by: string;
+        /**
+         * Format: date-time
+         * @description When it was uploaded.
+         * @example 2027-01-15T08:00:00.123456Z
+         */
+        imported_at: string;
+        /**
+         * Format: date-time
+         * @description When it was installed.
+         * @example 2027-01-15T08:00:03Z
+         */
+        installed_at?: string | null;
+        /**
+         * Format: date-time
+         * @description When it was last activated.
+         * @example 2027-01-15T08:00:09Z
+         */
+        activated_at?: string | null;
+        /**
+         * @description Where the pack is.
+         * @example /api/v1/syncpacks/servicenow_example
+         */
+        href: string;
+      }[];
+      /**
+       * @description The `after` of the next part, which means something to this list only; `null` at
+       *     the end. The `Link` header has the whole address.
+       * @example null
+       */
+      next?: string | null;
+    };
+    /** @description A part of a list. */
+    Listing_WebhookDocument: {
+      /** @description The entries. */
+      items: {
+        /**
+         * @description Its name.
+         * @example github push
+         */
+        name: string;
+        /**
+         * @description Where deliveries go, on this service: `POST`.
+         * @example /hooks/5f0c6e2b8d1a4e7f9b3c2d1e0f4a5b6c
+         */
+        url: string;
+        /**
+         * @description The application that a delivery starts.
+         * @example create_or_update_incident
+         */
+        application: string;
+        /**
+         * @description Whether deliveries are taken.
+         * @example true
+         */
+        enabled: boolean;
+        /** @description The document as it was saved, without the secret. */
+        document: Record<string, never>;
+        /** @description The secrets that count, the newest first; none for the scheme `none`. */
+        secrets: components["schemas"]["SecretDocument"][];
+        /**
+         * Format: int64
+         * @description How often it was saved, from 1: what the ETag holds.
+         * @example 3
+         */
+        revision: number;
+        /**
+         * Format: int64
+         * @description How many deliveries proved who sent them.
+         * @example 4711
+         */
+        proven: number;
+        /**
+         * Format: int64
+         * @description How many did not, as far as they are written down.
+         * @example 0
+         */
+        unproven: number;
+        /**
+         * @description Who saved it last.
+         * @example isadmin
+         */
+        edited_by: string;
+        /**
+         * Format: date-time
+         * @description When it was saved last.
+         * @example 2027-01-15T08:00:00.123456Z
+         */
+        edited_at: string;
+        /**
+         * Format: date-time
+         * @description When it was first saved.
+         * @example 2027-01-15T08:00:00.123456Z
+         */
+        created_at: string;
+        /**
+         * @description Where it is.
+         * @example /api/v1/webhooks/github%20push
+         */
+        href: string;
+      }[];
+      /**
+       * @description The `after` of the next part, which means something to this list only; `null` at
+       *     the end. The `Link` header has the whole address.
+       * @example null
+       */
+      next?: string | null;
+    };
+    /** @description Who logs in. */
+    LogIn: {
+      /**
+       * @description The account's name.
+       * @example isadmin
+       */
+      user: string;
+      /**
+       * Format: password
+       * @description Its password.
+       * @example correct horse battery staple
+       */
+      password: string;
+    };
+    /** @description A part of a log. */
+    LogPart: {
+      /** @description The lines, the oldest first. */
+      items: components["schemas"]["Line"][];
+      /**
+       * @description The `after` of the next part. It holds also while no more has been written yet.
+       * @example 17
+       */
+      next: string;
+      /**
+       * @description Whether more may come: the task has not ended, or the part was full.
+       * @example false
+       */
+      more: boolean;
+    };
+    /**
+     * @description What to run the application with.
+     * @example {
+     *       "params": {
+     *         "configuration": "acme",
+     *         "event_id": 4711
+     *       }
+     *     }
+     */
+    NamedRunBody: {
+      /** @description The application's name; may be left out, for the address has it. */
+      name?: string | null;
+      /** @description The run's own parameters, as in `POST /applications/run`. */
+      params?: Record<string, never>;
+    };
+    /**
+     * @description A webhook that is made.
+     * @example {
+     *       "name": "github push",
+     *       "application": "create_or_update_incident",
+     *       "mapping": {
+     *         "event_id": {
+     *           "body": "/event/id"
+     *         }
+     *       },
+     *       "signature": {
+     *         "scheme": "hmac-sha256",
+     *         "header": "x-hub-signature-256",
+     *         "prefix": "sha256="
+     *       }
+     *     }
+     */
+    NewWebhookBody: {
+      /**
+       * @description Its name.
+       * @example github push
+       */
+      name: string;
+      /**
+       * @description The application that a delivery starts.
+       * @example create_or_update_incident
+       */
+      application?: string | null;
+      /**
+       * @description What it is for.
+       * @example Pushes to the main branch
+       */
+      description?: string | null;
+      /** @description Parameters that each run is given. */
+      params?: Record<string, never>;
+      /**
+       * @description Parameters by name that are made of the delivery: `{"body": "/a/JSON/pointer"}`,
+       *     `{"header": "x-name"}` or `{"query": "name"}`. The last two may have a `type`: `string`,
+       *     `integer`, `number`, `boolean` or `json`. A delivery without one is refused, unless
+       *     `"required": false`.
+       */
+      mapping?: Record<string, never>;
+      /**
+       * @description The parameter that the whole body is: JSON, a form as an object of texts, or a text.
+       * @example event
+       */
+      body_parameter?: string | null;
+      /**
+       * @description The configuration object of its runs, in place of the application's; `none`: none.
+       * @example acme
+       */
+      configuration?: string | null;
+      /**
+       * @description The queue of its runs, in place of the application's.
+       * @example acme
+       */
+      queue?: string | null;
+      /**
+       * @description How a delivery proves who sent it. `scheme` is `hmac-sha256` (with `header`, and perhaps
+       *     `prefix`, `encoding` `hex` or `base64`, `timestamp_header`, `tolerance_seconds`, and
+       *     `signed`, a text with `{timestamp}` and `{body}`), `stripe`, `token` (the secret itself
+       *     in `header`, perhaps behind a `prefix`), or `none`, which believes whoever knows the address.
+       */
+      signature?: Record<string, never>;
+      /**
+       * @description What tells two deliveries of the same event: `{"header": …}`, `{"body": …}` or
+       *     `{"query": …}`. The second one answers the run of the first.
+       */
+      deduplicate?: Record<string, never>;
+      /**
+       * @description Whether deliveries are taken; `true` where it is left out.
+       * @example true
+       */
+      enabled?: boolean | null;
+      /**
+       * @description The secret; nobody can read it again. Where it is left out, the stored one stays, or one
+       *     is made up and answered once.
+       * @example a secret of the sender's
+       */
+      secret?: string | null;
+    };
+    /** @description What became of an occurrence of a schedule. */
+    Occurrence: {
+      /**
+       * Format: date-time
+       * @description When it was due.
+       * @example 2027-01-15T08:00:00Z
+       */
+      due: string;
+      /**
+       * @description `started`, `skipped` (a run had not ended), `failed` (the run was refused), `missed`
+       *     (nobody started it in time) or `waiting`.
+       * @example started
+       */
+      outcome: string;
+      /**
+       * @description The id of the run that it started.
+       * @example isapp-0190b0c7-3b4e-7c1f-9a2b-3c4d5e6f7a8b
+       */
+      run?: string | null;
+      /**
+       * @description Why it started none.
+       * @example null
+       */
+      reason?: string | null;
+      /**
+       * Format: date-time
+       * @description When that was decided.
+       * @example 2027-01-15T08:00:00.004211Z
+       */
+      at: string;
+    };
+    /** @description Everything at a glance. */
+    OverviewDocument: {
+      /**
+       * Format: date-time
+       * @description When it was read, some seconds ago at most.
+       * @example 2027-01-15T08:00:00Z
+       */
+      at: string;
+      /** @description The applications. */
+      applications: components["schemas"]["ApplicationsNow"];
+      /** @description Queues on which anything has not ended. */
+      queues: components["schemas"]["QueueNow"][];
+      /** @description The processes with a running lease. */
+      workers: components["schemas"]["Worker"][];
+      /** @description What somebody has to look at. */
+      attention: components["schemas"]["Attention"];
+      /** @description The schedules that are due next, the soonest first, ten at most. */
+      upcoming: components["schemas"]["Schedule"][];
+    };
+    /** @description An attempt that failed and was followed by another. */
+    PastAttempt: {
+      /**
+       * Format: int64
+       * @description Which, from 1.
+       * @example 1
+       */
+      attempt: number;
+      /**
+       * @description How it ended: `failed`.
+       * @example failed
+       */
+      state: string;
+      /**
+       * Format: int64
+       * @description The process that executed it.
+       * @example 2
+       */
+      worker?: number | null;
+      /**
+       * Format: date-time
+       * @description When the step had become ready.
+       * @example 2027-01-15T08:00:00.123456Z
+       */
+      ready_at?: string | null;
+      /**
+       * Format: date-time
+       * @description When it started.
+       * @example 2027-01-15T08:00:00.2Z
+       */
+      started_at?: string | null;
+      /**
+       * Format: date-time
+       * @description When it ended.
+       * @example 2027-01-15T08:00:00.9Z
+       */
+      finished_at: string;
+      /** @description Why it failed: `{kind, code, message, detail}`. */
+      error?: Record<string, never> | null;
+    };
+    /** @description A pause: no step of a run that fits starts. */
+    Pause: {
+      /**
+       * @description The application whose runs it holds up; `null`: of every application.
+       * @example create_or_update_incident
+       */
+      application?: string | null;
+      /**
+       * @description The queue whose runs it holds up; `null`: on every queue.
+       * @example acme
+       */
+      queue?: string | null;
+      /**
+       * @description Who paused.
+       * @example isadmin
+       */
+      by: string;
+      /**
+       * Format: date-time
+       * @description Since when.
+       * @example 2027-01-15T08:00:00.123456Z
+       */
+      since: string;
+      /**
+       * @description Why, in that person's words; may be empty.
+       * @example ServiceNow is being upgraded
+       */
+      reason: string;
+    };
+    /** @description Which runs are paused: those that fit everything that is given. */
+    PauseRuns: {
+      /**
+       * @description Runs of this application.
+       * @example create_or_update_incident
+       */
+      application?: string | null;
+      /**
+       * @description Runs on this queue.
+       * @example acme
+       */
+      queue?: string | null;
+      /**
+       * @description Runs of every application and queue: must be said where neither is given.
+       * @example false
+       */
+      all?: boolean;
+      /**
+       * @description Why, in one line: shown with every run that waits for it.
+       * @example ServiceNow is being upgraded
+       */
+      reason?: string;
+    };
+    /** @description All pauses. */
+    Pauses: {
+      /** @description All of them. */
+      items: components["schemas"]["Pause"][];
+      /**
+       * @description The `after` of the next part: `null`, for there is only one.
+       * @example null
+       */
+      next?: string | null;
+    };
+    /** @description What an operator would make. */
+    PreviewAnswer: {
+      /** @description The data of its step; secret values are masked. Absent where it fails. */
+      data?: Record<string, never> | null;
+      /** @description The steps that a condition leads to. */
+      next?: string[] | null;
+      /** @description What its step logs. */
+      log: string[];
+      /** @description Why it fails; absent where it does not. */
+      error?: components["schemas"]["PreviewFailure"];
+    };
+    /**
+     * @description An operator, and what it is evaluated on: `data` or `run`.
+     * @example {
+     *       "operator": {
+     *         "operator": "transform",
+     *         "template": "{\"severity\": {{ input.severity | tojson }}}"
+     *       },
+     *       "data": {
+     *         "Get Event": {
+     *           "severity": "critical"
+     *         }
+     *       }
+     *     }
+     */
+    PreviewBody: {
+      /**
+       * @description The operator: an entry of an application's `steps`. Where it names no steps in
+       *     `data_from`, it is connected with all that `data` names; with `run`, with none.
+       */
+      operator: Record<string, never>;
+      /** @description Data by step name. */
+      data?: Record<string, never> | null;
+      /**
+       * @description A run, whose steps have left data. The operator takes the place of the step of its name.
+       * @example isapp-0198c0de-0000-7000-8000-000000000000
+       */
+      run?: string | null;
+      /** @description The configuration object that `${config.…}` refers to, in place of the run's. */
+      configuration?: string | null;
+    };
+    /** @description Why an operator fails. */
+    PreviewFailure: {
+      /**
+       * @description The code that its step would fail with.
+       * @example template-syntax
+       */
+      code: string;
+      /** @description What is wrong. */
+      message: string;
+      /**
+       * Format: int64
+       * @description The line of the template.
+       */
+      line?: number | null;
+    };
+    /** @description Why a request was refused (RFC 9457). */
+    Problem: {
+      /**
+       * @description The address of the page that explains the code, relative to the service.
+       * @example /docs/errors/PF-0404
+       */
+      type: string;
+      /**
+       * @description What the code stands for, the same for every occurrence.
+       * @example There is nothing of that name
+       */
+      title: string;
+      /**
+       * Format: int32
+       * @description The HTTP status.
+       * @example 404
+       */
+      status: number;
+      /**
+       * @description What is wrong here, and what to do.
+       * @example there is no application `inventory`; did you mean `inventory_sync`?
+       */
+      detail: string;
+      /**
+       * @description The address that was asked.
+       * @example /api/v1/applications/inventory
+       */
+      instance: string;
+      /**
+       * @description The stable code.
+       * @example PF-0404
+       */
+      code: string;
+      /** @description Every single thing that is wrong, where there can be several. */
+      errors?: components["schemas"]["Fault"][];
+      /**
+       * @description The request's id, which is also in the `X-Request-Id` header and in the service's log.
+       * @example 5f0c2a91-1c
+       */
+      request_id: string;
+    };
+    /** @description The processes of the service. */
+    Processes: {
+      /** @description All of them. */
+      items: components["schemas"]["Worker"][];
+      /**
+       * @description The `after` of the next part: `null`, for there is only one.
+       * @example null
+       */
+      next?: string | null;
+      /** @description The queues that they listen on. */
+      served: components["schemas"]["ServedQueues"];
+    };
+    /** @description A queue. */
+    QueueNow: {
+      /**
+       * @description Its name.
+       * @example default
+       */
+      queue: string;
+      /**
+       * Format: int64
+       * @description How many accepted runs wait for their first step to start.
+       * @example 40
+       */
+      queued: number;
+      /**
+       * Format: int64
+       * @description How many are under way: steps of them execute or wait.
+       * @example 8
+       */
+      running: number;
+      /**
+       * Format: date-time
+       * @description When the oldest was accepted of those that wait for their first step.
+       * @example 2027-01-15T08:00:00Z
+       */
+      oldest_queued?: string | null;
+      /**
+       * @description Whether a worker listens on it.
+       * @example true
+       */
+      served: boolean;
+    };
+    /** @description A cache record. */
+    Record: {
+      /**
+       * @description Its key.
+       * @example servicenow/last_sync
+       */
+      key: string;
+      /** @description Its value. */
+      value: Record<string, never>;
+      /**
+       * Format: date-time
+       * @description When it was saved.
+       * @example 2027-01-15T08:00:00.123456Z
+       */
+      saved_at: string;
+      /**
+       * Format: date-time
+       * @description When it is forgotten; `null`: never.
+       * @example 2027-01-15T09:00:00Z
+       */
+      expires_at?: string | null;
+    };
+    /** @description A cache record without its value. */
+    RecordSummary: {
+      /**
+       * @description Its key.
+       * @example servicenow/token
+       */
+      key: string;
+      /**
+       * Format: int64
+       * @description The length of its value in bytes.
+       * @example 512
+       */
+      size: number;
+      /**
+       * Format: date-time
+       * @description When it was saved.
+       * @example 2027-01-15T08:00:00.123456Z
+       */
+      saved_at: string;
+      /**
+       * Format: date-time
+       * @description When it is forgotten; `null`: never.
+       * @example 2027-01-15T09:00:00Z
+       */
+      expires_at?: string | null;
+      /**
+       * @description Where it is.
+       * @example /api/v1/cache/servicenow%2Ftoken
+       */
+      href: string;
+    };
+    /** @description The run that executes it again. */
+    ReplayedLetter: {
+      /**
+       * @description The run.
+       * @example isapp-01890a5d-ac96-774b-bcce-b30200000000
+       */
+      task_id: string;
+    };
+    /** @description Which pause ends: the one that was made for just this. */
+    ResumeRuns: {
+      /**
+       * @description The application that it names.
+       * @example create_or_update_incident
+       */
+      application?: string | null;
+      /**
+       * @description The queue that it names.
+       * @example acme
+       */
+      queue?: string | null;
+      /**
+       * @description The pause of every application and queue: must be said where neither is given.
+       * @example false
+       */
+      all?: boolean;
+    };
+    /** @description How a run is retried. Everything may be left out, the document as well. */
+    RetryRun: {
+      /**
+       * @description The names of the steps to begin with; empty: those that did not succeed. What did not
+       *     succeed is executed in any case.
+       * @default []
+       * @example [
+       *       "create incident"
+       *     ]
+       */
+      from: string[];
+      /**
+       * @description `original`: the application's revision and the SyncPacks that the run was pinned to.
+       *     `newest`: those of now.
+       * @default null
+       * @example original
+       */
+      revision: string | null;
+      /** @description Parameters in place of those that the run had, or beside them, as when it is started. */
+      params?: Record<string, never>;
+    };
+    /** @description A revision of a document. */
+    RevisionDocument: {
+      /**
+       * Format: int64
+       * @description Its number, from 1.
+       * @example 3
+       */
+      revision: number;
+      /**
+       * @description Whether it is the newest.
+       * @example true
+       */
+      current: boolean;
+      /**
+       * @description Who saved it.
+       * @example isadmin
+       */
+      edited_by: string;
+      /**
+       * Format: date-time
+       * @description When.
+       * @example 2027-01-15T08:00:00.123456Z
+       */
+      edited_at: string;
+      /**
+       * @description The SyncPack version that brought it; `null` when a person did.
+       * @example servicenow_example@1.0.0
+       */
+      origin?: string | null;
+      /**
+       * @description What it changed of the one before, in a line without values.
+       * @example added step `create incident`; changed `version`
+       */
+      note: string;
+      /**
+       * @description Where the document is as it was.
+       * @example /api/v1/applications/create_or_update_incident/revisions/3
+       */
+      href: string;
+    };
+    /** @description How a secret is changed. Everything may be left out, the document as well. */
+    RotateBody: {
+      /**
+       * @description The new secret; where it is left out, one is made up and answered this once.
+       * @default null
+       * @example a new secret of the sender's
+       */
+      secret: string | null;
+      /**
+       * Format: int64
+       * @description For how many seconds the one before counts as well; a day where it is left out, 30 days at
+       *     most. 0: no more from now on.
+       * @default null
+       * @example 86400
+       */
+      keep_seconds: number | null;
+    };
+    /** @description A run. */
+    Run: {
+      /**
+       * @description The run's id.
+       * @example isapp-01890a5d-ac96-774b-bcce-b30200000000
+       */
+      task_id: string;
+      /**
+       * @description Where it is.
+       * @example /api/v1/tasks/isapp-01890a5d-ac96-774b-bcce-b30200000000
+       */
+      href: string;
+      /**
+       * @description The application's name.
+       * @example create_or_update_incident
+       */
+      application: string;
+      /**
+       * @description Where the application is.
+       * @example /api/v1/applications/create_or_update_incident
+       */
+      application_href: string;
+      /**
+       * Format: int64
+       * @description The revision of the application that it runs.
+       * @example 3
+       */
+      application_revision: number;
+      /**
+       * @description The configuration object that it is aligned with.
+       * @example acme
+       */
+      configuration?: string | null;
+      /**
+       * @description The queue of its steps.
+       * @example default
+       */
+      queue: string;
+      /**
+       * @description `normal` or `high`.
+       * @example normal
+       */
+      priority: string;
+      /**
+       * Format: int32
+       * @description The level of log lines that are kept: 10, 20, 30 or 40.
+       * @example 30
+       */
+      log_level: number;
+      /**
+       * @description Who or what started it.
+       * @example api:isadmin
+       */
+      trigger: string;
+      /**
+       * @description `queued`, `running`, `success`, `warning`, `failed` or `cancelled`.
+       * @example success
+       */
+      state: string;
+      /**
+       * @description Whether it has ended.
+       * @example true
+       */
+      ended: boolean;
+      /**
+       * Format: int32
+       * @description How many steps it has.
+       * @example 3
+       */
+      steps_total: number;
+      /**
+       * Format: int32
+       * @description How many of them have ended, in whatever way: those that were skipped, too.
+       * @example 3
+       */
+      steps_ended: number;
+      /**
+       * Format: date-time
+       * @description When it was accepted.
+       * @example 2027-01-15T08:00:00.123456Z
+       */
+      created_at: string;
+      /**
+       * Format: date-time
+       * @description When its first step started.
+       * @example 2027-01-15T08:00:00.2Z
+       */
+      started_at?: string | null;
+      /**
+       * Format: date-time
+       * @description When it ended.
+       * @example 2027-01-15T08:00:01.5Z
+       */
+      finished_at?: string | null;
+      /**
+       * Format: date-time
+       * @description Until when it is kept, its results and its log, once it has ended.
+       * @example 2027-01-22T08:00:00.123456Z
+       */
+      expires_at: string;
+      /**
+       * @description The trace that it belongs to, where traces were on when it was accepted.
+       * @example 4bf92f3577b34da6a3ce929d0e0e4736
+       */
+      trace_id?: string | null;
+      /**
+       * @description Where its log is.
+       * @example /api/v1/tasks/isapp-01890a5d-ac96-774b-bcce-b30200000000/logs
+       */
+      logs: string;
+      /**
+       * @description Where its data is.
+       * @example /api/v1/tasks/isapp-01890a5d-ac96-774b-bcce-b30200000000/data
+       */
+      data: string;
+    };
+    /**
+     * @description Which application to run, and with what.
+     * @example {
+     *       "name": "create_or_update_incident",
+     *       "params": {
+     *         "configuration": "acme",
+     *         "loglevel": 10,
+     *         "event_id": 4711
+     *       }
+     *     }
+     */
+    RunBody: {
+      /** @description The application's name. */
+      name: string;
+      /**
+       * @description The run's own parameters. `configuration` names the configuration object to use
+       *     instead of the aligned one (`none`: none), `queue` the queue, `loglevel` (10 debug,
+       *     20 info, 30 warning, 40 error) what its log keeps. One that nothing takes is accepted
+       *     with a warning.
+       */
+      params?: Record<string, never>;
+    };
+    /** @description A run with its steps. */
+    RunWithSteps: components["schemas"]["Run"] & {
+      /** @description Its steps in the order of the plan. */
+      steps: components["schemas"]["Step"][];
+      waiting?: components["schemas"]["Waiting"] | null;
+      /** @description In the answer to the request that started it: what is odd about that request. */
+      warnings?: components["schemas"]["Fault"][] | null;
+    };
+    /** @description What became of them. */
+    RunsCancelled: {
+      /**
+       * Format: int64
+       * @description How many runs this request cancelled.
+       * @example 2000
+       */
+      cancelled: number;
+      /**
+       * @description Whether runs may be left: ask again, with `until`.
+       * @example false
+       */
+      more: boolean;
+      /**
+       * @description What to give to the next request, so that runs which were accepted after the first
+       *     one are not cancelled.
+       * @example null
+       */
+      until?: string | null;
+    };
+    /** @description What became of a saved document. */
+    SavedDocument: {
+      /**
+       * @description Its name.
+       * @example create_or_update_incident
+       */
+      name: string;
+      /**
+       * @description Where it is.
+       * @example /api/v1/applications/create_or_update_incident
+       */
+      href: string;
+      /**
+       * Format: int64
+       * @description Its newest revision's number; saving an equal document makes no new one.
+       * @example 3
+       */
+      revision: number;
+      /**
+       * @description Whether there was none of that name before.
+       * @example false
+       */
+      created: boolean;
+      /**
+       * @description Whether this save made a new revision; a document that means the same makes none.
+       * @example true
+       */
+      changed: boolean;
+      /** @description What keeps the application from running, though it was saved; as validating it answers. */
+      faults: components["schemas"]["Fault"][];
+      /** @description What does not, but needs attention. */
+      warnings: components["schemas"]["Fault"][];
+    };
+    /** @description What became of a saved schedule. */
+    SavedScheduleDocument: {
+      /**
+       * @description Its name.
+       * @example weekdays at nine
+       */
+      name: string;
+      /**
+       * @description Where it is.
+       * @example /api/v1/schedules/weekdays%20at%20nine
+       */
+      href: string;
+      /**
+       * Format: int64
+       * @description How often it was saved; saving an equal document does not count.
+       * @example 3
+       */
+      revision: number;
+      /**
+       * @description Whether there was none of that name before.
+       * @example true
+       */
+      created: boolean;
+      /**
+       * @description Whether this save changed something.
+       * @example true
+       */
+      changed: boolean;
+      /**
+       * @description Whether it runs.
+       * @example true
+       */
+      enabled: boolean;
+      /**
+       * @description When it is due, in plain words.
+       * @example Every 5 minutes
+       */
+      description?: string | null;
+      /**
+       * @description Its next occurrences; none while it is paused.
+       * @example [
+       *       "2027-01-15T08:00:00Z"
+       *     ]
+       */
+      next: string[];
+      /** @description What needs attention, though it was saved. */
+      warnings: components["schemas"]["Fault"][];
+    };
+    /** @description What became of a saved webhook. */
+    SavedWebhookDocument: components["schemas"]["WebhookDocument"] & {
+      /**
+       * @description Whether there was none of that name before.
+       * @example true
+       */
+      created: boolean;
+      /**
+       * @description Whether this made a new revision.
+       * @example true
+       */
+      changed: boolean;
+      /**
+       * @description The secret that was made up: it is shown this once.
+       * @example null
+       */
+      secret?: string | null;
+      /** @description What needs attention, though it was saved. */
+      warnings: components["schemas"]["Fault"][];
+    };
+    /** @description What is known about a schedule besides its text. */
+    Schedule: {
+      /**
+       * @description The name: what addresses call it, and `entry_id` of the document.
+       * @example weekdays at nine
+       */
+      name: string;
+      /**
+       * @description The application that it runs.
+       * @example create_or_update_incident
+       */
+      application: string;
+      /**
+       * @description When it is due, in plain words; `null` for a document that this version cannot read.
+       * @example At 09:00, on Monday, Tuesday, Wednesday, Thursday, and Friday (Europe/Berlin)
+       */
+      description?: string | null;
+      /**
+       * @description Whether it runs; a paused one does not.
+       * @example true
+       */
+      enabled: boolean;
+      /**
+       * Format: date-time
+       * @description Its next occurrence; `null` when there is none, or it is paused.
+       * @example 2027-01-15T08:00:00Z
+       */
+      next_due?: string | null;
+      /**
+       * Format: int64
+       * @description How many runs it has started.
+       * @example 33
+       */
+      total_runs: number;
+      /**
+       * @description The run that it started last: where it is, and when it was started, in seconds since
+       *     1970. `null` when there was none.
+       */
+      last_run?: Record<string, never> | null;
+      /**
+       * Format: int64
+       * @description How often it was saved, from 1: what the `ETag` holds.
+       * @example 3
+       */
+      revision: number;
+      /**
+       * @description The SyncPack version that brought it; `null` when a person saved it.
+       * @example servicenow_example@1.0.0
+       */
+      origin?: string | null;
+      /**
+       * @description Who saved it last.
+       * @example isadmin
+       */
+      edited_by: string;
+      /**
+       * Format: date-time
+       * @description When it was saved last.
+       * @example 2027-01-15T08:00:00.123456Z
+       */
+      edited_at: string;
+      /**
+       * Format: date-time
+       * @description When it was first saved.
+       * @example 2027-01-15T08:00:00.123456Z
+       */
+      created_at: string;
+      /**
+       * @description Where the document is.
+       * @example /api/v1/schedules/weekdays%20at%20nine
+       */
+      href: string;
+    };
+    /** @description A schedule with what is known about it. */
+    ScheduleDetail: components["schemas"]["Schedule"] & {
+      /**
+       * @description Its next occurrences.
+       * @example [
+       *       "2027-01-15T08:00:00Z",
+       *       "2027-01-18T08:00:00Z"
+       *     ]
+       */
+      next: string[];
+      /** @description The document as it was stored. */
+      document: Record<string, never>;
+    };
+    /**
+     * @description A schedule. It is due by one of `cron`, `frequency` (seconds) and the predecessor's `schedule`. Keys that the service does not know are kept.
+     * @example {
+     *       "application_id": "create_or_update_incident",
+     *       "entry_id": "weekdays at nine",
+     *       "cron": "0 9 * * MON-FRI",
+     *       "time_zone": "Europe/Berlin",
+     *       "params": {
+     *         "configuration": "acme",
+     *         "queue": "acme"
+     *       },
+     *       "overlap": "skip",
+     *       "catch_up": "last"
+     *     }
+     */
+    ScheduleDocument: Record<string, never>;
+    /** @description What a schedule would do. */
+    SchedulePreview: {
+      /**
+       * @description The name that it has, or would be given.
+       * @example weekdays at nine
+       */
+      name: string;
+      /**
+       * @description When it is due, in plain words.
+       * @example Every 5 minutes
+       */
+      description: string;
+      /**
+       * @description Its next occurrences.
+       * @example [
+       *       "2027-01-15T08:00:00Z"
+       *     ]
+       */
+      next: string[];
+      /** @description What needs attention. */
+      warnings: components["schemas"]["Fault"][];
+    };
+    /** @description Which schedule is deleted. */
+    ScheduleToDelete: {
+      /**
+       * @description The schedule's name.
+       * @example weekdays at nine
+       */
+      entry_id?: string | null;
+    };
+    /** @description A secret of a webhook, without the secret. */
+    SecretDocument: {
+      /**
+       * Format: date-time
+       * @description Since when it is one.
+       * @example 2027-01-15T08:00:00.123456Z
+       */
+      since: string;
+      /**
+       * Format: date-time
+       * @description Until when it counts; `null`: until another takes its place.
+       * @example null
+       */
+      until?: string | null;
+    };
+    /** @description A message for a step that waits for it. */
+    SendSignal: {
+      /**
+       * @description Under which key the step waits for it.
+       * @example CHG0030001
+       */
+      key: string;
+      /**
+       * @description Your id of the message: the same one again, within a day, is the same message.
+       * @example evt-81
+       */
+      id?: string | null;
+      /** @description What the step is given, a JSON object. */
+      body?: Record<string, never>;
+      /**
+       * Format: int64
+       * @description For how many seconds it is kept where no step waits for it yet; 3600 when absent, 0: not
+       *     at all, at most a week.
+       * @example 3600
+       */
+      keep?: number | null;
+    };
+    /** @description What became of a message. */
+    Sent: {
+      /**
+       * @description `delivered`: a step was given it. `kept`: no step waits for it yet. `duplicate`: a
+       *     message of this id came before. `nobody`: no step waits for it, and it was not kept.
+       * @example delivered
+       */
+      outcome: string;
+      /**
+       * @description The step that was given it.
+       * @example istask-01890a5d-ac96-774b-bcce-b30200000001
+       */
+      task_id?: string | null;
+      /**
+       * Format: date-time
+       * @description Until when it is kept.
+       * @example null
+       */
+      kept_until?: string | null;
+    };
+    /** @description A queue that workers listen on by name. */
+    ServedQueue: {
+      /**
+       * @description Its name.
+       * @example acme
+       */
+      queue: string;
+      /**
+       * Format: int32
+       * @description How many workers name it.
+       * @example 2
+       */
+      workers: number;
+    };
+    /** @description The queues that living workers listen on. */
+    ServedQueues: {
+      /**
+       * Format: int32
+       * @description How many workers listen on every queue.
+       * @example 0
+       */
+      by_all: number;
+      /** @description The queues that workers listen on by name. */
+      queues: components["schemas"]["ServedQueue"][];
+    };
+    /** @description Who is logged in. */
+    SessionDocument: {
+      /**
+       * @description The account's name.
+       * @example isadmin
+       */
+      user: string;
+      /**
+       * @description Its role.
+       * @example Administrator
+       */
+      role: string;
+      /**
+       * @description What the role allows; each includes those before it.
+       * @example [
+       *       "View",
+       *       "Execute"
+       *     ]
+       */
+      permissions: string[];
+      /**
+       * @description What each change that comes with the session's cookie carries in the header
+       *     `X-PowerFlow-CSRF`; `null` for a caller by Basic authentication, who needs none.
+       * @example hYcG1Gv1zvxGm5oVnJ0yMq8m7Nq1Yk2cM0bPq3nZs5A
+       */
+      csrf?: string | null;
+      /**
+       * Format: date-time
+       * @description When the session ends if it is not used any more; `null` without one.
+       * @example 2027-01-15T16:00:00Z
+       */
+      expires?: string | null;
+    };
+    /** @description What a queue has set aside: it is delivered anew by itself. */
+    SetAsideDocument: {
+      /**
+       * @description The queue.
+       * @example default
+       */
+      queue: string;
+      /**
+       * @description How many entries.
+       * @example 1
+       */
+      count: number;
+      /**
+       * @description Why, of the oldest.
+       * @example delivered 5 times and never acknowledged
+       */
+      reason: string;
+    };
+    /** @description What queues have set aside. */
+    SetAsideList: {
+      /** @description The queues that have. */
+      items: components["schemas"]["SetAsideDocument"][];
+    };
+    /**
+     * @description What is to be changed; what is left out stays.
+     * @example {
+     *       "configuration": "acme",
+     *       "variables": {
+     *         "table": "incident",
+     *         "region": "${config.region}"
+     *       }
+     *     }
+     */
+    SettingsBody: {
+      /**
+       * @description The configuration object to align the application with; `none` un-aligns it.
+       * @default null
+       * @example acme
+       */
+      configuration: string | null;
+      /**
+       * @description The queue to align it with; `none` un-aligns it.
+       * @default null
+       * @example acme
+       */
+      queue: string | null;
+      /** @description Values of its variables by name; `null` takes a value away, so that the default counts. */
+      variables?: Record<string, never>;
+    };
+    /** @description What of an application is changed without touching its definition. */
+    SettingsDocument: {
+      /**
+       * Format: int64
+       * @description The revision that they are of.
+       * @example 3
+       */
+      revision: number;
+      /**
+       * @description The configuration object that it is aligned with.
+       * @example acme
+       */
+      configuration?: string | null;
+      /**
+       * @description The queue that it is aligned with.
+       * @example null
+       */
+      queue?: string | null;
+      /** @description Its variables. */
+      variables: components["schemas"]["VariableDocument"][];
+    };
+    /** @description A step of a run. */
+    Step: {
+      /**
+       * @description The step's id in this run.
+       * @example istask-01890a5d-ac96-774b-bcce-b30200000001
+       */
+      task_id: string;
+      /**
+       * @description Where it is.
+       * @example /api/v1/tasks/istask-01890a5d-ac96-774b-bcce-b30200000001
+       */
+      href: string;
+      /**
+       * @description Its name in the application.
+       * @example create incident
+       */
+      name: string;
+      /**
+       * @description Its id in the SyncPack.
+       * @example CreateOrUpdateIncident
+       */
+      file: string;
+      /**
+       * @description The SyncPack.
+       * @example servicenow_example
+       */
+      syncpack: string;
+      /**
+       * @description `pending`, `ready`, `running`, `waiting`, `success`, `warning`, `failed`,
+       *     `skipped`, `not_taken` (no branch led to it) or `cancelled`.
+       * @example success
+       */
+      state: string;
+      /**
+       * Format: int64
+       * @description Which attempt its newest one is, from 1: those before it failed or lost their workers.
+       *     0 for a step that was not executed; if it ended well all the same, its result is that
+       *     of the run that was retried.
+       * @example 1
+       */
+      attempts: number;
+      waits_for?: components["schemas"]["WaitsFor"] | null;
+      child_runs?: components["schemas"]["ChildCount"] | null;
+      /**
+       * Format: int64
+       * @description The process that executes or executed its newest attempt, by its number in the list
+       *     of workers.
+       * @example 2
+       */
+      worker?: number | null;
+      /**
+       * Format: date-time
+       * @description When it became ready.
+       * @example 2027-01-15T08:00:00.123456Z
+       */
+      ready_at?: string | null;
+      /**
+       * Format: date-time
+       * @description When its newest attempt started.
+       * @example 2027-01-15T08:00:00.2Z
+       */
+      started_at?: string | null;
+      /**
+       * Format: date-time
+       * @description When it ended.
+       * @example 2027-01-15T08:00:00.9Z
+       */
+      finished_at?: string | null;
+      /**
+       * Format: date-time
+       * @description When its newest attempt had taken longer than `task_soft_time_limit`; `null` when it
+       *     has not.
+       * @example null
+       */
+      late_at?: string | null;
+      /**
+       * Format: double
+       * @description After so many seconds an attempt counts as late.
+       * @example 3600
+       */
+      task_soft_time_limit: number;
+      /**
+       * Format: double
+       * @description After so many seconds an attempt is ended.
+       * @example 4200
+       */
+      task_time_limit: number;
+      /**
+       * @description What becomes of it when its worker is lost: `retry` (another executes it again) or
+       *     `fail`.
+       * @example retry
+       */
+      on_worker_lost: string;
+      /** @description Why it failed, or its warning: `{kind, code, message, detail}`. */
+      error?: Record<string, never> | null;
+      /**
+       * @description Where its log is.
+       * @example /api/v1/tasks/istask-01890a5d-ac96-774b-bcce-b30200000001/logs
+       */
+      logs: string;
+      /**
+       * @description Where its data is.
+       * @example /api/v1/tasks/istask-01890a5d-ac96-774b-bcce-b30200000001/data
+       */
+      data: string;
+    };
+    /** @description A step that holds a limit or waits for it. */
+    StepAtLimit: {
+      /**
+       * @description Its run.
+       * @example isapp-019bbd3b-9e9b-7e6a-8a43-01d2c1a2b3c4
+       */
+      run_id: string;
+      /**
+       * @description The step.
+       * @example istask-019bbd3b-9e9b-7e6a-8a43-01d2c1a2b3c4
+       */
+      task_id: string;
+      /**
+       * @description The application.
+       * @example create_or_update_incident
+       */
+      application: string;
+      /**
+       * @description Where the step stands. A holder that is `ready` waits for a worker, one that is
+       *     `waiting` for its children or its turn.
+       * @example running
+       */
+      state: string;
+      /**
+       * Format: date-time
+       * @description Since when it holds, or waits.
+       * @example 2027-01-15T08:00:00.123456Z
+       */
+      since: string;
+      /**
+       * Format: int32
+       * @description Its own limit, by which it is judged.
+       * @example 2
+       */
+      limit: number;
+    };
+    /** @description A step with its descriptor and its source. */
+    StepDetail: components["schemas"]["StepSummary"] & {
+      /** @description Its descriptor as the SyncPack has it: parameters, output schema and more. */
+      descriptor: Record<string, never>;
+      /**
+       * @description Its source code, if the SyncPack carries it.
+       * @example null
+       */
+      code?: string | null;
+    };
+    /**
+     * @description Which step to run, and with what.
+     * @example {
+     *       "name": "CreateOrUpdateIncident",
+     *       "syncpack": "servicenow_example",
+     *       "params": {
+     *         "configuration": "acme"
+     *       }
+     *     }
+     */
+    StepRunBody: {
+      /** @description The step's name. */
+      name: string;
+      /** @description The SyncPack, where several have a step of that name. */
+      syncpack?: string | null;
+      /** @description The step's parameters, and those of the run as in `POST /applications/run`. */
+      params?: Record<string, never>;
+    };
+    /** @description A step that an active SyncPack offers. */
+    StepSummary: {
+      /**
+       * @description Its name: the `file` of an application's step entry.
+       * @example CreateOrUpdateIncident
+       */
+      name: string;
+      /**
+       * @description Shown to people.
+       * @example Create or Update Incident
+       */
+      friendly_name: string;
+      /**
+       * @description What it does.
+       * @example Creates the incident of an event, or updates it
+       */
+      description: string;
+      /**
+       * @description `standard`, `aggregated` or `trigger`.
+       * @example standard
+       */
+      kind: string;
+      /**
+       * @description The step's own version.
+       * @example 1.0.0
+       */
+      version: string;
+      /**
+       * @description The SyncPack.
+       * @example servicenow_example
+       */
+      syncpack: string;
+      /**
+       * @description The SyncPack's version.
+       * @example 1.0.0
+       */
+      syncpack_version: string;
+      /**
+       * @description The SyncPack's author.
+       * @example Example Ltd
+       */
+      author: string;
+      /**
+       * @description Where it is.
+       * @example /api/v1/steps/CreateOrUpdateIncident?syncpack=servicenow_example
+       */
+      href: string;
+    };
+    /** @description A step with the run that it belongs to. */
+    StepWithRun: components["schemas"]["Step"] & {
+      /** @description The run. */
+      run: components["schemas"]["Run"];
+      /** @description Its attempts that failed and were followed by others, in their order. */
+      past_attempts: components["schemas"]["PastAttempt"][];
+      children?: components["schemas"]["Children"] | null;
+    };
+    /** @description A stored version of a SyncPack. */
+    SyncPack: {
+      /**
+       * @description The pack's name.
+       * @example servicenow_example
+       */
+      name: string;
+      /**
+       * @description The version.
+       * @example 1.0.0
+       */
+      version: string;
+      /**
+       * @description What it is for, in a line.
+       * @example Incidents of ServiceNow from SL1 events
+       */
+      summary: string;
+      /**
+       * @description Who publishes it.
+       * @example Example Ltd
+       */
+      author: string;
+      /**
+       * @description Words to find it by.
+       * @example [
+       *       "servicenow"
+       *     ]
+       */
+      tags: string[];
+      /**
+       * @description `imported` (stored), `installing`, `installed` or `failed`.
+       * @example installed
+       */
+      state: string;
+      /**
+       * @description Why it could not be installed.
+       * @example null
+       */
+      error?: string | null;
+      /**
+       * @description Whether it is installed: it can be activated.
+       * @example true
+       */
+      installed: boolean;
+      /**
+       * @description Whether it is the active version: its steps can be used.
+       * @example true
+       */
+      activated: boolean;
+      /**
+       * @description The SHA-256 of its file.
+       * @example 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+       */
+      digest: string;
+      /**
+       * @description Who uploaded it.
+       * @example isadmin
+       */
+      imported_by: string;
+      /**
+       * Format: date-time
+       * @description When it was uploaded.
+       * @example 2027-01-15T08:00:00.123456Z
+       */
+      imported_at: string;
+      /**
+       * Format: date-time
+       * @description When it was installed.
+       * @example 2027-01-15T08:00:03Z
+       */
+      installed_at?: string | null;
+      /**
+       * Format: date-time
+       * @description When it was last activated.
+       * @example 2027-01-15T08:00:09Z
+       */
+      activated_at?: string | null;
+      /**
+       * @description Where the pack is.
+       * @example /api/v1/syncpacks/servicenow_example
+       */
+      href: string;
+    };
+    /** @description A SyncPack with all its stored versions. */
+    SyncPackDetail: {
+      /**
+       * @description The pack's name.
+       * @example servicenow_example
+       */
+      name: string;
+      /**
+       * @description The active version.
+       * @example 1.0.0
+       */
+      active_version?: string | null;
+      /** @description All stored versions, in the order of their upload. */
+      versions: components["schemas"]["SyncPackVersion"][];
+    };
+    /** @description A stored version with its manifest. */
+    SyncPackVersion: components["schemas"]["SyncPack"] & {
+      /**
+       * @description The grants that it has, with the configuration objects and hosts that they hold for.
+       * @example [
+       *       {
+       *         "id": "servicenow",
+       *         "private_network": false,
+       *         "configurations": [
+       *           {
+       *             "id": 7,
+       *             "name": "servicenow_example",
+       *             "host": "dev1.service-now.com:443"
+       *           }
+       *         ]
+       *       }
+       *     ]
+       */
+      grants: Record<string, never>[];
+      /** @description Its manifest, with its steps and the grants that it asks for. */
+      manifest: Record<string, never>;
+    };
+    /** @description What `GET /tasks/{id}` answers. */
+    Task: components["schemas"]["RunWithSteps"] | components["schemas"]["StepWithRun"];
+    /** @description What a run was given and what its steps made of it. */
+    TaskData: {
+      /**
+       * @description The run.
+       * @example isapp-01890a5d-ac96-774b-bcce-b30200000000
+       */
+      task_id: string;
+      /** @description The run's own parameters, secret ones masked. */
+      input: Record<string, never>;
+      /**
+       * @description Each step's name with its data; `null` for a step that has none. Of a step's id,
+       *     only that step's.
+       * @example {
+       *       "read event": {
+       *         "severity": "major"
+       *       }
+       *     }
+       */
+      outputs: {
+        [key: string]: Record<string, never> | null;
+      };
+    };
+    /** @description What an application has run in a span of time. */
+    TimelineDocument: {
+      /**
+       * Format: date-time
+       * @description Its begin: runs accepted then or later.
+       * @example 2027-01-15T08:00:00Z
+       */
+      from: string;
+      /**
+       * Format: date-time
+       * @description Its end: runs accepted before.
+       * @example 2027-01-15T10:00:00Z
+       */
+      until: string;
+      /**
+       * Format: int64
+       * @description How many runs there are in it.
+       * @example 120
+       */
+      total: number;
+      /**
+       * @description Whether there are more than `runs` lists.
+       * @example false
+       */
+      more: boolean;
+      /** @description The newest of them, the newest first. */
+      runs: components["schemas"]["TimelineRun"][];
+      /**
+       * Format: double
+       * @description The length of the parts, in seconds.
+       * @example 60
+       */
+      part_seconds: number;
+      /** @description All of them summed up by parts; those without runs are left out. */
+      parts: components["schemas"]["TimelinePart"][];
+    };
+    /** @description The runs that were accepted in a part of a span. */
+    TimelinePart: {
+      /**
+       * Format: date-time
+       * @description When the part begins.
+       * @example 2027-01-15T08:00:00Z
+       */
+      from: string;
+      /**
+       * @description How many there are in each state that any has.
+       * @example {
+       *       "success": 118,
+       *       "failed": 2
+       *     }
+       */
+      states: {
+        [key: string]: number;
+      };
+      /**
+       * Format: double
+       * @description How long the longest of those that have ended took, from acceptance to end, in seconds.
+       * @example 3.2
+       */
+      longest?: number | null;
+      /**
+       * Format: double
+       * @description The mean of those that have ended, in seconds.
+       * @example 1.1
+       */
+      mean?: number | null;
+    };
+    /** @description A run as a line of a timeline. */
+    TimelineRun: {
+      /**
+       * @description The run's id.
+       * @example isapp-01890a5d-ac96-774b-bcce-b30200000000
+       */
+      task_id: string;
+      /**
+       * @description Where it is.
+       * @example /api/v1/tasks/isapp-01890a5d-ac96-774b-bcce-b30200000000
+       */
+      href: string;
+      /**
+       * @description `queued`, `running`, `success`, `warning`, `failed` or `cancelled`.
+       * @example success
+       */
+      state: string;
+      /**
+       * @description The configuration object that it is aligned with.
+       * @example acme
+       */
+      configuration?: string | null;
+      /**
+       * @description Its queue.
+       * @example default
+       */
+      queue: string;
+      /**
+       * @description Who or what started it.
+       * @example schedule:every hour
+       */
+      trigger: string;
+      /**
+       * Format: date-time
+       * @description When it was accepted.
+       * @example 2027-01-15T08:00:00Z
+       */
+      created_at: string;
+      /**
+       * Format: date-time
+       * @description When its first step started.
+       * @example 2027-01-15T08:00:00.1Z
+       */
+      started_at?: string | null;
+      /**
+       * Format: date-time
+       * @description When it ended.
+       * @example 2027-01-15T08:00:02Z
+       */
+      finished_at?: string | null;
+    };
+    /** @description What is wrong with a document. */
+    Validation: {
+      /** @description Every fault that keeps the application from running, in the order of the document. */
+      faults: components["schemas"]["Fault"][];
+      /** @description What does not, but needs attention: a parameter that each run must give. */
+      warnings: components["schemas"]["Fault"][];
+    };
+    /** @description A variable of an application. */
+    VariableDocument: {
+      /**
+       * @description Its name.
+       * @example table
+       */
+      name: string;
+      /**
+       * @description What it means, for people.
+       * @example The table that incidents are created in
+       */
+      description?: string | null;
+      /** @description Its own value. */
+      value: Record<string, never>;
+      /** @description Its value where it has none of its own. */
+      default_value: Record<string, never>;
+      /** @description An example. */
+      sample_value: Record<string, never>;
+      /**
+       * @description Whether a run cannot do without it.
+       * @example false
+       */
+      required: boolean;
+      /**
+       * @description Whether its values are secret; they are masked, but for references.
+       * @example false
+       */
+      secret: boolean;
+      /**
+       * @description Whether its value comes from a configuration object.
+       * @example false
+       */
+      refers: boolean;
+    };
+    /** @description The runs of all applications over time. */
+    VolumeDocument: {
+      /**
+       * Format: date-time
+       * @description Its begin: runs accepted then or later.
+       * @example 2027-01-14T08:00:00Z
+       */
+      from: string;
+      /**
+       * Format: date-time
+       * @description Its end, which is the end of the part that is now.
+       * @example 2027-01-15T08:00:00Z
+       */
+      until: string;
+      /**
+       * @description How many runs there are in each state that any has.
+       * @example {
+       *       "success": 4118,
+       *       "failed": 2
+       *     }
+       */
+      states: {
+        [key: string]: number;
+      };
+      /**
+       * Format: double
+       * @description The length of the parts, in seconds.
+       * @example 1800
+       */
+      part_seconds: number;
+      /** @description The runs summed up by parts; those without runs are left out. */
+      parts: components["schemas"]["TimelinePart"][];
+    };
+    /** @description Why a run does not go on. */
+    Waiting: {
+      /**
+       * @description The stable code of the reason; `PF-R013`: no worker listens on its queue, `PF-R018`: it
+       *     is paused.
+       * @example PF-R013
+       */
+      code: string;
+      /**
+       * @description The reason, and what to do.
+       * @example no worker listens on queue `amce`; did you mean `acme`? Served are `acme` (2 workers). Start a worker with `amce` among worker.queues, or add it to one: pfctl worker set ID --queues …
+       */
+      message: string;
+      /**
+       * @description The queue that its ready steps are in.
+       * @example amce
+       */
+      queue: string;
+      /**
+       * @description How many steps are ready and not taken.
+       * @example 1
+       */
+      steps: number;
+      /** @description The queues that are served instead. */
+      served: components["schemas"]["ServedQueues"];
+    };
+    /** @description What a step waits for. It holds no worker meanwhile. */
+    WaitsFor: {
+      /**
+       * @description `retry`: its next attempt; `children`: the end of the applications that it started, or
+       *     of the elements of its list; `delay`: its time; `approval`: a decision; `webhook`: a
+       *     message; `limit`: a place, or its turn, under a limit.
+       * @example retry
+       */
+      kind: string;
+      /**
+       * @description The same for people.
+       * @example waiting for the next attempt
+       */
+      message: string;
+      /**
+       * Format: date-time
+       * @description Since when.
+       * @example 2027-01-15T08:00:00.9Z
+       */
+      since: string;
+      /**
+       * Format: date-time
+       * @description When it goes on; `null` when something else than the time lets it.
+       * @example 2027-01-15T08:00:02.9Z
+       */
+      until?: string | null;
+      limit?: components["schemas"]["LimitOfWait"] | null;
+    };
+    /**
+     * @description A webhook as it is written. What is left out is not set, but for the secret, which stays.
+     * @example {
+     *       "application": "create_or_update_incident",
+     *       "mapping": {
+     *         "event_id": {
+     *           "body": "/event/id"
+     *         },
+     *         "kind": {
+     *           "header": "x-github-event"
+     *         }
+     *       },
+     *       "signature": {
+     *         "scheme": "hmac-sha256",
+     *         "header": "x-hub-signature-256",
+     *         "prefix": "sha256="
+     *       },
+     *       "deduplicate": {
+     *         "header": "x-github-delivery"
+     *       }
+     *     }
+     */
+    WebhookBody: {
+      /**
+       * @description Its name; may be left out, for the address has it.
+       * @default null
+       * @example github push
+       */
+      name: string | null;
+      /**
+       * @description The application that a delivery starts.
+       * @default null
+       * @example create_or_update_incident
+       */
+      application: string | null;
+      /**
+       * @description What it is for.
+       * @default null
+       * @example Pushes to the main branch
+       */
+      description: string | null;
+      /** @description Parameters that each run is given. */
+      params?: Record<string, never>;
+      /**
+       * @description Parameters by name that are made of the delivery: `{"body": "/a/JSON/pointer"}`,
+       *     `{"header": "x-name"}` or `{"query": "name"}`. The last two may have a `type`: `string`,
+       *     `integer`, `number`, `boolean` or `json`. A delivery without one is refused, unless
+       *     `"required": false`.
+       */
+      mapping?: Record<string, never>;
+      /**
+       * @description The parameter that the whole body is: JSON, a form as an object of texts, or a text.
+       * @default null
+       * @example event
+       */
+      body_parameter: string | null;
+      /**
+       * @description The configuration object of its runs, in place of the application's; `none`: none.
+       * @default null
+       * @example acme
+       */
+      configuration: string | null;
+      /**
+       * @description The queue of its runs, in place of the application's.
+       * @default null
+       * @example acme
+       */
+      queue: string | null;
+      /**
+       * @description How a delivery proves who sent it. `scheme` is `hmac-sha256` (with `header`, and perhaps
+       *     `prefix`, `encoding` `hex` or `base64`, `timestamp_header`, `tolerance_seconds`, and
+       *     `signed`, a text with `{timestamp}` and `{body}`), `stripe`, `token` (the secret itself
+       *     in `header`, perhaps behind a `prefix`), or `none`, which believes whoever knows the address.
+       */
+      signature?: Record<string, never>;
+      /**
+       * @description What tells two deliveries of the same event: `{"header": …}`, `{"body": …}` or
+       *     `{"query": …}`. The second one answers the run of the first.
+       */
+      deduplicate?: Record<string, never>;
+      /**
+       * @description Whether deliveries are taken; `true` where it is left out.
+       * @default null
+       * @example true
+       */
+      enabled: boolean | null;
+      /**
+       * @description The secret; nobody can read it again. Where it is left out, the stored one stays, or one
+       *     is made up and answered once.
+       * @default null
+       * @example a secret of the sender's
+       */
+      secret: string | null;
+    };
+    /** @description A webhook. */
+    WebhookDocument: {
+      /**
+       * @description Its name.
+       * @example github push
+       */
+      name: string;
+      /**
+       * @description Where deliveries go, on this service: `POST`.
+       * @example /hooks/5f0c6e2b8d1a4e7f9b3c2d1e0f4a5b6c
+       */
+      url: string;
+      /**
+       * @description The application that a delivery starts.
+       * @example create_or_update_incident
+       */
+      application: string;
+      /**
+       * @description Whether deliveries are taken.
+       * @example true
+       */
+      enabled: boolean;
+      /** @description The document as it was saved, without the secret. */
+      document: Record<string, never>;
+      /** @description The secrets that count, the newest first; none for the scheme `none`. */
+      secrets: components["schemas"]["SecretDocument"][];
+      /**
+       * Format: int64
+       * @description How often it was saved, from 1: what the ETag holds.
+       * @example 3
+       */
+      revision: number;
+      /**
+       * Format: int64
+       * @description How many deliveries proved who sent them.
+       * @example 4711
+       */
+      proven: number;
+      /**
+       * Format: int64
+       * @description How many did not, as far as they are written down.
+       * @example 0
+       */
+      unproven: number;
+      /**
+       * @description Who saved it last.
+       * @example isadmin
+       */
+      edited_by: string;
+      /**
+       * Format: date-time
+       * @description When it was saved last.
+       * @example 2027-01-15T08:00:00.123456Z
+       */
+      edited_at: string;
+      /**
+       * Format: date-time
+       * @description When it was first saved.
+       * @example 2027-01-15T08:00:00.123456Z
+       */
+      created_at: string;
+      /**
+       * @description Where it is.
+       * @example /api/v1/webhooks/github%20push
+       */
+      href: string;
+    };
+    /** @description A process of the service. */
+    Worker: {
+      /**
+       * Format: int64
+       * @description Its number, new at each start.
+       * @example 2
+       */
+      id: number;
+      /**
+       * @description Where it is.
+       * @example /api/v1/workers/2
+       */
+      href: string;
+      /**
+       * @description What it does: `all`, `api`, `worker` or `scheduler`.
+       * @example worker
+       */
+      role: string;
+      /**
+       * @description Its host's name.
+       * @example node-1
+       */
+      host: string;
+      /**
+       * Format: int32
+       * @description Its process number there.
+       * @example 4711
+       */
+      pid: number;
+      /**
+       * @description Its version of PowerFlow.
+       * @example 0.1.0
+       */
+      version: string;
+      /**
+       * @description The queues that it listens on; empty: all.
+       * @example [
+       *       "acme",
+       *       "default"
+       *     ]
+       */
+      queues: string[];
+      /**
+       * @description The weights of queues by name; 1 where none stands.
+       * @example {
+       *       "default": 3
+       *     }
+       */
+      weights: {
+        [key: string]: number;
+      };
+      /**
+       * Format: int32
+       * @description How many steps it executes at a time; 0: it executes none.
+       * @example 512
+       */
+      slots: number;
+      /**
+       * Format: date-time
+       * @description When it started.
+       * @example 2027-01-15T08:00:00.123456Z
+       */
+      started_at: string;
+      /**
+       * Format: date-time
+       * @description Until when nobody takes over its steps, even if it is not heard of again. A living
+       *     process puts it off all the time.
+       * @example 2027-01-15T09:00:10.5Z
+       */
+      lease_until: string;
+    };
+    /** @description What a worker shall do from now on. What is left out stays as it is. */
+    WorkerChange: {
+      /**
+       * @description The queues to listen on; an empty list: all, also those that appear later.
+       * @example [
+       *       "acme",
+       *       "default"
+       *     ]
+       */
+      queues?: string[] | null;
+      /**
+       * @description The weights of queues by name, 0 to 1000, instead of all that were set before; 1 where
+       *     none is given. Queues in which something waits are served in proportion to them, one
+       *     of weight 0 only while nothing waits in the others.
+       * @example {
+       *       "default": 3,
+       *       "bulk": 1
+       *     }
+       */
+      weights?: {
+        [key: string]: number;
+      } | null;
+      /**
+       * Format: int32
+       * @description How many steps to execute at a time, 1 to 65536.
+       * @example 64
+       */
+      slots?: number | null;
+    };
+  };
+  responses: never;
+  parameters: never;
+  requestBodies: never;
+  headers: never;
+  pathItems: never;
 }
 export type $defs = Record<string, never>;
 export interface operations {
-    home: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The page */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "text/html": string;
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    about: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The versions */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "name": "PowerFlow",
-                     *       "version": "0.1.0",
-                     *       "wit": "powerflow:syncpack@1.0.0",
-                     *       "store": "postgresql 16.4",
-                     *       "queue": "redis 7.0.15",
-                     *       "role": "api",
-                     *       "key_id": "0123456789abcdef",
-                     *       "started_at": "2027-01-15T08:00:00Z",
-                     *       "workers": [
-                     *         {
-                     *           "id": 2,
-                     *           "host": "node-1",
-                     *           "pid": 4711,
-                     *           "version": "0.1.0",
-                     *           "role": "worker",
-                     *           "queues": [],
-                     *           "slots": 512
-                     *         }
-                     *       ],
-                     *       "served": {
-                     *         "by_all": 1,
-                     *         "queues": []
-                     *       }
-                     *     }
-                     */
-                    "application/json": Record<string, never>;
-                };
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    list_applications: {
-        parameters: {
-            query?: {
-                /**
-                 * @description Only those whose name or friendly name contains this, in upper or lower case.
-                 * @example incident
-                 */
-                search?: string;
-                /**
-                 * @description Only those whose version contains this.
-                 * @example 1.2
-                 */
-                version?: string;
-                /**
-                 * @description Only those that a SyncPack brought whose `name@version` contains this.
-                 * @example servicenow_example
-                 */
-                syncpack?: string;
-                /**
-                 * @description Only those that are aligned with a configuration object whose name contains this.
-                 * @example acme
-                 */
-                configuration?: string;
-                /**
-                 * @description Only those that somebody saved last whose name contains this.
-                 * @example isadmin
-                 */
-                edited_by?: string;
-                /**
-                 * @description Only those whose newest run is in one of these states, separated by commas; `never` stands for
-                 *     those without runs.
-                 * @example failed,never
-                 */
-                state?: string;
-                /**
-                 * @description Only hidden ones, or only the others.
-                 * @example false
-                 */
-                hidden?: boolean;
-                /**
-                 * @description Only those that a schedule which runs starts, or only the others.
-                 * @example true
-                 */
-                scheduled?: boolean;
-                /**
-                 * @description By what they are sorted: `name`, `friendly_name`, `version`, `syncpack`, `configuration`, `edited`,
-                 *     `last_run` or `state`, backwards with `-` before it; by name when absent.
-                 * @example -last_run
-                 */
-                sort?: string;
-                /** @description The `next` of the part before. */
-                after?: string;
-                /**
-                 * @description Entries of a part, 1 to 200; 50 when absent.
-                 * @example 50
-                 */
-                limit?: number;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description A part of the list */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Listing_ApplicationSummary"];
-                };
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    save_application: {
-        parameters: {
-            query?: {
-                /**
-                 * @description The name for a document that has none inside; files of older exports take the
-                 *     file's name.
-                 * @example create_or_update_incident
-                 */
-                name?: string;
-            };
-            header?: {
-                /**
-                 * @description Overwrite only this revision (its ETag)
-                 * @example "3"
-                 */
-                "If-Match"?: string | null;
-                /**
-                 * @description `*`: save only if there is none of that name
-                 * @example *
-                 */
-                "If-None-Match"?: string | null;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        /** @description The document, kept as it is */
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["ApplicationDocument"];
-            };
-        };
-        responses: {
-            /** @description Saved */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["SavedDocument"];
-                };
-            };
-            /** @description Saved; there was none of that name before */
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["SavedDocument"];
-                };
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was changed in the meantime (PF-0412) */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The document has faults (PF-1001); `errors` lists all */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    run_application: {
-        parameters: {
-            query?: {
-                /**
-                 * @description Wait up to so many seconds for the run's end. A larger number than 30 counts as 30:
-                 *     ask `GET /tasks/{id}` again while `ended` is false. The answer is then the same as
-                 *     that of `GET /tasks/{id}`.
-                 * @example 20
-                 */
-                wait?: number;
-            };
-            header?: {
-                /**
-                 * @description The same request sent again with this key is the same run
-                 * @example event-4711
-                 */
-                "Idempotency-Key"?: string | null;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        /** @description The application and the run's parameters */
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["RunBody"];
-            };
-        };
-        responses: {
-            /** @description With `wait`: the run has ended */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["RunWithSteps"];
-                };
-            };
-            /** @description Accepted; with `wait` and a run that has not ended, its state */
-            202: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Accepted"];
-                };
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such application (PF-0404) */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It cannot run (PF-1002); `errors` lists every reason */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too much is waiting (PF-0429), or too many accepted runs of the tenant or on the queue have not ended (PF-0430); try again after `Retry-After` */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    validate_application: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** @description The application */
-        requestBody: {
-            content: {
-                /**
-                 * @example {
-                 *       "friendly_name": "Check me",
-                 *       "steps": [
-                 *         {
-                 *           "name": "one",
-                 *           "file": "NoSuchStep"
-                 *         }
-                 *       ]
-                 *     }
-                 */
-                "application/json": Record<string, never>;
-            };
-        };
-        responses: {
-            /** @description What is wrong; an empty list when nothing is */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Validation"];
-                };
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    list_application_logs: {
-        parameters: {
-            query?: {
-                /**
-                 * @description Only runs on this queue.
-                 * @example default
-                 */
-                queue?: string;
-                /**
-                 * @description Only runs that are aligned with this configuration object.
-                 * @example acme
-                 */
-                configuration?: string;
-                /**
-                 * @description Only runs in these states, separated by commas.
-                 * @example failed,warning
-                 */
-                state?: string;
-                /** @description The `next` of the part before. */
-                after?: string;
-                /**
-                 * @description Entries of a part, 1 to 200; 50 when absent.
-                 * @example 50
-                 */
-                limit?: number;
-            };
-            header?: never;
-            path: {
-                /**
-                 * @description The application's name
-                 * @example create_or_update_incident
-                 */
-                app: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description A part of the list */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Listing_Run"];
-                };
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such application (PF-0404) */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    run_named_application: {
-        parameters: {
-            query?: {
-                /**
-                 * @description Wait up to so many seconds for the run's end. A larger number than 30 counts as 30:
-                 *     ask `GET /tasks/{id}` again while `ended` is false. The answer is then the same as
-                 *     that of `GET /tasks/{id}`.
-                 * @example 20
-                 */
-                wait?: number;
-            };
-            header?: {
-                /**
-                 * @description The same request sent again with this key is the same run
-                 * @example event-4711
-                 */
-                "Idempotency-Key"?: string | null;
-            };
-            path: {
-                /**
-                 * @description The application's name
-                 * @example create_or_update_incident
-                 */
-                app: string;
-            };
-            cookie?: never;
-        };
-        /** @description The run's parameters */
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["NamedRunBody"];
-            };
-        };
-        responses: {
-            /** @description With `wait`: the run has ended */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["RunWithSteps"];
-                };
-            };
-            /** @description Accepted; with `wait` and a run that has not ended, its state */
-            202: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Accepted"];
-                };
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such application (PF-0404) */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It cannot run (PF-1002); `errors` lists every reason */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too much is waiting (PF-0429), or too many accepted runs of the tenant or on the queue have not ended (PF-0430); try again after `Retry-After` */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    show_application_timeline: {
-        parameters: {
-            query?: {
-                /**
-                 * @description Runs accepted at this moment or later; two hours before `until` when absent.
-                 * @example 2027-01-15T08:00:00Z
-                 */
-                from?: string;
-                /**
-                 * @description Runs accepted before this moment; now when absent. At most 366 days after `from`.
-                 * @example 2027-01-15T10:00:00Z
-                 */
-                until?: string;
-                /**
-                 * @description Only runs on this queue.
-                 * @example default
-                 */
-                queue?: string;
-                /**
-                 * @description Only runs that are aligned with this configuration object.
-                 * @example acme
-                 */
-                configuration?: string;
-                /**
-                 * @description Only runs in these states, separated by commas.
-                 * @example failed,warning
-                 */
-                state?: string;
-                /**
-                 * @description How many of the newest are listed one by one, 1 to 1,000; 1,000 when absent.
-                 * @example 200
-                 */
-                limit?: number;
-            };
-            header?: never;
-            path: {
-                /**
-                 * @description The application's name
-                 * @example create_or_update_incident
-                 */
-                app: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description What ran */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["TimelineDocument"];
-                };
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such application (PF-0404) */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The span or a state is none (PF-1001); `errors` says which */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    get_application: {
-        parameters: {
-            query?: {
-                /**
-                 * @description `true` answers what is known about the document with the document inside,
-                 *     instead of the document alone.
-                 * @example false
-                 */
-                meta?: boolean;
-            };
-            header?: {
-                /**
-                 * @description ETags that the caller has: if one is current, the answer is 304 without a body
-                 * @example "3"
-                 */
-                "If-None-Match"?: string | null;
-            };
-            path: {
-                /**
-                 * @description The application's name
-                 * @example create_or_update_incident
-                 */
-                name: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The document; with `meta=true` what is known about it, the document inside */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["DefinitionDetail"];
-                };
-            };
-            /** @description The caller has the current revision */
-            304: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such application (PF-0404) */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    put_application: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description The ETag of the revision that is replaced, or `*`
-                 * @example "3"
-                 */
-                "If-Match"?: string | null;
-                /**
-                 * @description `*`: save only if there is none of that name
-                 * @example *
-                 */
-                "If-None-Match"?: string | null;
-            };
-            path: {
-                /**
-                 * @description The application's name
-                 * @example create_or_update_incident
-                 */
-                name: string;
-            };
-            cookie?: never;
-        };
-        /** @description The document, kept as it is */
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["ApplicationDocument"];
-            };
-        };
-        responses: {
-            /** @description Saved */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["SavedDocument"];
-                };
-            };
-            /** @description Saved; there was none of that name before */
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["SavedDocument"];
-                };
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was changed in the meantime (PF-0412) */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The document has faults (PF-1001); `errors` lists all */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Neither `If-Match` nor `If-None-Match` was sent (PF-0428) */
-            428: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    delete_application: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description Delete only this revision (its ETag)
-                 * @example "3"
-                 */
-                "If-Match"?: string | null;
-            };
-            path: {
-                /**
-                 * @description The application's name
-                 * @example create_or_update_incident
-                 */
-                name: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Deleted */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such application (PF-0404) */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Something still uses it (PF-0423) */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was changed in the meantime (PF-0412) */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    list_application_revisions: {
-        parameters: {
-            query?: {
-                /** @description The `next` of the part before. */
-                after?: string;
-                /**
-                 * @description Entries of a part, 1 to 200; 50 when absent.
-                 * @example 50
-                 */
-                limit?: number;
-            };
-            header?: never;
-            path: {
-                /**
-                 * @description The application's name
-                 * @example create_or_update_incident
-                 */
-                name: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description A part of the list */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Listing_RevisionDocument"];
-                };
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such application (PF-0404) */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    get_application_revision: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description ETags that the caller has: if one is of this revision, the answer is 304 without a body
-                 * @example "2"
-                 */
-                "If-None-Match"?: string | null;
-            };
-            path: {
-                /**
-                 * @description The application's name
-                 * @example create_or_update_incident
-                 */
-                name: string;
-                /**
-                 * @description The revision's number, from 1
-                 * @example 2
-                 */
-                number: number;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The document */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ApplicationDocument"];
-                };
-            };
-            /** @description The caller has it */
-            304: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such application or revision (PF-0404) */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    compare_application_revisions: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /**
-                 * @description The application's name
-                 * @example create_or_update_incident
-                 */
-                name: string;
-                /**
-                 * @description The number of the revision to start from
-                 * @example 2
-                 */
-                number: number;
-                /**
-                 * @description The number of the one that it is compared with
-                 * @example 3
-                 */
-                other: number;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description How they differ */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["DifferenceDocument"];
-                };
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such application or revision (PF-0404) */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    restore_application_revision: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description Only while this revision (its ETag) is the newest
-                 * @example "3"
-                 */
-                "If-Match"?: string | null;
-            };
-            path: {
-                /**
-                 * @description The application's name
-                 * @example create_or_update_incident
-                 */
-                name: string;
-                /**
-                 * @description The revision's number
-                 * @example 2
-                 */
-                number: number;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Restored; one that means the same as the newest makes no new revision */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["SavedDocument"];
-                };
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such application or revision (PF-0404) */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was changed at the same moment (PF-0409) */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was changed in the meantime (PF-0412) */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It has faults as things are now (PF-1001); `errors` lists all */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    get_application_settings: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /**
-                 * @description The application's name
-                 * @example create_or_update_incident
-                 */
-                name: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The settings */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["SettingsDocument"];
-                };
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such application (PF-0404) */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    change_application_settings: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description Only while this revision (its ETag) is the newest
-                 * @example "3"
-                 */
-                "If-Match"?: string | null;
-            };
-            path: {
-                /**
-                 * @description The application's name
-                 * @example create_or_update_incident
-                 */
-                name: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["SettingsBody"];
-            };
-        };
-        responses: {
-            /** @description Saved; what means the same makes no new revision */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["SavedDocument"];
-                };
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such application (PF-0404) */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was changed at the same moment (PF-0409) */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was changed in the meantime (PF-0412) */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such variable or configuration object (PF-1001); `errors` lists all */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    list_approvals: {
-        parameters: {
-            query?: {
-                /**
-                 * @description Only those of runs of this application.
-                 * @example create_or_update_incident
-                 */
-                application?: string;
-                /** @description The `next` of the part before. */
-                after?: string;
-                /**
-                 * @description Entries of a part, 1 to 200; 50 when absent.
-                 * @example 50
-                 */
-                limit?: number;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description A part of the list */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Listing_Approval"];
-                };
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such application (PF-0404) */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    list_cache: {
-        parameters: {
-            query?: {
-                /**
-                 * @description Only records whose key starts with this.
-                 * @example servicenow/
-                 */
-                prefix?: string;
-                /** @description The `next` of the part before. */
-                after?: string;
-                /**
-                 * @description Entries of a part, 1 to 200; 50 when absent.
-                 * @example 50
-                 */
-                limit?: number;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description A part of the list */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Listing_RecordSummary"];
-                };
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    clear_cache: {
-        parameters: {
-            query: {
-                /**
-                 * @description Records whose key starts with this; an empty one means all. It must be given.
-                 * @example servicenow/
-                 */
-                prefix: string;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Deleted */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Cleared"];
-                };
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    get_cache: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /**
-                 * @description The record's key
-                 * @example servicenow/last_sync
-                 */
-                key: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The record */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Record"];
-                };
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such record, or it has expired (PF-0404) */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    delete_cache: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /**
-                 * @description The record's key
-                 * @example servicenow/last_sync
-                 */
-                key: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Deleted */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such record, or it has expired (PF-0404) */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    list_configurations: {
-        parameters: {
-            query?: {
-                /**
-                 * @description Only those whose name or friendly name contains this, in upper or lower case.
-                 * @example incident
-                 */
-                search?: string;
-                /** @description The `next` of the part before. */
-                after?: string;
-                /**
-                 * @description Entries of a part, 1 to 200; 50 when absent.
-                 * @example 50
-                 */
-                limit?: number;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description A part of the list */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Listing_DefinitionSummary"];
-                };
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    save_configuration: {
-        parameters: {
-            query?: {
-                /**
-                 * @description The name for a document that has none inside; files of older exports take the
-                 *     file's name.
-                 * @example create_or_update_incident
-                 */
-                name?: string;
-            };
-            header?: {
-                /**
-                 * @description Overwrite only this revision (its ETag)
-                 * @example "3"
-                 */
-                "If-Match"?: string | null;
-                /**
-                 * @description `*`: save only if there is none of that name
-                 * @example *
-                 */
-                "If-None-Match"?: string | null;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        /** @description The document, kept as it is */
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["ConfigurationDocument"];
-            };
-        };
-        responses: {
-            /** @description Saved */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["SavedDocument"];
-                };
-            };
-            /** @description Saved; there was none of that name before */
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["SavedDocument"];
-                };
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was changed in the meantime (PF-0412) */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The document has faults (PF-1001); `errors` lists all */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    get_configuration: {
-        parameters: {
-            query?: {
-                /**
-                 * @description `true` answers what is known about the document with the document inside,
-                 *     instead of the document alone.
-                 * @example false
-                 */
-                meta?: boolean;
-            };
-            header?: {
-                /**
-                 * @description ETags that the caller has: if one is current, the answer is 304 without a body
-                 * @example "3"
-                 */
-                "If-None-Match"?: string | null;
-            };
-            path: {
-                /**
-                 * @description The configuration object's name
-                 * @example acme
-                 */
-                name: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The document; with `meta=true` what is known about it, the document inside */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["DefinitionDetail"];
-                };
-            };
-            /** @description The caller has the current revision */
-            304: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such configuration object (PF-0404) */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    put_configuration: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description The ETag of the revision that is replaced, or `*`
-                 * @example "3"
-                 */
-                "If-Match"?: string | null;
-                /**
-                 * @description `*`: save only if there is none of that name
-                 * @example *
-                 */
-                "If-None-Match"?: string | null;
-            };
-            path: {
-                /**
-                 * @description The configuration object's name
-                 * @example acme
-                 */
-                name: string;
-            };
-            cookie?: never;
-        };
-        /** @description The document, kept as it is */
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["ConfigurationDocument"];
-            };
-        };
-        responses: {
-            /** @description Saved */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["SavedDocument"];
-                };
-            };
-            /** @description Saved; there was none of that name before */
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["SavedDocument"];
-                };
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was changed in the meantime (PF-0412) */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The document has faults (PF-1001); `errors` lists all */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Neither `If-Match` nor `If-None-Match` was sent (PF-0428) */
-            428: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    delete_configuration: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description Delete only this revision (its ETag)
-                 * @example "3"
-                 */
-                "If-Match"?: string | null;
-            };
-            path: {
-                /**
-                 * @description The configuration object's name
-                 * @example acme
-                 */
-                name: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Deleted */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such configuration object (PF-0404) */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Something still uses it (PF-0423) */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was changed in the meantime (PF-0412) */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    list_configuration_revisions: {
-        parameters: {
-            query?: {
-                /** @description The `next` of the part before. */
-                after?: string;
-                /**
-                 * @description Entries of a part, 1 to 200; 50 when absent.
-                 * @example 50
-                 */
-                limit?: number;
-            };
-            header?: never;
-            path: {
-                /**
-                 * @description The configuration object's name
-                 * @example acme
-                 */
-                name: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description A part of the list */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Listing_RevisionDocument"];
-                };
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such configuration object (PF-0404) */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    get_configuration_revision: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description ETags that the caller has: if one is of this revision, the answer is 304 without a body
-                 * @example "2"
-                 */
-                "If-None-Match"?: string | null;
-            };
-            path: {
-                /**
-                 * @description The configuration object's name
-                 * @example acme
-                 */
-                name: string;
-                /**
-                 * @description The revision's number, from 1
-                 * @example 2
-                 */
-                number: number;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The document */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ConfigurationDocument"];
-                };
-            };
-            /** @description The caller has it */
-            304: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such configuration object or revision (PF-0404) */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    compare_configuration_revisions: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /**
-                 * @description The configuration object's name
-                 * @example acme
-                 */
-                name: string;
-                /**
-                 * @description The number of the revision to start from
-                 * @example 2
-                 */
-                number: number;
-                /**
-                 * @description The number of the one that it is compared with
-                 * @example 3
-                 */
-                other: number;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description How they differ */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["DifferenceDocument"];
-                };
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such configuration object or revision (PF-0404) */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    restore_configuration_revision: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description Only while this revision (its ETag) is the newest
-                 * @example "3"
-                 */
-                "If-Match"?: string | null;
-            };
-            path: {
-                /**
-                 * @description The configuration object's name
-                 * @example acme
-                 */
-                name: string;
-                /**
-                 * @description The revision's number
-                 * @example 2
-                 */
-                number: number;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Restored; one that means the same as the newest makes no new revision */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["SavedDocument"];
-                };
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such configuration object or revision (PF-0404) */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was changed at the same moment (PF-0409) */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was changed in the meantime (PF-0412) */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It has faults as things are now (PF-1001); `errors` lists all */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    list_dead_letters: {
-        parameters: {
-            query?: {
-                /**
-                 * @description Only those of runs of this application.
-                 * @example create_or_update_incident
-                 */
-                application?: string;
-                /**
-                 * @description Only those of runs on this queue.
-                 * @example default
-                 */
-                queue?: string;
-                /**
-                 * @description Only those with this code: `worker-lost`, `dead-letter`.
-                 * @example dead-letter
-                 */
-                code?: string;
-                /** @description The `next` of the part before. */
-                after?: string;
-                /**
-                 * @description Entries of a part, 1 to 200; 50 when absent.
-                 * @example 50
-                 */
-                limit?: number;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description A part of the list */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Listing_DeadLetterDocument"];
-                };
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such application (PF-0404) */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    list_set_aside: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The queues that have some */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["SetAsideList"];
-                };
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    delete_dead_letter: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /**
-                 * @description Its number
-                 * @example 7
-                 */
-                letter: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description It is off the list */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is none of that number (PF-0404) */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    replay_dead_letter: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /**
-                 * @description Its number
-                 * @example 7
-                 */
-                letter: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Accepted */
-            202: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ReplayedLetter"];
-                };
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is none of that number (PF-0404) */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The run has not ended (PF-1004) */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It cannot run any more (PF-1002); `errors` lists every reason */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    list_limits: {
-        parameters: {
-            query?: {
-                /** @description The `next` of the part before. */
-                after?: string;
-                /**
-                 * @description Entries of a part, 1 to 200; 50 when absent.
-                 * @example 50
-                 */
-                limit?: number;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description A part of the list */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Listing_LimitSummary"];
-                };
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    get_limit: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /**
-                 * @description The key
-                 * @example device 10.2.3.4
-                 */
-                key: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The limits */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["LimitsOfKey"];
-                };
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No step has used such a key of late (PF-0404) */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    preview_operator: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** @description The operator and its data */
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["PreviewBody"];
-            };
-        };
-        responses: {
-            /** @description What it makes, or why it fails */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["PreviewAnswer"];
-                };
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No such run or configuration object (PF-0404) */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The operator is none (PF-1001); `errors` lists every fault */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    operators_schema: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The schema */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/schema+json": unknown;
-                };
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    show_overview: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The overview */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["OverviewDocument"];
-                };
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    show_volume: {
-        parameters: {
-            query?: {
-                /**
-                 * @description The last so many hours, 1 to 744; 24 when absent.
-                 * @example 24
-                 */
-                hours?: number;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description What has run */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["VolumeDocument"];
-                };
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `hours` is out of its bounds (PF-1001) */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    list_runs: {
-        parameters: {
-            query?: {
-                /**
-                 * @description Only runs of this application.
-                 * @example create_or_update_incident
-                 */
-                application?: string;
-                /**
-                 * @description Only runs on this queue.
-                 * @example default
-                 */
-                queue?: string;
-                /**
-                 * @description Only runs that are aligned with this configuration object.
-                 * @example acme
-                 */
-                configuration?: string;
-                /**
-                 * @description Only runs in these states, separated by commas.
-                 * @example failed,warning
-                 */
-                state?: string;
-                /** @description The `next` of the part before. */
-                after?: string;
-                /**
-                 * @description Entries of a part, 1 to 200; 50 when absent.
-                 * @example 50
-                 */
-                limit?: number;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description A part of the list */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Listing_Run"];
-                };
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    list_bulks: {
-        parameters: {
-            query?: {
-                /** @description The `next` of the part before. */
-                after?: string;
-                /**
-                 * @description Entries of a part, 1 to 200; 50 when absent.
-                 * @example 50
-                 */
-                limit?: number;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description A part of the list */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Listing_BulkDocument"];
-                };
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    start_bulk: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["BulkBody"];
-            };
-        };
-        responses: {
-            /** @description With `preview`: how many runs */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["BulkPreview"];
-                };
-            };
-            /** @description It goes on; `Location` has its progress */
-            202: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["BulkDocument"];
-                };
-            };
-            /** @description It is not said what, or which runs (PF-0400) */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such application (PF-0404) */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It cannot be done to such runs (PF-1001); `errors` lists every reason */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    get_bulk: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /**
-                 * @description Its number
-                 * @example 7
-                 */
-                bulk: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description As it stands */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["BulkDocument"];
-                };
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is none of that number (PF-0404) */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    stop_bulk: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /**
-                 * @description Its number
-                 * @example 7
-                 */
-                bulk: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Stopped */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["BulkDocument"];
-                };
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is none of that number (PF-0404) */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It has ended (PF-1004) */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    cancel_runs: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["CancelRuns"];
-            };
-        };
-        responses: {
-            /** @description How many were cancelled */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["RunsCancelled"];
-                };
-            };
-            /** @description It is not said which runs (PF-0400) */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such application (PF-0404) */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    pause_runs: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["PauseRuns"];
-            };
-        };
-        responses: {
-            /** @description It was paused before, and stays so as it was */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Pause"];
-                };
-            };
-            /** @description Paused */
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Pause"];
-                };
-            };
-            /** @description It is not said which runs (PF-0400) */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such application (PF-0404) */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The queue's name is none, or the reason is no line (PF-1001) */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    list_pauses: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description All of them */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Pauses"];
-                };
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    resume_runs: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["ResumeRuns"];
-            };
-        };
-        responses: {
-            /** @description The pause has ended */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description It is not said which runs (PF-0400) */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such application, or no such pause (PF-0404) */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    list_schedules_whole: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The list */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ScheduleDocument"][];
-                };
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    save_schedule: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description Overwrite only this revision (its ETag)
-                 * @example "3"
-                 */
-                "If-Match"?: string | null;
-                /**
-                 * @description `*`: save only if there is none of that name
-                 * @example *
-                 */
-                "If-None-Match"?: string | null;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        /** @description The document */
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["ScheduleDocument"];
-            };
-        };
-        responses: {
-            /** @description Saved */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["SavedScheduleDocument"];
-                };
-            };
-            /** @description Saved; there was none of that name before */
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["SavedScheduleDocument"];
-                };
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A schedule of another application has this name (PF-0409) */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was changed in the meantime (PF-0412) */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The document has faults (PF-1001); `errors` lists all */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    delete_schedule_by_id: {
-        parameters: {
-            query?: {
-                /**
-                 * @description The schedule's name; or send it in the body.
-                 * @example weekdays at nine
-                 */
-                entry_id?: string;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** @description The schedule, or nothing */
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["ScheduleToDelete"];
-            };
-        };
-        responses: {
-            /** @description Deleted */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description The request does not say which (PF-0400) */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such schedule (PF-0404) */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    list_schedules: {
-        parameters: {
-            query?: {
-                /**
-                 * @description Only those of this application.
-                 * @example create_or_update_incident
-                 */
-                application?: string;
-                /**
-                 * @description Only those whose name or application contains this, in upper or lower case.
-                 * @example incident
-                 */
-                search?: string;
-                /** @description The `next` of the part before. */
-                after?: string;
-                /**
-                 * @description Entries of a part, 1 to 200; 50 when absent.
-                 * @example 50
-                 */
-                limit?: number;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description A part of the list */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Listing_Schedule"];
-                };
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    show_calendar: {
-        parameters: {
-            query?: {
-                /**
-                 * @description Until when, at most 31 days from now; a week from now when absent.
-                 * @example 2027-01-22T08:00:00Z
-                 */
-                until?: string;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description What is due */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["CalendarDocument"];
-                };
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `until` is too late (PF-1001) */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    preview_schedule: {
-        parameters: {
-            query?: {
-                /**
-                 * @description Occurrences after this moment (RFC 3339); after now when absent.
-                 * @example 2027-03-27T00:00:00Z
-                 */
-                from?: string;
-                /**
-                 * @description How many occurrences, 1 to 200; 5 when absent.
-                 * @example 5
-                 */
-                limit?: number;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** @description The schedule */
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["ScheduleDocument"];
-            };
-        };
-        responses: {
-            /** @description Its next occurrences, and when it is due in plain words */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["SchedulePreview"];
-                };
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The document has faults (PF-1001); `errors` lists all */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    get_schedule: {
-        parameters: {
-            query?: {
-                /**
-                 * @description `true` answers what is known about the schedule with the document inside, instead of
-                 *     the document alone.
-                 * @example false
-                 */
-                meta?: boolean;
-                /**
-                 * @description How many of its next occurrences, 1 to 200; 5 when absent. Only with `meta=true`.
-                 * @example 5
-                 */
-                limit?: number;
-            };
-            header?: {
-                /**
-                 * @description ETags that the caller has: if one is current, the answer is 304 without a body
-                 * @example "3"
-                 */
-                "If-None-Match"?: string | null;
-            };
-            path: {
-                /**
-                 * @description The schedule's name
-                 * @example weekdays at nine
-                 */
-                name: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The document; with `meta=true` what is known about it, the document inside */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ScheduleDetail"];
-                };
-            };
-            /** @description The caller has the current revision */
-            304: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such schedule (PF-0404) */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    put_schedule: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description The ETag of the revision that is replaced, or `*`
-                 * @example "3"
-                 */
-                "If-Match"?: string | null;
-                /**
-                 * @description `*`: save only if there is none of that name
-                 * @example *
-                 */
-                "If-None-Match"?: string | null;
-            };
-            path: {
-                /**
-                 * @description The schedule's name
-                 * @example weekdays at nine
-                 */
-                name: string;
-            };
-            cookie?: never;
-        };
-        /** @description The document */
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["ScheduleDocument"];
-            };
-        };
-        responses: {
-            /** @description Saved */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["SavedScheduleDocument"];
-                };
-            };
-            /** @description Saved; there was none of that name before */
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["SavedScheduleDocument"];
-                };
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was changed in the meantime (PF-0412) */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The document has faults (PF-1001); `errors` lists all */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Neither `If-Match` nor `If-None-Match` was sent (PF-0428) */
-            428: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    delete_schedule: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description Delete only this revision (its ETag)
-                 * @example "3"
-                 */
-                "If-Match"?: string | null;
-            };
-            path: {
-                /**
-                 * @description The schedule's name
-                 * @example weekdays at nine
-                 */
-                name: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Deleted */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such schedule (PF-0404) */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was changed in the meantime (PF-0412) */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    backfill_schedule: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /**
-                 * @description The schedule's name
-                 * @example weekdays at nine
-                 */
-                name: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["BackfillRequest"];
-            };
-        };
-        responses: {
-            /** @description What runs, or would */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Backfill"];
-                };
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such schedule (PF-0404) */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The range is none, or has more than 1,000 occurrences (PF-1001) */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    list_occurrences: {
-        parameters: {
-            query?: {
-                /**
-                 * @description Only those of which this became: `started`, `skipped`, `failed`, `missed`, `waiting`.
-                 * @example failed
-                 */
-                outcome?: string;
-                /** @description The `next` of the part before. */
-                after?: string;
-                /**
-                 * @description Entries of a part, 1 to 200; 50 when absent.
-                 * @example 50
-                 */
-                limit?: number;
-            };
-            header?: never;
-            path: {
-                /**
-                 * @description The schedule's name
-                 * @example weekdays at nine
-                 */
-                name: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description A part of the list */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Listing_Occurrence"];
-                };
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such schedule (PF-0404) */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    pause_schedule: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /**
-                 * @description The schedule's name
-                 * @example weekdays at nine
-                 */
-                name: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The schedule, paused */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["SavedScheduleDocument"];
-                };
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such schedule (PF-0404) */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was changed at the same moment (PF-0409) */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    resume_schedule: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /**
-                 * @description The schedule's name
-                 * @example weekdays at nine
-                 */
-                name: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The schedule, running */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["SavedScheduleDocument"];
-                };
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such schedule (PF-0404) */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was changed at the same moment (PF-0409) */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    get_session: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Who calls */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["SessionDocument"];
-                };
-            };
-            /** @description Nobody is logged in */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description A name and a password were sent, and they are wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    log_in: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["LogIn"];
-            };
-        };
-        responses: {
-            /** @description Logged in; the cookie `powerflow_session` is set */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["SessionDocument"];
-                };
-            };
-            /** @description The name or the password is wrong, or the account is disabled (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It comes from a page of another site (PF-0419) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many passwords are being verified (PF-0429) */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    log_out: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Logged out */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    send_signal: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["SendSignal"];
-            };
-        };
-        responses: {
-            /** @description What became of it */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Sent"];
-                };
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The key, the id, the time or the body cannot be so (PF-1001) */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many messages are kept under this key (PF-0429) */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    list_steps: {
-        parameters: {
-            query?: {
-                /**
-                 * @description Only steps whose name, friendly name or description contains this, in upper or
-                 *     lower case.
-                 * @example incident
-                 */
-                search?: string;
-                /**
-                 * @description Only steps of this SyncPack.
-                 * @example servicenow_example
-                 */
-                syncpack?: string;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The steps */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Listing_StepSummary"];
-                };
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    run_step: {
-        parameters: {
-            query?: {
-                /**
-                 * @description Wait up to so many seconds for the run's end. A larger number than 30 counts as 30:
-                 *     ask `GET /tasks/{id}` again while `ended` is false. The answer is then the same as
-                 *     that of `GET /tasks/{id}`.
-                 * @example 20
-                 */
-                wait?: number;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** @description The step and its parameters */
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["StepRunBody"];
-            };
-        };
-        responses: {
-            /** @description With `wait`: the run has ended */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["RunWithSteps"];
-                };
-            };
-            /** @description Accepted; with `wait` and a run that has not ended, its state */
-            202: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Accepted"];
-                };
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No active SyncPack has such a step (PF-0404) */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It cannot run (PF-1002); `errors` lists every reason */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    get_step: {
-        parameters: {
-            query?: {
-                /**
-                 * @description The SyncPack, where several have a step of that name.
-                 * @example servicenow_example
-                 */
-                syncpack?: string;
-            };
-            header?: never;
-            path: {
-                /**
-                 * @description The step's name
-                 * @example CreateOrUpdateIncident
-                 */
-                name: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The step */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["StepDetail"];
-                };
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No active SyncPack has such a step (PF-0404) */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    list_syncpacks: {
-        parameters: {
-            query?: {
-                /**
-                 * @description Only installed versions.
-                 * @example false
-                 */
-                only_installed?: boolean;
-                /**
-                 * @description Only active versions.
-                 * @example false
-                 */
-                only_activated?: boolean;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The stored versions */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Listing_SyncPack"];
-                };
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    upload_syncpack: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** @description The `.wasm` file; `multipart/form-data` with the file in a field is taken as well */
-        requestBody: {
-            content: {
-                "application/octet-stream": number[];
-                "application/wasm": number[];
-            };
-        };
-        responses: {
-            /** @description Stored */
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["SyncPack"];
-                };
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The version exists with another file and is in use (PF-0423) */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The file is too large (PF-0413) */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is neither a file nor a form (PF-0415) */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The file is no SyncPack (PF-2001); `errors` says why */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Other SyncPacks are being received (PF-0429) */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    get_syncpack: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /**
-                 * @description The SyncPack's name
-                 * @example servicenow_example
-                 */
-                name: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The SyncPack */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["SyncPackDetail"];
-                };
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such SyncPack (PF-0404) */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    delete_syncpack: {
-        parameters: {
-            query?: {
-                /**
-                 * @description The version.
-                 * @example 1.0.0
-                 */
-                version?: string;
-            };
-            header?: never;
-            path: {
-                /**
-                 * @description The SyncPack's name
-                 * @example servicenow_example
-                 */
-                name: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Deleted */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such SyncPack or version (PF-0404) */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It is active or in use (PF-0423) */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    activate_syncpack: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /**
-                 * @description The SyncPack's name
-                 * @example servicenow_example
-                 */
-                name: string;
-            };
-            cookie?: never;
-        };
-        /** @description The version and the grants */
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["ActivateBody"];
-            };
-        };
-        responses: {
-            /** @description It is active */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ActivatedPack"];
-                };
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such SyncPack or version (PF-0404) */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Its state does not allow it (PF-2002) */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A grant cannot be given as asked (PF-2003) */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    deactivate_syncpack: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /**
-                 * @description The SyncPack's name
-                 * @example servicenow_example
-                 */
-                name: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description No version of it is active */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["DeactivatedPack"];
-                };
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such SyncPack (PF-0404) */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    install_syncpack: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /**
-                 * @description The SyncPack's name
-                 * @example servicenow_example
-                 */
-                name: string;
-            };
-            cookie?: never;
-        };
-        /** @description The version */
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["InstallBody"];
-            };
-        };
-        responses: {
-            /** @description The version; its `state` says whether it is installed */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["SyncPack"];
-                };
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such SyncPack or version (PF-0404) */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Its state does not allow it (PF-2002) */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    get_task: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /**
-                 * @description `isapp-…` (run) or `istask-…` (step)
-                 * @example isapp-01890a5d-ac96-774b-bcce-b30200000000
-                 */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The run or the step */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Task"];
-                };
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such task (PF-0404) */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    cancel_task: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /**
-                 * @description The run, `isapp-…`, or the step, `istask-…`
-                 * @example isapp-01890a5d-ac96-774b-bcce-b30200000000
-                 */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The run or the step, cancelled */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Task"];
-                };
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such run or step (PF-0404) */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It has ended otherwise, or nothing has reached the step yet (PF-1004) */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    get_task_data: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /**
-                 * @description `isapp-…` (run) or `istask-…` (step)
-                 * @example isapp-01890a5d-ac96-774b-bcce-b30200000000
-                 */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The data */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["TaskData"];
-                };
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such task (PF-0404) */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    decide_task: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /**
-                 * @description The step, `istask-…`
-                 * @example istask-01890a5d-ac96-774b-bcce-b30200000001
-                 */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["Decide"];
-            };
-        };
-        responses: {
-            /** @description Decided; the step goes on by itself */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["StepWithRun"];
-                };
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such step (PF-0404) */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It waits for no decision, or for that of others (PF-1004) */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The note or the data is too large (PF-1001) */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    follow_run: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /**
-                 * @description `isapp-…`: a run
-                 * @example isapp-01890a5d-ac96-774b-bcce-b30200000000
-                 */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The events */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example event: run
-                     *     id: 7
-                     *     data: {"task_id": "isapp-01890a5d-ac96-774b-bcce-b30200000000", "state": "running", "steps": []}
-                     */
-                    "text/event-stream": string;
-                };
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such run (PF-0404) */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many runs are followed (PF-0429) */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    get_task_logs: {
-        parameters: {
-            query?: {
-                /** @description The `next` of the part before. */
-                after?: string;
-                /**
-                 * @description Lines of a part, 1 to 5000; 500 when absent.
-                 * @example 500
-                 */
-                limit?: number;
-                /**
-                 * @description Only lines of this level or above: 10 debug, 20 info, 30 warning, 40 error, or
-                 *     the word. Starts and stops of steps (FLOW) always come.
-                 * @example info
-                 */
-                level?: string;
-            };
-            header?: never;
-            path: {
-                /**
-                 * @description `isapp-…` (run) or `istask-…` (step)
-                 * @example isapp-01890a5d-ac96-774b-bcce-b30200000000
-                 */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description A part of the log */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["LogPart"];
-                };
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such task (PF-0404) */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    replay_task: {
-        parameters: {
-            query?: {
-                /**
-                 * @description Wait up to so many seconds for the run's end. A larger number than 30 counts as 30:
-                 *     ask `GET /tasks/{id}` again while `ended` is false. The answer is then the same as
-                 *     that of `GET /tasks/{id}`.
-                 * @example 20
-                 */
-                wait?: number;
-            };
-            header?: never;
-            path: {
-                /**
-                 * @description The run: `isapp-…`
-                 * @example isapp-01890a5d-ac96-774b-bcce-b30200000000
-                 */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description With `wait`: the new run has ended */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["RunWithSteps"];
-                };
-            };
-            /** @description Accepted; with `wait` and a run that has not ended, its state */
-            202: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Accepted"];
-                };
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such run (PF-0404) */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It cannot run any more (PF-1002); `errors` lists every reason */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    retry_task: {
-        parameters: {
-            query?: {
-                /**
-                 * @description Wait up to so many seconds for the run's end. A larger number than 30 counts as 30:
-                 *     ask `GET /tasks/{id}` again while `ended` is false. The answer is then the same as
-                 *     that of `GET /tasks/{id}`.
-                 * @example 20
-                 */
-                wait?: number;
-            };
-            header?: never;
-            path: {
-                /**
-                 * @description The run, `isapp-…`, or a step of it, `istask-…`
-                 * @example isapp-01890a5d-ac96-774b-bcce-b30200000000
-                 */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["RetryRun"];
-            };
-        };
-        responses: {
-            /** @description With `wait`: the new run has ended */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["RunWithSteps"];
-                };
-            };
-            /** @description Accepted; with `wait` and a run that has not ended, its state */
-            202: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Accepted"];
-                };
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such run (PF-0404) */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It has not ended, or nothing of it would be executed again (PF-1004) */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such step (PF-1001), or it cannot run any more (PF-1002); `errors` lists every reason */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    revoke_task: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /**
-                 * @description The run, `isapp-…`, or the step, `istask-…`
-                 * @example isapp-01890a5d-ac96-774b-bcce-b30200000000
-                 */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The run or the step, cancelled */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Task"];
-                };
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such run or step (PF-0404) */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It has ended otherwise, or nothing has reached the step yet (PF-1004) */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    list_webhooks: {
-        parameters: {
-            query?: {
-                /**
-                 * @description Only those of this application.
-                 * @example create_or_update_incident
-                 */
-                application?: string;
-                /**
-                 * @description Only those whose name or application contains this, in upper or lower case.
-                 * @example incident
-                 */
-                search?: string;
-                /** @description The `next` of the part before. */
-                after?: string;
-                /**
-                 * @description Entries of a part, 1 to 200; 50 when absent.
-                 * @example 50
-                 */
-                limit?: number;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description A part of the list */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Listing_WebhookDocument"];
-                };
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    create_webhook: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["NewWebhookBody"];
-            };
-        };
-        responses: {
-            /** @description Made */
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["SavedWebhookDocument"];
-                };
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is one of that name (PF-0409) */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It has faults (PF-1001); `errors` lists all */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    get_webhook: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description ETags that the caller has: if one is current, the answer is 304 without a body
-                 * @example "3"
-                 */
-                "If-None-Match"?: string | null;
-            };
-            path: {
-                /**
-                 * @description The webhook's name
-                 * @example github push
-                 */
-                name: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The webhook */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["WebhookDocument"];
-                };
-            };
-            /** @description The caller has the current revision */
-            304: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such webhook (PF-0404) */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    put_webhook: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description The ETag of the revision that is replaced, or `*`
-                 * @example "3"
-                 */
-                "If-Match"?: string | null;
-                /**
-                 * @description `*`: save only if there is none of that name
-                 * @example *
-                 */
-                "If-None-Match"?: string | null;
-            };
-            path: {
-                /**
-                 * @description The webhook's name
-                 * @example github push
-                 */
-                name: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["WebhookBody"];
-            };
-        };
-        responses: {
-            /** @description Saved */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["SavedWebhookDocument"];
-                };
-            };
-            /** @description Saved; there was none of that name before */
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["SavedWebhookDocument"];
-                };
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was changed in the meantime (PF-0412) */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It has faults (PF-1001); `errors` lists all */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Neither `If-Match` nor `If-None-Match` was sent (PF-0428) */
-            428: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    delete_webhook: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description Delete only this revision (its ETag)
-                 * @example "3"
-                 */
-                "If-Match"?: string | null;
-            };
-            path: {
-                /**
-                 * @description The webhook's name
-                 * @example github push
-                 */
-                name: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Deleted */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such webhook (PF-0404) */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was changed in the meantime (PF-0412) */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    list_deliveries: {
-        parameters: {
-            query?: {
-                /**
-                 * @description Only those of which this became: `accepted`, `duplicate`, `refused`, `disabled`, `unproven`.
-                 * @example refused
-                 */
-                outcome?: string;
-                /** @description The `next` of the part before. */
-                after?: string;
-                /**
-                 * @description Entries of a part, 1 to 200; 50 when absent.
-                 * @example 50
-                 */
-                limit?: number;
-            };
-            header?: never;
-            path: {
-                /**
-                 * @description The webhook's name
-                 * @example github push
-                 */
-                name: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description A part of the list */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Listing_DeliveryDocument"];
-                };
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such webhook (PF-0404) */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    redeliver: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /**
-                 * @description The webhook's name
-                 * @example github push
-                 */
-                name: string;
-                /**
-                 * @description The delivery's number
-                 * @example 4711
-                 */
-                number: number;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Accepted */
-            202: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["DeliveredDocument"];
-                };
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such webhook or delivery (PF-0404) */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description What was received is not kept (PF-1004) */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It starts no run any more (PF-1002); `errors` lists every reason */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    rotate_webhook: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /**
-                 * @description The webhook's name
-                 * @example github push
-                 */
-                name: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["RotateBody"];
-            };
-        };
-        responses: {
-            /** @description Changed */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["SavedWebhookDocument"];
-                };
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such webhook (PF-0404) */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was changed at the same moment (PF-0409) */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The secret is none, or the webhook has none (PF-1001) */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    list_workers: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description All of them */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Processes"];
-                };
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    get_worker: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /**
-                 * @description The process's number
-                 * @example 2
-                 */
-                worker: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The process */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Worker"];
-                };
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No such process is running (PF-0404) */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    set_worker: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /**
-                 * @description The worker's number
-                 * @example 2
-                 */
-                worker: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["WorkerChange"];
-            };
-        };
-        responses: {
-            /** @description The worker as it is from now on */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Worker"];
-                };
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No such process is running (PF-0404) */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The change has faults, or the process executes no steps (PF-1001) */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    list_error_codes: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The page */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "text/html": string;
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    get_error_code: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /**
-                 * @description The code
-                 * @example PF-0404
-                 */
-                code: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The page */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "text/html": string;
-                };
-            };
-            /** @description There is no such code */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    health: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description It is */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Health"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    receive_webhook: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /**
-                 * @description What the address of the webhook ends with
-                 * @example 5f0c6e2b8d1a4e7f9b3c2d1e0f4a5b6c
-                 */
-                hook: string;
-            };
-            cookie?: never;
-        };
-        /** @description JSON, a form or a text, of at most 1 MiB */
-        requestBody: {
-            content: {
-                "*/*": string;
-            };
-        };
-        responses: {
-            /** @description It came before: the run that it started then */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["DeliveredDocument"];
-                };
-            };
-            /** @description Accepted */
-            202: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["DeliveredDocument"];
-                };
-            };
-            /** @description There is no such address, or what was sent does not prove who sent it (PF-0404) */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The webhook is disabled (PF-1010) */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is too large (PF-0413) */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It starts no run (PF-1009); the webhook's log says why */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too much is waiting (PF-0429), or too many accepted runs of the tenant or on the queue have not ended (PF-0430); try again after `Retry-After` */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    metrics: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The metrics */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/openmetrics-text": string;
-                };
-            };
-            /** @description Name or password are missing or wrong (PF-0401) */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role does not include the permission (PF-0403) */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    openapi: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description OpenAPI 3.1 */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": Record<string, never>;
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    ready: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description It can */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Health"];
-                };
-            };
-            /** @description Not now (PF-0503, PF-0504, PF-0506) */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other refusal; the code says which */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
+  home: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The page */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "text/html": string;
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  about: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The versions */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          /**
+           * @example {
+           *       "name": "PowerFlow",
+           *       "version": "0.1.0",
+           *       "wit": "powerflow:syncpack@1.0.0",
+           *       "store": "postgresql 16.4",
+           *       "queue": "redis 7.0.15",
+           *       "role": "api",
+           *       "key_id": "0123456789abcdef",
+           *       "started_at": "2027-01-15T08:00:00Z",
+           *       "workers": [
+           *         {
+           *           "id": 2,
+           *           "host": "node-1",
+           *           "pid": 4711,
+           *           "version": "0.1.0",
+           *           "role": "worker",
+           *           "queues": [],
+           *           "slots": 512
+           *         }
+           *       ],
+           *       "served": {
+           *         "by_all": 1,
+           *         "queues": []
+           *       }
+           *     }
+           */
+          "application/json": Record<string, never>;
+        };
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  list_applications: {
+    parameters: {
+      query?: {
+        /**
+         * @description Only those whose name or friendly name contains this, in upper or lower case.
+         * @example incident
+         */
+        search?: string;
+        /**
+         * @description Only those whose version contains this.
+         * @example 1.2
+         */
+        version?: string;
+        /**
+         * @description Only those that a SyncPack brought whose `name@version` contains this.
+         * @example servicenow_example
+         */
+        syncpack?: string;
+        /**
+         * @description Only those that are aligned with a configuration object whose name contains this.
+         * @example acme
+         */
+        configuration?: string;
+        /**
+         * @description Only those that somebody saved last whose name contains this.
+         * @example isadmin
+         */
+        edited_by?: string;
+        /**
+         * @description Only those whose newest run is in one of these states, separated by commas; `never` stands for
+         *     those without runs.
+         * @example failed,never
+         */
+        state?: string;
+        /**
+         * @description Only hidden ones, or only the others.
+         * @example false
+         */
+        hidden?: boolean;
+        /**
+         * @description Only those that a schedule which runs starts, or only the others.
+         * @example true
+         */
+        scheduled?: boolean;
+        /**
+         * @description By what they are sorted: `name`, `friendly_name`, `version`, `syncpack`, `configuration`, `edited`,
+         *     `last_run` or `state`, backwards with `-` before it; by name when absent.
+         * @example -last_run
+         */
+        sort?: string;
+        /** @description The `next` of the part before. */
+        after?: string;
+        /**
+         * @description Entries of a part, 1 to 200; 50 when absent.
+         * @example 50
+         */
+        limit?: number;
+      };
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description A part of the list */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Listing_ApplicationSummary"];
+        };
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  save_application: {
+    parameters: {
+      query?: {
+        /**
+         * @description The name for a document that has none inside; files of older exports take the
+         *     file's name.
+         * @example create_or_update_incident
+         */
+        name?: string;
+      };
+      header?: {
+        /**
+         * @description Overwrite only this revision (its ETag)
+         * @example "3"
+         */
+        "If-Match"?: string | null;
+        /**
+         * @description `*`: save only if there is none of that name
+         * @example *
+         */
+        "If-None-Match"?: string | null;
+      };
+      path?: never;
+      cookie?: never;
+    };
+    /** @description The document, kept as it is */
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["ApplicationDocument"];
+      };
+    };
+    responses: {
+      /** @description Saved */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["SavedDocument"];
+        };
+      };
+      /** @description Saved; there was none of that name before */
+      201: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["SavedDocument"];
+        };
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description It was changed in the meantime (PF-0412) */
+      412: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The document has faults (PF-1001); `errors` lists all */
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  run_application: {
+    parameters: {
+      query?: {
+        /**
+         * @description Wait up to so many seconds for the run's end. A larger number than 30 counts as 30:
+         *     ask `GET /tasks/{id}` again while `ended` is false. The answer is then the same as
+         *     that of `GET /tasks/{id}`.
+         * @example 20
+         */
+        wait?: number;
+      };
+      header?: {
+        /**
+         * @description The same request sent again with this key is the same run
+         * @example event-4711
+         */
+        "Idempotency-Key"?: string | null;
+      };
+      path?: never;
+      cookie?: never;
+    };
+    /** @description The application and the run's parameters */
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["RunBody"];
+      };
+    };
+    responses: {
+      /** @description With `wait`: the run has ended */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["RunWithSteps"];
+        };
+      };
+      /** @description Accepted; with `wait` and a run that has not ended, its state */
+      202: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Accepted"];
+        };
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description There is no such application (PF-0404) */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description It cannot run (PF-1002); `errors` lists every reason */
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Too much is waiting (PF-0429), or too many accepted runs of the tenant or on the queue have not ended (PF-0430); try again after `Retry-After` */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  validate_application: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** @description The application */
+    requestBody: {
+      content: {
+        /**
+         * @example {
+         *       "friendly_name": "Check me",
+         *       "steps": [
+         *         {
+         *           "name": "one",
+         *           "file": "NoSuchStep"
+         *         }
+         *       ]
+         *     }
+         */
+        "application/json": Record<string, never>;
+      };
+    };
+    responses: {
+      /** @description What is wrong; an empty list when nothing is */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Validation"];
+        };
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  list_application_logs: {
+    parameters: {
+      query?: {
+        /**
+         * @description Only runs on this queue.
+         * @example default
+         */
+        queue?: string;
+        /**
+         * @description Only runs that are aligned with this configuration object.
+         * @example acme
+         */
+        configuration?: string;
+        /**
+         * @description Only runs in these states, separated by commas.
+         * @example failed,warning
+         */
+        state?: string;
+        /** @description The `next` of the part before. */
+        after?: string;
+        /**
+         * @description Entries of a part, 1 to 200; 50 when absent.
+         * @example 50
+         */
+        limit?: number;
+      };
+      header?: never;
+      path: {
+        /**
+         * @description The application's name
+         * @example create_or_update_incident
+         */
+        app: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description A part of the list */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Listing_Run"];
+        };
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description There is no such application (PF-0404) */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  run_named_application: {
+    parameters: {
+      query?: {
+        /**
+         * @description Wait up to so many seconds for the run's end. A larger number than 30 counts as 30:
+         *     ask `GET /tasks/{id}` again while `ended` is false. The answer is then the same as
+         *     that of `GET /tasks/{id}`.
+         * @example 20
+         */
+        wait?: number;
+      };
+      header?: {
+        /**
+         * @description The same request sent again with this key is the same run
+         * @example event-4711
+         */
+        "Idempotency-Key"?: string | null;
+      };
+      path: {
+        /**
+         * @description The application's name
+         * @example create_or_update_incident
+         */
+        app: string;
+      };
+      cookie?: never;
+    };
+    /** @description The run's parameters */
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["NamedRunBody"];
+      };
+    };
+    responses: {
+      /** @description With `wait`: the run has ended */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["RunWithSteps"];
+        };
+      };
+      /** @description Accepted; with `wait` and a run that has not ended, its state */
+      202: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Accepted"];
+        };
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description There is no such application (PF-0404) */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description It cannot run (PF-1002); `errors` lists every reason */
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Too much is waiting (PF-0429), or too many accepted runs of the tenant or on the queue have not ended (PF-0430); try again after `Retry-After` */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  show_application_timeline: {
+    parameters: {
+      query?: {
+        /**
+         * @description Runs accepted at this moment or later; two hours before `until` when absent.
+         * @example 2027-01-15T08:00:00Z
+         */
+        from?: string;
+        /**
+         * @description Runs accepted before this moment; now when absent. At most 366 days after `from`.
+         * @example 2027-01-15T10:00:00Z
+         */
+        until?: string;
+        /**
+         * @description Only runs on this queue.
+         * @example default
+         */
+        queue?: string;
+        /**
+         * @description Only runs that are aligned with this configuration object.
+         * @example acme
+         */
+        configuration?: string;
+        /**
+         * @description Only runs in these states, separated by commas.
+         * @example failed,warning
+         */
+        state?: string;
+        /**
+         * @description How many of the newest are listed one by one, 1 to 1,000; 1,000 when absent.
+         * @example 200
+         */
+        limit?: number;
+      };
+      header?: never;
+      path: {
+        /**
+         * @description The application's name
+         * @example create_or_update_incident
+         */
+        app: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description What ran */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["TimelineDocument"];
+        };
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description There is no such application (PF-0404) */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The span or a state is none (PF-1001); `errors` says which */
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  get_application: {
+    parameters: {
+      query?: {
+        /**
+         * @description `true` answers what is known about the document with the document inside,
+         *     instead of the document alone.
+         * @example false
+         */
+        meta?: boolean;
+      };
+      header?: {
+        /**
+         * @description ETags that the caller has: if one is current, the answer is 304 without a body
+         * @example "3"
+         */
+        "If-None-Match"?: string | null;
+      };
+      path: {
+        /**
+         * @description The application's name
+         * @example create_or_update_incident
+         */
+        name: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The document; with `meta=true` what is known about it, the document inside */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["DefinitionDetail"];
+        };
+      };
+      /** @description The caller has the current revision */
+      304: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description There is no such application (PF-0404) */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  put_application: {
+    parameters: {
+      query?: never;
+      header?: {
+        /**
+         * @description The ETag of the revision that is replaced, or `*`
+         * @example "3"
+         */
+        "If-Match"?: string | null;
+        /**
+         * @description `*`: save only if there is none of that name
+         * @example *
+         */
+        "If-None-Match"?: string | null;
+      };
+      path: {
+        /**
+         * @description The application's name
+         * @example create_or_update_incident
+         */
+        name: string;
+      };
+      cookie?: never;
+    };
+    /** @description The document, kept as it is */
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["ApplicationDocument"];
+      };
+    };
+    responses: {
+      /** @description Saved */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["SavedDocument"];
+        };
+      };
+      /** @description Saved; there was none of that name before */
+      201: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["SavedDocument"];
+        };
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description It was changed in the meantime (PF-0412) */
+      412: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The document has faults (PF-1001); `errors` lists all */
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Neither `If-Match` nor `If-None-Match` was sent (PF-0428) */
+      428: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  delete_application: {
+    parameters: {
+      query?: never;
+      header?: {
+        /**
+         * @description Delete only this revision (its ETag)
+         * @example "3"
+         */
+        "If-Match"?: string | null;
+      };
+      path: {
+        /**
+         * @description The application's name
+         * @example create_or_update_incident
+         */
+        name: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Deleted */
+      204: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description There is no such application (PF-0404) */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Something still uses it (PF-0423) */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description It was changed in the meantime (PF-0412) */
+      412: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  list_application_revisions: {
+    parameters: {
+      query?: {
+        /** @description The `next` of the part before. */
+        after?: string;
+        /**
+         * @description Entries of a part, 1 to 200; 50 when absent.
+         * @example 50
+         */
+        limit?: number;
+      };
+      header?: never;
+      path: {
+        /**
+         * @description The application's name
+         * @example create_or_update_incident
+         */
+        name: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description A part of the list */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Listing_RevisionDocument"];
+        };
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description There is no such application (PF-0404) */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  get_application_revision: {
+    parameters: {
+      query?: never;
+      header?: {
+        /**
+         * @description ETags that the caller has: if one is of this revision, the answer is 304 without a body
+         * @example "2"
+         */
+        "If-None-Match"?: string | null;
+      };
+      path: {
+        /**
+         * @description The application's name
+         * @example create_or_update_incident
+         */
+        name: string;
+        /**
+         * @description The revision's number, from 1
+         * @example 2
+         */
+        number: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The document */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ApplicationDocument"];
+        };
+      };
+      /** @description The caller has it */
+      304: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description There is no such application or revision (PF-0404) */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  compare_application_revisions: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        /**
+         * @description The application's name
+         * @example create_or_update_incident
+         */
+        name: string;
+        /**
+         * @description The number of the revision to start from
+         * @example 2
+         */
+        number: number;
+        /**
+         * @description The number of the one that it is compared with
+         * @example 3
+         */
+        other: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description How they differ */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["DifferenceDocument"];
+        };
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description There is no such application or revision (PF-0404) */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  restore_application_revision: {
+    parameters: {
+      query?: never;
+      header?: {
+        /**
+         * @description Only while this revision (its ETag) is the newest
+         * @example "3"
+         */
+        "If-Match"?: string | null;
+      };
+      path: {
+        /**
+         * @description The application's name
+         * @example create_or_update_incident
+         */
+        name: string;
+        /**
+         * @description The revision's number
+         * @example 2
+         */
+        number: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Restored; one that means the same as the newest makes no new revision */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["SavedDocument"];
+        };
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description There is no such application or revision (PF-0404) */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description It was changed at the same moment (PF-0409) */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description It was changed in the meantime (PF-0412) */
+      412: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description It has faults as things are now (PF-1001); `errors` lists all */
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  get_application_settings: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        /**
+         * @description The application's name
+         * @example create_or_update_incident
+         */
+        name: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The settings */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["SettingsDocument"];
+        };
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description There is no such application (PF-0404) */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  change_application_settings: {
+    parameters: {
+      query?: never;
+      header?: {
+        /**
+         * @description Only while this revision (its ETag) is the newest
+         * @example "3"
+         */
+        "If-Match"?: string | null;
+      };
+      path: {
+        /**
+         * @description The application's name
+         * @example create_or_update_incident
+         */
+        name: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["SettingsBody"];
+      };
+    };
+    responses: {
+      /** @description Saved; what means the same makes no new revision */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["SavedDocument"];
+        };
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description There is no such application (PF-0404) */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description It was changed at the same moment (PF-0409) */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description It was changed in the meantime (PF-0412) */
+      412: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description There is no such variable or configuration object (PF-1001); `errors` lists all */
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  list_approvals: {
+    parameters: {
+      query?: {
+        /**
+         * @description Only those of runs of this application.
+         * @example create_or_update_incident
+         */
+        application?: string;
+        /** @description The `next` of the part before. */
+        after?: string;
+        /**
+         * @description Entries of a part, 1 to 200; 50 when absent.
+         * @example 50
+         */
+        limit?: number;
+      };
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description A part of the list */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Listing_Approval"];
+        };
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description There is no such application (PF-0404) */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  list_cache: {
+    parameters: {
+      query?: {
+        /**
+         * @description Only records whose key starts with this.
+         * @example servicenow/
+         */
+        prefix?: string;
+        /** @description The `next` of the part before. */
+        after?: string;
+        /**
+         * @description Entries of a part, 1 to 200; 50 when absent.
+         * @example 50
+         */
+        limit?: number;
+      };
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description A part of the list */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Listing_RecordSummary"];
+        };
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  clear_cache: {
+    parameters: {
+      query: {
+        /**
+         * @description Records whose key starts with this; an empty one means all. It must be given.
+         * @example servicenow/
+         */
+        prefix: string;
+      };
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Deleted */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Cleared"];
+        };
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  get_cache: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        /**
+         * @description The record's key
+         * @example servicenow/last_sync
+         */
+        key: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The record */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Record"];
+        };
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description There is no such record, or it has expired (PF-0404) */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  delete_cache: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        /**
+         * @description The record's key
+         * @example servicenow/last_sync
+         */
+        key: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Deleted */
+      204: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description There is no such record, or it has expired (PF-0404) */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  list_configurations: {
+    parameters: {
+      query?: {
+        /**
+         * @description Only those whose name or friendly name contains this, in upper or lower case.
+         * @example incident
+         */
+        search?: string;
+        /** @description The `next` of the part before. */
+        after?: string;
+        /**
+         * @description Entries of a part, 1 to 200; 50 when absent.
+         * @example 50
+         */
+        limit?: number;
+      };
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description A part of the list */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Listing_DefinitionSummary"];
+        };
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  save_configuration: {
+    parameters: {
+      query?: {
+        /**
+         * @description The name for a document that has none inside; files of older exports take the
+         *     file's name.
+         * @example create_or_update_incident
+         */
+        name?: string;
+      };
+      header?: {
+        /**
+         * @description Overwrite only this revision (its ETag)
+         * @example "3"
+         */
+        "If-Match"?: string | null;
+        /**
+         * @description `*`: save only if there is none of that name
+         * @example *
+         */
+        "If-None-Match"?: string | null;
+      };
+      path?: never;
+      cookie?: never;
+    };
+    /** @description The document, kept as it is */
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["ConfigurationDocument"];
+      };
+    };
+    responses: {
+      /** @description Saved */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["SavedDocument"];
+        };
+      };
+      /** @description Saved; there was none of that name before */
+      201: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["SavedDocument"];
+        };
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description It was changed in the meantime (PF-0412) */
+      412: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The document has faults (PF-1001); `errors` lists all */
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  get_configuration: {
+    parameters: {
+      query?: {
+        /**
+         * @description `true` answers what is known about the document with the document inside,
+         *     instead of the document alone.
+         * @example false
+         */
+        meta?: boolean;
+      };
+      header?: {
+        /**
+         * @description ETags that the caller has: if one is current, the answer is 304 without a body
+         * @example "3"
+         */
+        "If-None-Match"?: string | null;
+      };
+      path: {
+        /**
+         * @description The configuration object's name
+         * @example acme
+         */
+        name: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The document; with `meta=true` what is known about it, the document inside */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["DefinitionDetail"];
+        };
+      };
+      /** @description The caller has the current revision */
+      304: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description There is no such configuration object (PF-0404) */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  put_configuration: {
+    parameters: {
+      query?: never;
+      header?: {
+        /**
+         * @description The ETag of the revision that is replaced, or `*`
+         * @example "3"
+         */
+        "If-Match"?: string | null;
+        /**
+         * @description `*`: save only if there is none of that name
+         * @example *
+         */
+        "If-None-Match"?: string | null;
+      };
+      path: {
+        /**
+         * @description The configuration object's name
+         * @example acme
+         */
+        name: string;
+      };
+      cookie?: never;
+    };
+    /** @description The document, kept as it is */
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["ConfigurationDocument"];
+      };
+    };
+    responses: {
+      /** @description Saved */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["SavedDocument"];
+        };
+      };
+      /** @description Saved; there was none of that name before */
+      201: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["SavedDocument"];
+        };
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description It was changed in the meantime (PF-0412) */
+      412: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The document has faults (PF-1001); `errors` lists all */
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Neither `If-Match` nor `If-None-Match` was sent (PF-0428) */
+      428: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  delete_configuration: {
+    parameters: {
+      query?: never;
+      header?: {
+        /**
+         * @description Delete only this revision (its ETag)
+         * @example "3"
+         */
+        "If-Match"?: string | null;
+      };
+      path: {
+        /**
+         * @description The configuration object's name
+         * @example acme
+         */
+        name: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Deleted */
+      204: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description There is no such configuration object (PF-0404) */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Something still uses it (PF-0423) */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description It was changed in the meantime (PF-0412) */
+      412: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  list_configuration_revisions: {
+    parameters: {
+      query?: {
+        /** @description The `next` of the part before. */
+        after?: string;
+        /**
+         * @description Entries of a part, 1 to 200; 50 when absent.
+         * @example 50
+         */
+        limit?: number;
+      };
+      header?: never;
+      path: {
+        /**
+         * @description The configuration object's name
+         * @example acme
+         */
+        name: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description A part of the list */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Listing_RevisionDocument"];
+        };
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description There is no such configuration object (PF-0404) */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  get_configuration_revision: {
+    parameters: {
+      query?: never;
+      header?: {
+        /**
+         * @description ETags that the caller has: if one is of this revision, the answer is 304 without a body
+         * @example "2"
+         */
+        "If-None-Match"?: string | null;
+      };
+      path: {
+        /**
+         * @description The configuration object's name
+         * @example acme
+         */
+        name: string;
+        /**
+         * @description The revision's number, from 1
+         * @example 2
+         */
+        number: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The document */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ConfigurationDocument"];
+        };
+      };
+      /** @description The caller has it */
+      304: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description There is no such configuration object or revision (PF-0404) */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  compare_configuration_revisions: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        /**
+         * @description The configuration object's name
+         * @example acme
+         */
+        name: string;
+        /**
+         * @description The number of the revision to start from
+         * @example 2
+         */
+        number: number;
+        /**
+         * @description The number of the one that it is compared with
+         * @example 3
+         */
+        other: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description How they differ */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["DifferenceDocument"];
+        };
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description There is no such configuration object or revision (PF-0404) */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  restore_configuration_revision: {
+    parameters: {
+      query?: never;
+      header?: {
+        /**
+         * @description Only while this revision (its ETag) is the newest
+         * @example "3"
+         */
+        "If-Match"?: string | null;
+      };
+      path: {
+        /**
+         * @description The configuration object's name
+         * @example acme
+         */
+        name: string;
+        /**
+         * @description The revision's number
+         * @example 2
+         */
+        number: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Restored; one that means the same as the newest makes no new revision */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["SavedDocument"];
+        };
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description There is no such configuration object or revision (PF-0404) */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description It was changed at the same moment (PF-0409) */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description It was changed in the meantime (PF-0412) */
+      412: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description It has faults as things are now (PF-1001); `errors` lists all */
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  list_dead_letters: {
+    parameters: {
+      query?: {
+        /**
+         * @description Only those of runs of this application.
+         * @example create_or_update_incident
+         */
+        application?: string;
+        /**
+         * @description Only those of runs on this queue.
+         * @example default
+         */
+        queue?: string;
+        /**
+         * @description Only those with this code: `worker-lost`, `dead-letter`.
+         * @example dead-letter
+         */
+        code?: string;
+        /** @description The `next` of the part before. */
+        after?: string;
+        /**
+         * @description Entries of a part, 1 to 200; 50 when absent.
+         * @example 50
+         */
+        limit?: number;
+      };
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description A part of the list */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Listing_DeadLetterDocument"];
+        };
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description There is no such application (PF-0404) */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  list_set_aside: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The queues that have some */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["SetAsideList"];
+        };
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  delete_dead_letter: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        /**
+         * @description Its number
+         * @example 7
+         */
+        letter: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description It is off the list */
+      204: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description There is none of that number (PF-0404) */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  replay_dead_letter: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        /**
+         * @description Its number
+         * @example 7
+         */
+        letter: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Accepted */
+      202: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ReplayedLetter"];
+        };
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description There is none of that number (PF-0404) */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The run has not ended (PF-1004) */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description It cannot run any more (PF-1002); `errors` lists every reason */
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  list_limits: {
+    parameters: {
+      query?: {
+        /** @description The `next` of the part before. */
+        after?: string;
+        /**
+         * @description Entries of a part, 1 to 200; 50 when absent.
+         * @example 50
+         */
+        limit?: number;
+      };
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description A part of the list */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Listing_LimitSummary"];
+        };
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  get_limit: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        /**
+         * @description The key
+         * @example device 10.2.3.4
+         */
+        key: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The limits */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["LimitsOfKey"];
+        };
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description No step has used such a key of late (PF-0404) */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  preview_operator: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** @description The operator and its data */
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["PreviewBody"];
+      };
+    };
+    responses: {
+      /** @description What it makes, or why it fails */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["PreviewAnswer"];
+        };
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description No such run or configuration object (PF-0404) */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The operator is none (PF-1001); `errors` lists every fault */
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  operators_schema: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The schema */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/schema+json": unknown;
+        };
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  show_overview: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The overview */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["OverviewDocument"];
+        };
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  show_volume: {
+    parameters: {
+      query?: {
+        /**
+         * @description The last so many hours, 1 to 744; 24 when absent.
+         * @example 24
+         */
+        hours?: number;
+      };
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description What has run */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["VolumeDocument"];
+        };
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description `hours` is out of its bounds (PF-1001) */
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  list_runs: {
+    parameters: {
+      query?: {
+        /**
+         * @description Only runs of this application.
+         * @example create_or_update_incident
+         */
+        application?: string;
+        /**
+         * @description Only runs on this queue.
+         * @example default
+         */
+        queue?: string;
+        /**
+         * @description Only runs that are aligned with this configuration object.
+         * @example acme
+         */
+        configuration?: string;
+        /**
+         * @description Only runs in these states, separated by commas.
+         * @example failed,warning
+         */
+        state?: string;
+        /** @description The `next` of the part before. */
+        after?: string;
+        /**
+         * @description Entries of a part, 1 to 200; 50 when absent.
+         * @example 50
+         */
+        limit?: number;
+      };
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description A part of the list */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Listing_Run"];
+        };
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  list_bulks: {
+    parameters: {
+      query?: {
+        /** @description The `next` of the part before. */
+        after?: string;
+        /**
+         * @description Entries of a part, 1 to 200; 50 when absent.
+         * @example 50
+         */
+        limit?: number;
+      };
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description A part of the list */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Listing_BulkDocument"];
+        };
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  start_bulk: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["BulkBody"];
+      };
+    };
+    responses: {
+      /** @description With `preview`: how many runs */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["BulkPreview"];
+        };
+      };
+      /** @description It goes on; `Location` has its progress */
+      202: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["BulkDocument"];
+        };
+      };
+      /** @description It is not said what, or which runs (PF-0400) */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description There is no such application (PF-0404) */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description It cannot be done to such runs (PF-1001); `errors` lists every reason */
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  get_bulk: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        /**
+         * @description Its number
+         * @example 7
+         */
+        bulk: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description As it stands */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["BulkDocument"];
+        };
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description There is none of that number (PF-0404) */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  stop_bulk: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        /**
+         * @description Its number
+         * @example 7
+         */
+        bulk: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Stopped */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["BulkDocument"];
+        };
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description There is none of that number (PF-0404) */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description It has ended (PF-1004) */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  cancel_runs: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["CancelRuns"];
+      };
+    };
+    responses: {
+      /** @description How many were cancelled */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["RunsCancelled"];
+        };
+      };
+      /** @description It is not said which runs (PF-0400) */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description There is no such application (PF-0404) */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  pause_runs: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["PauseRuns"];
+      };
+    };
+    responses: {
+      /** @description It was paused before, and stays so as it was */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Pause"];
+        };
+      };
+      /** @description Paused */
+      201: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Pause"];
+        };
+      };
+      /** @description It is not said which runs (PF-0400) */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description There is no such application (PF-0404) */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The queue's name is none, or the reason is no line (PF-1001) */
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  list_pauses: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description All of them */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Pauses"];
+        };
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  resume_runs: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["ResumeRuns"];
+      };
+    };
+    responses: {
+      /** @description The pause has ended */
+      204: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description It is not said which runs (PF-0400) */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description There is no such application, or no such pause (PF-0404) */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  list_schedules_whole: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The list */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ScheduleDocument"][];
+        };
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  save_schedule: {
+    parameters: {
+      query?: never;
+      header?: {
+        /**
+         * @description Overwrite only this revision (its ETag)
+         * @example "3"
+         */
+        "If-Match"?: string | null;
+        /**
+         * @description `*`: save only if there is none of that name
+         * @example *
+         */
+        "If-None-Match"?: string | null;
+      };
+      path?: never;
+      cookie?: never;
+    };
+    /** @description The document */
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["ScheduleDocument"];
+      };
+    };
+    responses: {
+      /** @description Saved */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["SavedScheduleDocument"];
+        };
+      };
+      /** @description Saved; there was none of that name before */
+      201: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["SavedScheduleDocument"];
+        };
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description A schedule of another application has this name (PF-0409) */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description It was changed in the meantime (PF-0412) */
+      412: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The document has faults (PF-1001); `errors` lists all */
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  delete_schedule_by_id: {
+    parameters: {
+      query?: {
+        /**
+         * @description The schedule's name; or send it in the body.
+         * @example weekdays at nine
+         */
+        entry_id?: string;
+      };
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** @description The schedule, or nothing */
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["ScheduleToDelete"];
+      };
+    };
+    responses: {
+      /** @description Deleted */
+      204: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description The request does not say which (PF-0400) */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description There is no such schedule (PF-0404) */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  list_schedules: {
+    parameters: {
+      query?: {
+        /**
+         * @description Only those of this application.
+         * @example create_or_update_incident
+         */
+        application?: string;
+        /**
+         * @description Only those whose name or application contains this, in upper or lower case.
+         * @example incident
+         */
+        search?: string;
+        /** @description The `next` of the part before. */
+        after?: string;
+        /**
+         * @description Entries of a part, 1 to 200; 50 when absent.
+         * @example 50
+         */
+        limit?: number;
+      };
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description A part of the list */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Listing_Schedule"];
+        };
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  show_calendar: {
+    parameters: {
+      query?: {
+        /**
+         * @description Until when, at most 31 days from now; a week from now when absent.
+         * @example 2027-01-22T08:00:00Z
+         */
+        until?: string;
+      };
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description What is due */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["CalendarDocument"];
+        };
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description `until` is too late (PF-1001) */
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  preview_schedule: {
+    parameters: {
+      query?: {
+        /**
+         * @description Occurrences after this moment (RFC 3339); after now when absent.
+         * @example 2027-03-27T00:00:00Z
+         */
+        from?: string;
+        /**
+         * @description How many occurrences, 1 to 200; 5 when absent.
+         * @example 5
+         */
+        limit?: number;
+      };
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** @description The schedule */
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["ScheduleDocument"];
+      };
+    };
+    responses: {
+      /** @description Its next occurrences, and when it is due in plain words */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["SchedulePreview"];
+        };
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The document has faults (PF-1001); `errors` lists all */
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  get_schedule: {
+    parameters: {
+      query?: {
+        /**
+         * @description `true` answers what is known about the schedule with the document inside, instead of
+         *     the document alone.
+         * @example false
+         */
+        meta?: boolean;
+        /**
+         * @description How many of its next occurrences, 1 to 200; 5 when absent. Only with `meta=true`.
+         * @example 5
+         */
+        limit?: number;
+      };
+      header?: {
+        /**
+         * @description ETags that the caller has: if one is current, the answer is 304 without a body
+         * @example "3"
+         */
+        "If-None-Match"?: string | null;
+      };
+      path: {
+        /**
+         * @description The schedule's name
+         * @example weekdays at nine
+         */
+        name: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The document; with `meta=true` what is known about it, the document inside */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ScheduleDetail"];
+        };
+      };
+      /** @description The caller has the current revision */
+      304: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description There is no such schedule (PF-0404) */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  put_schedule: {
+    parameters: {
+      query?: never;
+      header?: {
+        /**
+         * @description The ETag of the revision that is replaced, or `*`
+         * @example "3"
+         */
+        "If-Match"?: string | null;
+        /**
+         * @description `*`: save only if there is none of that name
+         * @example *
+         */
+        "If-None-Match"?: string | null;
+      };
+      path: {
+        /**
+         * @description The schedule's name
+         * @example weekdays at nine
+         */
+        name: string;
+      };
+      cookie?: never;
+    };
+    /** @description The document */
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["ScheduleDocument"];
+      };
+    };
+    responses: {
+      /** @description Saved */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["SavedScheduleDocument"];
+        };
+      };
+      /** @description Saved; there was none of that name before */
+      201: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["SavedScheduleDocument"];
+        };
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description It was changed in the meantime (PF-0412) */
+      412: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The document has faults (PF-1001); `errors` lists all */
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Neither `If-Match` nor `If-None-Match` was sent (PF-0428) */
+      428: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  delete_schedule: {
+    parameters: {
+      query?: never;
+      header?: {
+        /**
+         * @description Delete only this revision (its ETag)
+         * @example "3"
+         */
+        "If-Match"?: string | null;
+      };
+      path: {
+        /**
+         * @description The schedule's name
+         * @example weekdays at nine
+         */
+        name: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Deleted */
+      204: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description There is no such schedule (PF-0404) */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description It was changed in the meantime (PF-0412) */
+      412: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  backfill_schedule: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        /**
+         * @description The schedule's name
+         * @example weekdays at nine
+         */
+        name: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["BackfillRequest"];
+      };
+    };
+    responses: {
+      /** @description What runs, or would */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Backfill"];
+        };
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description There is no such schedule (PF-0404) */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The range is none, or has more than 1,000 occurrences (PF-1001) */
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  list_occurrences: {
+    parameters: {
+      query?: {
+        /**
+         * @description Only those of which this became: `started`, `skipped`, `failed`, `missed`, `waiting`.
+         * @example failed
+         */
+        outcome?: string;
+        /** @description The `next` of the part before. */
+        after?: string;
+        /**
+         * @description Entries of a part, 1 to 200; 50 when absent.
+         * @example 50
+         */
+        limit?: number;
+      };
+      header?: never;
+      path: {
+        /**
+         * @description The schedule's name
+         * @example weekdays at nine
+         */
+        name: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description A part of the list */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Listing_Occurrence"];
+        };
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description There is no such schedule (PF-0404) */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  pause_schedule: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        /**
+         * @description The schedule's name
+         * @example weekdays at nine
+         */
+        name: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The schedule, paused */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["SavedScheduleDocument"];
+        };
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description There is no such schedule (PF-0404) */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description It was changed at the same moment (PF-0409) */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  resume_schedule: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        /**
+         * @description The schedule's name
+         * @example weekdays at nine
+         */
+        name: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The schedule, running */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["SavedScheduleDocument"];
+        };
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description There is no such schedule (PF-0404) */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description It was changed at the same moment (PF-0409) */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  get_session: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Who calls */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["SessionDocument"];
+        };
+      };
+      /** @description Nobody is logged in */
+      204: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description A name and a password were sent, and they are wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  log_in: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["LogIn"];
+      };
+    };
+    responses: {
+      /** @description Logged in; the cookie `powerflow_session` is set */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["SessionDocument"];
+        };
+      };
+      /** @description The name or the password is wrong, or the account is disabled (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description It comes from a page of another site (PF-0419) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Too many passwords are being verified (PF-0429) */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  log_out: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Logged out */
+      204: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  send_signal: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["SendSignal"];
+      };
+    };
+    responses: {
+      /** @description What became of it */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Sent"];
+        };
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The key, the id, the time or the body cannot be so (PF-1001) */
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Too many messages are kept under this key (PF-0429) */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  list_steps: {
+    parameters: {
+      query?: {
+        /**
+         * @description Only steps whose name, friendly name or description contains this, in upper or
+         *     lower case.
+         * @example incident
+         */
+        search?: string;
+        /**
+         * @description Only steps of this SyncPack.
+         * @example servicenow_example
+         */
+        syncpack?: string;
+      };
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The steps */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Listing_StepSummary"];
+        };
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  run_step: {
+    parameters: {
+      query?: {
+        /**
+         * @description Wait up to so many seconds for the run's end. A larger number than 30 counts as 30:
+         *     ask `GET /tasks/{id}` again while `ended` is false. The answer is then the same as
+         *     that of `GET /tasks/{id}`.
+         * @example 20
+         */
+        wait?: number;
+      };
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** @description The step and its parameters */
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["StepRunBody"];
+      };
+    };
+    responses: {
+      /** @description With `wait`: the run has ended */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["RunWithSteps"];
+        };
+      };
+      /** @description Accepted; with `wait` and a run that has not ended, its state */
+      202: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Accepted"];
+        };
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description No active SyncPack has such a step (PF-0404) */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description It cannot run (PF-1002); `errors` lists every reason */
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  get_step: {
+    parameters: {
+      query?: {
+        /**
+         * @description The SyncPack, where several have a step of that name.
+         * @example servicenow_example
+         */
+        syncpack?: string;
+      };
+      header?: never;
+      path: {
+        /**
+         * @description The step's name
+         * @example CreateOrUpdateIncident
+         */
+        name: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The step */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["StepDetail"];
+        };
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description No active SyncPack has such a step (PF-0404) */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  list_syncpacks: {
+    parameters: {
+      query?: {
+        /**
+         * @description Only installed versions.
+         * @example false
+         */
+        only_installed?: boolean;
+        /**
+         * @description Only active versions.
+         * @example false
+         */
+        only_activated?: boolean;
+      };
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The stored versions */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Listing_SyncPack"];
+        };
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  upload_syncpack: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** @description The `.wasm` file; `multipart/form-data` with the file in a field is taken as well */
+    requestBody: {
+      content: {
+        "application/octet-stream": number[];
+        "application/wasm": number[];
+      };
+    };
+    responses: {
+      /** @description Stored */
+      201: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["SyncPack"];
+        };
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The version exists with another file and is in use (PF-0423) */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The file is too large (PF-0413) */
+      413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The body is neither a file nor a form (PF-0415) */
+      415: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The file is no SyncPack (PF-2001); `errors` says why */
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Other SyncPacks are being received (PF-0429) */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  get_syncpack: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        /**
+         * @description The SyncPack's name
+         * @example servicenow_example
+         */
+        name: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The SyncPack */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["SyncPackDetail"];
+        };
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description There is no such SyncPack (PF-0404) */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  delete_syncpack: {
+    parameters: {
+      query?: {
+        /**
+         * @description The version.
+         * @example 1.0.0
+         */
+        version?: string;
+      };
+      header?: never;
+      path: {
+        /**
+         * @description The SyncPack's name
+         * @example servicenow_example
+         */
+        name: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Deleted */
+      204: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description There is no such SyncPack or version (PF-0404) */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description It is active or in use (PF-0423) */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  activate_syncpack: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        /**
+         * @description The SyncPack's name
+         * @example servicenow_example
+         */
+        name: string;
+      };
+      cookie?: never;
+    };
+    /** @description The version and the grants */
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["ActivateBody"];
+      };
+    };
+    responses: {
+      /** @description It is active */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ActivatedPack"];
+        };
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description There is no such SyncPack or version (PF-0404) */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Its state does not allow it (PF-2002) */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description A grant cannot be given as asked (PF-2003) */
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  deactivate_syncpack: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        /**
+         * @description The SyncPack's name
+         * @example servicenow_example
+         */
+        name: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description No version of it is active */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["DeactivatedPack"];
+        };
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description There is no such SyncPack (PF-0404) */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  install_syncpack: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        /**
+         * @description The SyncPack's name
+         * @example servicenow_example
+         */
+        name: string;
+      };
+      cookie?: never;
+    };
+    /** @description The version */
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["InstallBody"];
+      };
+    };
+    responses: {
+      /** @description The version; its `state` says whether it is installed */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["SyncPack"];
+        };
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description There is no such SyncPack or version (PF-0404) */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Its state does not allow it (PF-2002) */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  get_task: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        /**
+         * @description `isapp-…` (run) or `istask-…` (step)
+         * @example isapp-01890a5d-ac96-774b-bcce-b30200000000
+         */
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The run or the step */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Task"];
+        };
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description There is no such task (PF-0404) */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  cancel_task: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        /**
+         * @description The run, `isapp-…`, or the step, `istask-…`
+         * @example isapp-01890a5d-ac96-774b-bcce-b30200000000
+         */
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The run or the step, cancelled */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Task"];
+        };
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description There is no such run or step (PF-0404) */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description It has ended otherwise, or nothing has reached the step yet (PF-1004) */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  get_task_data: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        /**
+         * @description `isapp-…` (run) or `istask-…` (step)
+         * @example isapp-01890a5d-ac96-774b-bcce-b30200000000
+         */
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The data */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["TaskData"];
+        };
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description There is no such task (PF-0404) */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  decide_task: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        /**
+         * @description The step, `istask-…`
+         * @example istask-01890a5d-ac96-774b-bcce-b30200000001
+         */
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["Decide"];
+      };
+    };
+    responses: {
+      /** @description Decided; the step goes on by itself */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["StepWithRun"];
+        };
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description There is no such step (PF-0404) */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description It waits for no decision, or for that of others (PF-1004) */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The note or the data is too large (PF-1001) */
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  follow_run: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        /**
+         * @description `isapp-…`: a run
+         * @example isapp-01890a5d-ac96-774b-bcce-b30200000000
+         */
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The events */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          /**
+           * @example event: run
+           *     id: 7
+           *     data: {"task_id": "isapp-01890a5d-ac96-774b-bcce-b30200000000", "state": "running", "steps": []}
+           */
+          "text/event-stream": string;
+        };
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description There is no such run (PF-0404) */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Too many runs are followed (PF-0429) */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  get_task_logs: {
+    parameters: {
+      query?: {
+        /** @description The `next` of the part before. */
+        after?: string;
+        /**
+         * @description Lines of a part, 1 to 5000; 500 when absent.
+         * @example 500
+         */
+        limit?: number;
+        /**
+         * @description Only lines of this level or above: 10 debug, 20 info, 30 warning, 40 error, or
+         *     the word. Starts and stops of steps (FLOW) always come.
+         * @example info
+         */
+        level?: string;
+      };
+      header?: never;
+      path: {
+        /**
+         * @description `isapp-…` (run) or `istask-…` (step)
+         * @example isapp-01890a5d-ac96-774b-bcce-b30200000000
+         */
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description A part of the log */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["LogPart"];
+        };
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description There is no such task (PF-0404) */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  replay_task: {
+    parameters: {
+      query?: {
+        /**
+         * @description Wait up to so many seconds for the run's end. A larger number than 30 counts as 30:
+         *     ask `GET /tasks/{id}` again while `ended` is false. The answer is then the same as
+         *     that of `GET /tasks/{id}`.
+         * @example 20
+         */
+        wait?: number;
+      };
+      header?: never;
+      path: {
+        /**
+         * @description The run: `isapp-…`
+         * @example isapp-01890a5d-ac96-774b-bcce-b30200000000
+         */
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description With `wait`: the new run has ended */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["RunWithSteps"];
+        };
+      };
+      /** @description Accepted; with `wait` and a run that has not ended, its state */
+      202: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Accepted"];
+        };
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description There is no such run (PF-0404) */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description It cannot run any more (PF-1002); `errors` lists every reason */
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  retry_task: {
+    parameters: {
+      query?: {
+        /**
+         * @description Wait up to so many seconds for the run's end. A larger number than 30 counts as 30:
+         *     ask `GET /tasks/{id}` again while `ended` is false. The answer is then the same as
+         *     that of `GET /tasks/{id}`.
+         * @example 20
+         */
+        wait?: number;
+      };
+      header?: never;
+      path: {
+        /**
+         * @description The run, `isapp-…`, or a step of it, `istask-…`
+         * @example isapp-01890a5d-ac96-774b-bcce-b30200000000
+         */
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["RetryRun"];
+      };
+    };
+    responses: {
+      /** @description With `wait`: the new run has ended */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["RunWithSteps"];
+        };
+      };
+      /** @description Accepted; with `wait` and a run that has not ended, its state */
+      202: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Accepted"];
+        };
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description There is no such run (PF-0404) */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description It has not ended, or nothing of it would be executed again (PF-1004) */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description There is no such step (PF-1001), or it cannot run any more (PF-1002); `errors` lists every reason */
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  revoke_task: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        /**
+         * @description The run, `isapp-…`, or the step, `istask-…`
+         * @example isapp-01890a5d-ac96-774b-bcce-b30200000000
+         */
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The run or the step, cancelled */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Task"];
+        };
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description There is no such run or step (PF-0404) */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description It has ended otherwise, or nothing has reached the step yet (PF-1004) */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  list_webhooks: {
+    parameters: {
+      query?: {
+        /**
+         * @description Only those of this application.
+         * @example create_or_update_incident
+         */
+        application?: string;
+        /**
+         * @description Only those whose name or application contains this, in upper or lower case.
+         * @example incident
+         */
+        search?: string;
+        /** @description The `next` of the part before. */
+        after?: string;
+        /**
+         * @description Entries of a part, 1 to 200; 50 when absent.
+         * @example 50
+         */
+        limit?: number;
+      };
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description A part of the list */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Listing_WebhookDocument"];
+        };
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  create_webhook: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["NewWebhookBody"];
+      };
+    };
+    responses: {
+      /** @description Made */
+      201: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["SavedWebhookDocument"];
+        };
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description There is one of that name (PF-0409) */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description It has faults (PF-1001); `errors` lists all */
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  get_webhook: {
+    parameters: {
+      query?: never;
+      header?: {
+        /**
+         * @description ETags that the caller has: if one is current, the answer is 304 without a body
+         * @example "3"
+         */
+        "If-None-Match"?: string | null;
+      };
+      path: {
+        /**
+         * @description The webhook's name
+         * @example github push
+         */
+        name: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The webhook */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["WebhookDocument"];
+        };
+      };
+      /** @description The caller has the current revision */
+      304: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description There is no such webhook (PF-0404) */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  put_webhook: {
+    parameters: {
+      query?: never;
+      header?: {
+        /**
+         * @description The ETag of the revision that is replaced, or `*`
+         * @example "3"
+         */
+        "If-Match"?: string | null;
+        /**
+         * @description `*`: save only if there is none of that name
+         * @example *
+         */
+        "If-None-Match"?: string | null;
+      };
+      path: {
+        /**
+         * @description The webhook's name
+         * @example github push
+         */
+        name: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["WebhookBody"];
+      };
+    };
+    responses: {
+      /** @description Saved */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["SavedWebhookDocument"];
+        };
+      };
+      /** @description Saved; there was none of that name before */
+      201: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["SavedWebhookDocument"];
+        };
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description It was changed in the meantime (PF-0412) */
+      412: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description It has faults (PF-1001); `errors` lists all */
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Neither `If-Match` nor `If-None-Match` was sent (PF-0428) */
+      428: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  delete_webhook: {
+    parameters: {
+      query?: never;
+      header?: {
+        /**
+         * @description Delete only this revision (its ETag)
+         * @example "3"
+         */
+        "If-Match"?: string | null;
+      };
+      path: {
+        /**
+         * @description The webhook's name
+         * @example github push
+         */
+        name: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Deleted */
+      204: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description There is no such webhook (PF-0404) */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description It was changed in the meantime (PF-0412) */
+      412: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  list_deliveries: {
+    parameters: {
+      query?: {
+        /**
+         * @description Only those of which this became: `accepted`, `duplicate`, `refused`, `disabled`, `unproven`.
+         * @example refused
+         */
+        outcome?: string;
+        /** @description The `next` of the part before. */
+        after?: string;
+        /**
+         * @description Entries of a part, 1 to 200; 50 when absent.
+         * @example 50
+         */
+        limit?: number;
+      };
+      header?: never;
+      path: {
+        /**
+         * @description The webhook's name
+         * @example github push
+         */
+        name: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description A part of the list */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Listing_DeliveryDocument"];
+        };
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description There is no such webhook (PF-0404) */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  redeliver: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        /**
+         * @description The webhook's name
+         * @example github push
+         */
+        name: string;
+        /**
+         * @description The delivery's number
+         * @example 4711
+         */
+        number: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Accepted */
+      202: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["DeliveredDocument"];
+        };
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description There is no such webhook or delivery (PF-0404) */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description What was received is not kept (PF-1004) */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description It starts no run any more (PF-1002); `errors` lists every reason */
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  rotate_webhook: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        /**
+         * @description The webhook's name
+         * @example github push
+         */
+        name: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["RotateBody"];
+      };
+    };
+    responses: {
+      /** @description Changed */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["SavedWebhookDocument"];
+        };
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description There is no such webhook (PF-0404) */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description It was changed at the same moment (PF-0409) */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The secret is none, or the webhook has none (PF-1001) */
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  list_workers: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description All of them */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Processes"];
+        };
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  get_worker: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        /**
+         * @description The process's number
+         * @example 2
+         */
+        worker: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The process */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Worker"];
+        };
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description No such process is running (PF-0404) */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  set_worker: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        /**
+         * @description The worker's number
+         * @example 2
+         */
+        worker: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["WorkerChange"];
+      };
+    };
+    responses: {
+      /** @description The worker as it is from now on */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Worker"];
+        };
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description No such process is running (PF-0404) */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The change has faults, or the process executes no steps (PF-1001) */
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  list_error_codes: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The page */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "text/html": string;
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  get_error_code: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        /**
+         * @description The code
+         * @example PF-0404
+         */
+        code: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The page */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "text/html": string;
+        };
+      };
+      /** @description There is no such code */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  health: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description It is */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Health"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  receive_webhook: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        /**
+         * @description What the address of the webhook ends with
+         * @example 5f0c6e2b8d1a4e7f9b3c2d1e0f4a5b6c
+         */
+        hook: string;
+      };
+      cookie?: never;
+    };
+    /** @description JSON, a form or a text, of at most 1 MiB */
+    requestBody: {
+      content: {
+        "*/*": string;
+      };
+    };
+    responses: {
+      /** @description It came before: the run that it started then */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["DeliveredDocument"];
+        };
+      };
+      /** @description Accepted */
+      202: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["DeliveredDocument"];
+        };
+      };
+      /** @description There is no such address, or what was sent does not prove who sent it (PF-0404) */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The webhook is disabled (PF-1010) */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The body is too large (PF-0413) */
+      413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description It starts no run (PF-1009); the webhook's log says why */
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Too much is waiting (PF-0429), or too many accepted runs of the tenant or on the queue have not ended (PF-0430); try again after `Retry-After` */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  metrics: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The metrics */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/openmetrics-text": string;
+        };
+      };
+      /** @description Name or password are missing or wrong (PF-0401) */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description The role does not include the permission (PF-0403) */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  openapi: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description OpenAPI 3.1 */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": Record<string, never>;
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  ready: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description It can */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Health"];
+        };
+      };
+      /** @description Not now (PF-0503, PF-0504, PF-0506) */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+      /** @description Any other refusal; the code says which */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
 }

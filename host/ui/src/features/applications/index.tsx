@@ -1,5 +1,5 @@
-import { Anchor, Button, Group, Select, Switch, Text } from "@mantine/core";
-import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { ActionIcon, Anchor, Button, Group, Select, Switch, Text } from "@mantine/core";
+import { useQueryClient } from "@tanstack/react-query";
 import { Link, useNavigate } from "@tanstack/react-router";
 import {
   CalendarClock,
@@ -10,6 +10,7 @@ import {
   Pencil,
   Play,
   Plus,
+  Star,
   Trash2,
   Workflow,
 } from "lucide-react";
@@ -19,9 +20,11 @@ import { api, data, request, type Schema } from "@/api/client";
 import { useMay } from "@/api/session";
 import { download } from "@/features/application/api";
 import { RunDialog, useStart } from "@/features/application/RunDialog";
+import { useFavourites } from "@/features/dashboard/api";
 import { runHref } from "@/features/run/api";
 import { usePages } from "@/lib/pages";
 import { useParams } from "@/lib/search";
+import { ColumnFilter } from "@/ui/ColumnFilter";
 import { confirm } from "@/ui/confirm";
 import { DataTable, type Column, type RowAction } from "@/ui/DataTable";
 import { MayButton } from "@/ui/MayButton";
@@ -41,6 +44,7 @@ const COLUMNS: Column<Application>[] = [
   {
     id: "name",
     header: "Application",
+    meta: { sort: "friendly_name" },
     cell: ({ row }) => (
       <div>
         <Anchor
@@ -58,12 +62,28 @@ const COLUMNS: Column<Application>[] = [
       </div>
     ),
   },
-  { id: "version", header: "Version", cell: ({ row }) => row.original.version ?? "–" },
-  { id: "syncpack", header: "SyncPack", cell: ({ row }) => row.original.origin ?? "–" },
-  { id: "configuration", header: "Configuration", cell: ({ row }) => row.original.configuration ?? "–" },
+  {
+    id: "version",
+    header: "Version",
+    meta: { sort: "version", filter: <ColumnFilter name="version" label="Version" /> },
+    cell: ({ row }) => row.original.version ?? "–",
+  },
+  {
+    id: "syncpack",
+    header: "SyncPack",
+    meta: { sort: "syncpack", filter: <ColumnFilter name="syncpack" label="SyncPack" /> },
+    cell: ({ row }) => row.original.origin ?? "–",
+  },
+  {
+    id: "configuration",
+    header: "Configuration",
+    meta: { sort: "configuration", filter: <ColumnFilter name="configuration" label="Configuration" /> },
+    cell: ({ row }) => row.original.configuration ?? "–",
+  },
   {
     id: "edited",
     header: "Edited",
+    meta: { sort: "edited", filter: <ColumnFilter name="edited_by" label="Edited by" /> },
     cell: ({ row }) => (
       <Text fz="sm" span>
         <Time at={row.original.edited_at} />{" "}
@@ -76,6 +96,7 @@ const COLUMNS: Column<Application>[] = [
   {
     id: "last",
     header: "Last run",
+    meta: { sort: "last_run" },
     cell: ({ row }) => {
       const last = row.original.last_run;
       if (!last)
@@ -126,26 +147,20 @@ export function Page() {
   const over = useDrop((dropped) => {
     if (may.developer.may) setFiles(dropped);
   });
-  const search = params.search;
+  const { search, state, version, syncpack, configuration, edited_by } = params;
+  const narrowed = { search, state, version, syncpack, configuration, edited_by };
+  const query = {
+    ...narrowed,
+    hidden: params.hidden === "true" ? undefined : false,
+    sort: params.sort ? `${params.order === "desc" ? "-" : ""}${params.sort}` : "friendly_name",
+  };
   const applications = usePages<Application>(
-    ["applications", search],
+    ["applications", query],
     (after) =>
-      data(api.GET("/api/v1/applications", { params: { query: { search, after, limit: 50 } as never } })),
+      data(api.GET("/api/v1/applications", { params: { query: { ...query, after, limit: 50 } as never } })),
     { live: true },
   );
-  const schedules = useQuery({
-    queryKey: ["schedules", "marks"],
-    queryFn: () => data(api.GET("/api/v1/schedules", { params: { query: { limit: 200 } } })),
-  });
-  const scheduled = new Set(
-    (schedules.data?.items ?? []).filter((each) => each.enabled).map((each) => each.application),
-  );
-  // What is read so far can be narrowed here as well.
-  const rows = applications.rows?.filter(
-    (each) =>
-      (params.hidden === "true" || !each.hidden) &&
-      (!params.state || (params.state === "never" ? !each.last_run : each.last_run?.state === params.state)),
-  );
+  const [favourites, star] = useFavourites();
   const page = (name: string) => `/applications/${encodeURIComponent(name)}`;
   const exportOf = (name: string) =>
     data(api.GET("/api/v1/applications/{name}", { params: { path: { name } } }))
@@ -192,14 +207,27 @@ export function Page() {
     },
   ];
   const columns: Column<Application>[] = [
+    {
+      id: "star",
+      header: "",
+      meta: { width: 32 },
+      cell: ({ row }) => (
+        <ActionIcon
+          size={24}
+          aria-label={`Favourite ${row.original.friendly_name || row.original.name}`}
+          aria-pressed={favourites.includes(row.original.name)}
+          onClick={() => star(row.original.name)}
+        >
+          <Star size={14} fill={favourites.includes(row.original.name) ? "currentColor" : "none"} />
+        </ActionIcon>
+      ),
+    },
     ...COLUMNS.slice(0, 6),
     {
       id: "schedule",
       header: "Schedule",
       cell: ({ row }) =>
-        scheduled.has(row.original.name) ? (
-          <CalendarClock size={15} role="img" aria-label="scheduled" />
-        ) : null,
+        row.original.scheduled ? <CalendarClock size={15} role="img" aria-label="scheduled" /> : null,
     },
     ...COLUMNS.slice(6),
   ];
@@ -246,6 +274,8 @@ export function Page() {
             { value: "warning", label: "Warning" },
             { value: "success", label: "Success" },
             { value: "running", label: "Running" },
+            { value: "queued", label: "Queued" },
+            { value: "cancelled", label: "Cancelled" },
             { value: "never", label: "Never run" },
           ]}
         />
@@ -258,7 +288,7 @@ export function Page() {
       <DataTable
         label="Applications"
         columns={columns}
-        rows={rows}
+        rows={applications.rows}
         rowId={(each) => each.name}
         error={applications.error}
         retry={applications.retry}
@@ -267,12 +297,17 @@ export function Page() {
         more={applications.more}
         loadingMore={applications.loadingMore}
         empty={
-          search || params.state ? (
+          Object.values(narrowed).some(Boolean) ? (
             <EmptyState
               icon={Workflow}
               title="No application is like that"
               action={
-                <Button variant="default" onClick={() => setParams({ search: undefined, state: undefined })}>
+                <Button
+                  variant="default"
+                  onClick={() =>
+                    setParams(Object.fromEntries(Object.keys(narrowed).map((key) => [key, undefined])))
+                  }
+                >
                   Show all
                 </Button>
               }

@@ -1,75 +1,23 @@
-import {
-  ActionIcon,
-  Anchor,
-  Button,
-  Group,
-  Paper,
-  SimpleGrid,
-  Stack,
-  Text,
-  Title,
-  Tooltip,
-} from "@mantine/core";
-import { useLocalStorage } from "@mantine/hooks";
+import { Anchor, Badge, Button, Group, SimpleGrid, Table, Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
-import {
-  CalendarClock,
-  CircleCheck,
-  FileWarning,
-  Pause,
-  Play,
-  Star,
-  UserCheck,
-  Workflow,
-  type LucideIcon,
-} from "lucide-react";
-import type { ReactNode } from "react";
+import { CalendarClock, Workflow } from "lucide-react";
 
-import { api, data, type Schema } from "@/api/client";
+import { api, data } from "@/api/client";
 import { LIVE } from "@/api/query";
-import { useStart } from "@/features/application/RunDialog";
 import { runHref } from "@/features/run/api";
-import { useNow } from "@/lib/clock";
-import { look, mark, RUN_STATES } from "@/lib/states";
+import { RUN_STATES } from "@/lib/states";
 import { PageHead } from "@/ui/Page";
 import { StateBadge } from "@/ui/StateBadge";
 import { EmptyState, Loading, ProblemAlert } from "@/ui/states";
-import { tellProblem } from "@/ui/tell";
 import { Time, Took } from "@/ui/Time";
-
-type Application = Schema<"ApplicationSummary">;
-
-/** So many of each are looked at. */
-const MOST = 200;
-
-function useOverview() {
-  return useQuery({
-    queryKey: ["dashboard"],
-    refetchInterval: LIVE,
-    queryFn: async () => {
-      const query = { params: { query: { limit: MOST } as never } };
-      const [applications, runs, workers, approvals, letters, pauses, schedules] = await Promise.all([
-        data(api.GET("/api/v1/applications", query)),
-        data(api.GET("/api/v1/runs", query)),
-        data(api.GET("/api/v1/workers")),
-        data(api.GET("/api/v1/approvals", query)),
-        data(api.GET("/api/v1/dead-letters", query)),
-        data(api.GET("/api/v1/runs/pauses")),
-        data(api.GET("/api/v1/schedules", query)),
-      ]);
-      return { applications, runs, workers, approvals, letters, pauses, schedules };
-    },
-  });
-}
+import { useFavourites, useOverview, useStarred, type Overview } from "./api";
+import { Attention } from "./Attention";
+import { All, Card, Counts, Favourite, List } from "./parts";
+import { Volume } from "./Volume";
 
 export function Page() {
   const overview = useOverview();
-  const now = useNow();
-  const [favourites, setFavourites] = useLocalStorage<string[]>({
-    key: "powerflow.favourites",
-    defaultValue: [],
-  });
   if (overview.error && !overview.data)
     return (
       <>
@@ -84,395 +32,241 @@ export function Page() {
         <Loading rows={10} />
       </>
     );
-  const { applications, runs, workers, approvals, letters, pauses, schedules } = overview.data;
-  if (applications.items.length === 0 && runs.items.length === 0) {
-    return (
-      <>
-        <PageHead title="Dashboard" />
-        <EmptyState
-          icon={Workflow}
-          title="Nothing is here yet"
-          action={
-            <Group gap="sm">
-              <Button component={Link} to="/applications">
-                Build or import an application
-              </Button>
-              <Button component={Link} to={"/help/getting-started"} variant="default">
-                Read the guide
-              </Button>
-            </Group>
-          }
-        >
-          This page shows what runs, what needs you, and what comes next, as soon as there is an application.
-        </EmptyState>
-      </>
-    );
-  }
-  const failing = applications.items.filter((each) => each.last_run?.state === "failed");
-  const lost = workers.items.filter((each) => new Date(each.lease_until).getTime() < now);
-  const upcoming = schedules.items
-    .filter((each) => each.enabled && each.next_due)
-    .sort((a, b) => (a.next_due ?? "").localeCompare(b.next_due ?? ""))
-    .slice(0, 8);
-  const star = (name: string) =>
-    setFavourites((old) => (old.includes(name) ? old.filter((each) => each !== name) : [...old, name]));
-  const starred = favourites
-    .map((name) => applications.items.find((each) => each.name === name))
-    .filter((each): each is Application => each !== undefined);
-  const plus = (list: { next?: string | null }) => (list.next ? "+" : "");
-  const needs: { icon: LucideIcon; text: ReactNode; to: string; key: string }[] = [
-    ...failing.slice(0, 6).map((each) => ({
-      key: `f ${each.name}`,
-      icon: look("failed").icon,
-      text: (
-        <>
-          {each.friendly_name || each.name} failed{" "}
-          <Time at={each.last_run?.finished_at ?? each.last_run?.created_at ?? null} />
-        </>
-      ),
-      to: runHref(each.name, each.last_run?.task_id ?? ""),
-    })),
-    ...(failing.length > 6
-      ? [
-          {
-            key: "more",
-            icon: look("failed").icon,
-            text: `${failing.length - 6} more applications failed`,
-            to: "/applications?state=failed",
-          },
-        ]
-      : []),
-    ...(approvals.items.length > 0
-      ? [
-          {
-            key: "approvals",
-            icon: UserCheck,
-            text: `${approvals.items.length}${plus(approvals)} ${approvals.items.length === 1 ? "decision waits" : "decisions wait"}`,
-            to: "/approvals",
-          },
-        ]
-      : []),
-    ...(letters.items.length > 0
-      ? [
-          {
-            key: "letters",
-            icon: FileWarning,
-            text: `${letters.items.length}${plus(letters)} dead ${letters.items.length === 1 ? "letter" : "letters"}`,
-            to: "/dead-letters",
-          },
-        ]
-      : []),
-    ...lost.map((each) => ({
-      key: `w ${each.id}`,
-      icon: look("failed").icon,
-      text: `The process ${each.id} on ${each.host} is not heard of`,
-      to: "/queues",
-    })),
-    ...pauses.items.map((each) => ({
-      key: `p ${each.application ?? ""}${each.queue ?? ""}`,
-      icon: Pause,
-      text: `${each.application ? `The application ${each.application}` : each.queue ? `The queue ${each.queue}` : "Everything"} is paused`,
-      to: "/queues",
-    })),
-  ];
   return (
     <>
       <PageHead title="Dashboard" />
-      <SimpleGrid cols={{ base: 1, md: 2, xl: 3 }} spacing="md" verticalSpacing="md">
-        <Card title="Needs attention">
-          {needs.length === 0 ? (
-            <Group gap="xs">
-              <CircleCheck size={15} color="var(--state-success)" aria-hidden />
-              <Text fz="sm">Nothing does.</Text>
-            </Group>
-          ) : (
-            <List>
-              {needs.map(({ key, icon: Icon, text, to }) => (
-                <li key={key}>
-                  <Group gap="xs" wrap="nowrap">
-                    <Icon size={14} color="var(--state-failed)" aria-hidden />
-                    <Anchor component={Link} to={to as "/"} fz="sm" underline="always" c="inherit">
-                      {text}
-                    </Anchor>
-                  </Group>
-                </li>
-              ))}
-            </List>
-          )}
-        </Card>
-        <Card
-          title="Newest runs"
-          aside={
-            <Anchor component={Link} to="/runs" fz="xs" underline="always">
-              all
-            </Anchor>
-          }
-        >
-          <States runs={runs.items} more={Boolean(runs.next)} />
-          {runs.items.length === 0 ? (
-            <Text fz="sm" c="dimmed">
-              None yet.
-            </Text>
-          ) : (
-            <List>
-              {runs.items.slice(0, 7).map((run) => (
-                <li key={run.task_id}>
-                  <Group gap="sm" wrap="nowrap" justify="space-between">
-                    <Group gap="sm" wrap="nowrap" miw={0}>
-                      <StateBadge state={run.state} plain />
-                      <Anchor
-                        component={Link}
-                        to={runHref(run.application, run.task_id) as "/"}
-                        fz="sm"
-                        underline="always"
-                        c="inherit"
-                        truncate
-                      >
-                        {run.application}
-                      </Anchor>
-                    </Group>
-                    <Text fz="xs" c="dimmed" style={{ whiteSpace: "nowrap" }}>
-                      <Time at={run.created_at} /> ·{" "}
-                      <Took from={run.created_at} to={run.finished_at ?? null} />
-                    </Text>
-                  </Group>
-                </li>
-              ))}
-            </List>
-          )}
-        </Card>
-        <Card
-          title="Coming next"
-          aside={
-            <Anchor component={Link} to={"/schedules?view=week"} fz="xs" underline="always">
-              week
-            </Anchor>
-          }
-        >
-          {upcoming.length === 0 ? (
-            <Text fz="sm" c="dimmed">
-              No schedule is due.
-            </Text>
-          ) : (
-            <List>
-              {upcoming.map((each) => (
-                <li key={each.name}>
-                  <Group gap="sm" justify="space-between" wrap="nowrap">
-                    <Group gap="xs" wrap="nowrap" miw={0}>
-                      <CalendarClock size={14} aria-hidden />
-                      <Anchor
-                        component={Link}
-                        to={`/applications/${encodeURIComponent(each.application)}?view=schedules` as "/"}
-                        fz="sm"
-                        underline="always"
-                        c="inherit"
-                        truncate
-                      >
-                        {each.name}
-                      </Anchor>
-                    </Group>
-                    <Text fz="xs" c="dimmed">
-                      <Time at={each.next_due ?? null} />
-                    </Text>
-                  </Group>
-                </li>
-              ))}
-            </List>
-          )}
-        </Card>
-        <Card title="Favourites">
-          {starred.length === 0 ? (
-            <Text fz="sm" c="dimmed">
-              Mark an application with the star beside it, and it stands here with its last run.
-            </Text>
-          ) : (
-            <List>
-              {starred.map((each) => (
-                <Favourite key={each.name} application={each} star={star} on />
-              ))}
-            </List>
-          )}
-        </Card>
-        <Card
-          title="Applications"
-          aside={
-            <Anchor component={Link} to="/applications" fz="xs" underline="always">
-              all
-            </Anchor>
-          }
-        >
-          <Counts
-            counts={count(applications.items.map((each) => each.last_run?.state ?? "never"))}
-            to={(state) => `/applications?state=${state}`}
-            more={Boolean(applications.next)}
-          />
-          <List>
-            {applications.items.slice(0, 6).map((each) => (
-              <Favourite key={each.name} application={each} star={star} on={favourites.includes(each.name)} />
-            ))}
-          </List>
-        </Card>
-        <Card
-          title="Processes"
-          aside={
-            <Anchor component={Link} to="/queues" fz="xs" underline="always">
-              queues
-            </Anchor>
-          }
-        >
-          <List>
-            {workers.items.slice(0, 8).map((each) => (
-              <li key={each.id}>
-                <Group justify="space-between" wrap="nowrap">
-                  <Text fz="sm">
-                    {each.host} · {each.role}
-                  </Text>
-                  <Text fz="xs" c="dimmed">
-                    {new Date(each.lease_until).getTime() < now ? "lost" : `${each.slots} slots`}
-                  </Text>
-                </Group>
-              </li>
-            ))}
-          </List>
-        </Card>
-      </SimpleGrid>
+      {overview.data.applications.total === 0 ? <Beginning /> : <Cards overview={overview.data} />}
     </>
   );
 }
 
-function Card({ title, aside, children }: { title: string; aside?: ReactNode; children: ReactNode }) {
+function Beginning() {
   return (
-    <Paper withBorder p="md" component="section" aria-label={title}>
-      <Group justify="space-between" mb="sm">
-        <Title order={2}>{title}</Title>
-        {aside}
-      </Group>
-      {children}
-    </Paper>
+    <EmptyState
+      icon={Workflow}
+      title="Nothing is here yet"
+      action={
+        <Group gap="sm">
+          <Button component={Link} to="/applications">
+            Build or import an application
+          </Button>
+          <Button component={Link} to={"/help/getting-started"} variant="default">
+            Read the guide
+          </Button>
+        </Group>
+      }
+    >
+      This page shows what runs, what needs you, and what comes next, as soon as there is an application.
+    </EmptyState>
   );
 }
 
-function List({ children }: { children: ReactNode }) {
+function Cards({ overview }: { overview: Overview }) {
+  const { applications } = overview;
+  const counts: [string, number][] = RUN_STATES.filter((state) => applications.last_run[state]).map(
+    (state) => [state, applications.last_run[state] ?? 0],
+  );
+  if (applications.never_run > 0) counts.push(["never", applications.never_run]);
   return (
-    <Stack component="ul" gap={6} p={0} m={0} style={{ listStyle: "none" }}>
-      {children}
-    </Stack>
+    <SimpleGrid cols={{ base: 1, md: 2, xl: 3 }} spacing="md" verticalSpacing="md">
+      <Attention overview={overview} />
+      <Favourites />
+      <Upcoming overview={overview} />
+      <Volume />
+      <Newest />
+      <Card title="Applications" aside={<All to="/applications" />}>
+        <Text fz="sm" mb="xs">
+          {applications.total} {applications.total === 1 ? "application" : "applications"}, by the state of
+          the last run
+        </Text>
+        <Counts counts={counts} to={(state) => `/applications?state=${state}`} />
+      </Card>
+      <Queues overview={overview} />
+      <Processes overview={overview} />
+    </SimpleGrid>
   );
 }
 
-function Favourite({
-  application,
-  star,
-  on,
-}: {
-  application: Application;
-  star: (name: string) => void;
-  on: boolean;
-}) {
-  const begin = useStart();
-  const label = application.friendly_name || application.name;
+function Favourites() {
+  const [names, star] = useFavourites();
+  const starred = useStarred(names);
   return (
-    <li>
-      <Group gap="xs" wrap="nowrap" justify="space-between">
-        <Group gap={6} wrap="nowrap" miw={0}>
-          <ActionIcon
-            size={24}
-            aria-label={`Favourite ${label}`}
-            aria-pressed={on}
-            onClick={() => star(application.name)}
-          >
-            <Star size={14} fill={on ? "currentColor" : "none"} />
-          </ActionIcon>
-          <Anchor
-            component={Link}
-            to={`/applications/${encodeURIComponent(application.name)}` as "/"}
-            fz="sm"
-            underline="always"
-            c="inherit"
-            truncate
-          >
-            {label}
+    <Card title="Favourites">
+      {starred.length === 0 ? (
+        <Text fz="sm" c="dimmed">
+          Star an application in the{" "}
+          <Anchor component={Link} to="/applications" inherit underline="always">
+            list of applications
           </Anchor>
-        </Group>
-        <Group gap={6} wrap="nowrap">
-          {application.last_run ? (
-            <StateBadge state={application.last_run.state} plain />
-          ) : (
-            <Text fz="xs" c="dimmed">
-              never run
-            </Text>
-          )}
-          <Tooltip label="Run">
-            <ActionIcon
-              size={24}
-              aria-label={`Run ${label}`}
-              onClick={() =>
-                begin(application.name, {}, (problem) =>
-                  tellProblem("It needs parameters: start it from its page", problem),
-                )
-              }
-            >
-              <Play size={13} />
-            </ActionIcon>
-          </Tooltip>
-        </Group>
-      </Group>
-    </li>
+          , and it stands here with its last run.
+        </Text>
+      ) : (
+        <List>
+          {starred.map((each) => (
+            <Favourite key={each.name} application={each} star={star} />
+          ))}
+        </List>
+      )}
+    </Card>
   );
 }
 
-function count(states: string[]): Record<string, number> {
-  const counts: Record<string, number> = {};
-  for (const state of states) counts[state] = (counts[state] ?? 0) + 1;
-  return counts;
-}
-
-/** How many are in each state, each a way to them. */
-function Counts({
-  counts,
-  to,
-  more,
-}: {
-  counts: Record<string, number>;
-  to: (state: string) => string;
-  more: boolean;
-}) {
+function Upcoming({ overview }: { overview: Overview }) {
   return (
-    <Group gap="md" mb="sm">
-      {Object.entries(counts).map(([state, number]) => (
-        <Anchor key={state} component={Link} to={to(state) as "/"} c="inherit" fz="sm" underline="hover">
-          <Group gap={4} wrap="nowrap">
-            {state === "never" ? <Text fz="xs">never run</Text> : <StateBadge state={state} plain />}
-            <b className="num">
-              {number}
-              {more ? "+" : ""}
-            </b>
-          </Group>
-        </Anchor>
-      ))}
-    </Group>
+    <Card title="Coming next" aside={<All to="/schedules?view=week">week</All>}>
+      {overview.upcoming.length === 0 ? (
+        <Text fz="sm" c="dimmed">
+          No schedule is due.
+        </Text>
+      ) : (
+        <List>
+          {overview.upcoming.map((each) => (
+            <li key={each.name}>
+              <Group gap="sm" justify="space-between" wrap="nowrap">
+                <Group gap="xs" wrap="nowrap" miw={0}>
+                  <CalendarClock size={14} aria-hidden style={{ flex: "none" }} />
+                  <Anchor
+                    component={Link}
+                    to={`/applications/${encodeURIComponent(each.application)}?view=schedules` as "/"}
+                    fz="sm"
+                    underline="always"
+                    c="inherit"
+                    truncate
+                  >
+                    {each.name}
+                  </Anchor>
+                </Group>
+                <Text fz="xs" c="dimmed" style={{ whiteSpace: "nowrap" }}>
+                  <Time at={each.next_due ?? null} />
+                </Text>
+              </Group>
+            </li>
+          ))}
+        </List>
+      )}
+    </Card>
   );
 }
 
-/** The newest runs by state: counts, and a bar of their parts. */
-function States({ runs, more }: { runs: Schema<"Run">[]; more: boolean }) {
-  const counts = count(runs.map((run) => run.state));
-  const shown = RUN_STATES.filter((state) => counts[state]);
+function Newest() {
+  const runs = useQuery({
+    queryKey: ["runs", "newest"],
+    refetchInterval: LIVE,
+    queryFn: () => data(api.GET("/api/v1/runs", { params: { query: { limit: 8 } } })),
+  });
   return (
-    <>
-      <div
-        aria-hidden
-        style={{ display: "flex", height: 6, borderRadius: 3, overflow: "hidden", gap: 1, marginBottom: 8 }}
-      >
-        {shown.map((state) => (
-          <div key={state} style={{ flex: counts[state] ?? 0, background: mark(look(state).tone) }} />
+    <Card title="Newest runs" aside={<All to="/runs" />}>
+      {runs.error && !runs.data ? (
+        <ProblemAlert error={runs.error} retry={() => void runs.refetch()} />
+      ) : null}
+      {!runs.data && !runs.error ? <Loading rows={4} /> : null}
+      {runs.data?.items.length === 0 ? (
+        <Text fz="sm" c="dimmed">
+          None yet.
+        </Text>
+      ) : null}
+      <List>
+        {(runs.data?.items ?? []).map((run) => (
+          <li key={run.task_id}>
+            <Group gap="sm" wrap="nowrap" justify="space-between">
+              <Group gap="sm" wrap="nowrap" miw={0}>
+                <StateBadge state={run.state} plain />
+                <Anchor
+                  component={Link}
+                  to={runHref(run.application, run.task_id) as "/"}
+                  fz="sm"
+                  underline="always"
+                  c="inherit"
+                  truncate
+                >
+                  {run.application}
+                </Anchor>
+              </Group>
+              <Text fz="xs" c="dimmed" style={{ whiteSpace: "nowrap" }}>
+                <Time at={run.created_at} /> · <Took from={run.created_at} to={run.finished_at ?? null} />
+              </Text>
+            </Group>
+          </li>
         ))}
-      </div>
-      <Counts
-        counts={Object.fromEntries(shown.map((state) => [state, counts[state] ?? 0]))}
-        to={(state) => `/runs?state=${state}`}
-        more={more}
-      />
-    </>
+      </List>
+    </Card>
+  );
+}
+
+function Queues({ overview }: { overview: Overview }) {
+  return (
+    <Card title="Queues" aside={<All to="/queues" />}>
+      {overview.queues.length === 0 ? (
+        <Text fz="sm" c="dimmed">
+          Nothing waits and nothing runs.
+        </Text>
+      ) : (
+        <Table aria-label="Queues" fz="sm">
+          <Table.Thead>
+            <Table.Tr>
+              <Table.Th>Queue</Table.Th>
+              <Table.Th ta="right">Queued</Table.Th>
+              <Table.Th ta="right">Running</Table.Th>
+              <Table.Th ta="right">Oldest</Table.Th>
+            </Table.Tr>
+          </Table.Thead>
+          <Table.Tbody>
+            {overview.queues.map((each) => (
+              <Table.Tr key={each.queue}>
+                <Table.Td>
+                  <Anchor
+                    component={Link}
+                    to={`/runs?queue=${encodeURIComponent(each.queue)}&state=queued,running` as "/"}
+                    inherit
+                    c="inherit"
+                    underline="always"
+                  >
+                    {each.queue}
+                  </Anchor>{" "}
+                  {each.served ? null : (
+                    <Badge size="xs" variant="light" color="yellow" autoContrast>
+                      no worker
+                    </Badge>
+                  )}
+                </Table.Td>
+                <Table.Td ta="right">{each.queued}</Table.Td>
+                <Table.Td ta="right">{each.running}</Table.Td>
+                <Table.Td ta="right">{each.oldest_queued ? <Time at={each.oldest_queued} /> : "–"}</Table.Td>
+              </Table.Tr>
+            ))}
+          </Table.Tbody>
+        </Table>
+      )}
+    </Card>
+  );
+}
+
+function Processes({ overview }: { overview: Overview }) {
+  const slots = overview.workers.reduce((sum, each) => sum + each.slots, 0);
+  return (
+    <Card title="Processes" aside={<All to="/queues" />}>
+      <Text fz="sm" mb="xs">
+        {overview.workers.length} {overview.workers.length === 1 ? "process" : "processes"}, {slots} slots
+      </Text>
+      <List>
+        {overview.workers.slice(0, 8).map((each) => (
+          <li key={each.id}>
+            <Group justify="space-between" wrap="nowrap">
+              <Text fz="sm" truncate>
+                {each.host} · {each.role}
+              </Text>
+              <Text fz="xs" c="dimmed" style={{ whiteSpace: "nowrap" }}>
+                {each.slots} slots, since <Time at={each.started_at} />
+              </Text>
+            </Group>
+          </li>
+        ))}
+      </List>
+      {overview.workers.length > 8 ? (
+        <Text fz="xs" c="dimmed" mt="xs">
+          and {overview.workers.length - 8} more
+        </Text>
+      ) : null}
+    </Card>
   );
 }

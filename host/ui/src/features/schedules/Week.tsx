@@ -4,13 +4,11 @@ import { Link } from "@tanstack/react-router";
 import { CalendarClock } from "lucide-react";
 import { useState } from "react";
 
-import { api, data, request, type Schema } from "@/api/client";
+import { api, data } from "@/api/client";
 import { useZone } from "@/lib/time";
 import { EmptyState, Loading, ProblemAlert } from "@/ui/states";
 import classes from "./Week.module.css";
 
-/** So many schedules are looked at; the page says when there are more. */
-const MOST = 100;
 /** Occurrences of one schedule on one day beyond which they are summed up. */
 const SUMMED = 4;
 
@@ -29,20 +27,14 @@ export function Week() {
   const week = useQuery({
     queryKey: ["schedules", "week"],
     queryFn: async (): Promise<{ entries: Entry[]; more: boolean }> => {
-      const list = await data(api.GET("/api/v1/schedules", { params: { query: { limit: MOST } } }));
-      const until = Date.now() + 7 * 86_400_000;
-      const entries: Entry[] = [];
-      for (const each of list.items.filter((one) => one.enabled)) {
-        const detail = await request<Schema<"ScheduleDetail">>("GET", `${each.href}?meta=true&limit=200`);
-        const times = detail.next.map((at) => new Date(at)).filter((at) => at.getTime() < until);
-        entries.push({
-          schedule: each.name,
-          application: each.application,
-          times,
-          more: times.length === detail.next.length && times.length >= 200,
-        });
-      }
-      return { entries, more: Boolean(list.next) };
+      const calendar = await data(api.GET("/api/v1/schedules/calendar"));
+      const entries = calendar.items.map((each) => ({
+        schedule: each.name,
+        application: each.application,
+        times: each.due.map((at) => new Date(at)),
+        more: each.more,
+      }));
+      return { entries, more: calendar.more };
     },
     staleTime: 60_000,
   });
@@ -69,7 +61,7 @@ export function Week() {
     <>
       {week.data.more ? (
         <Text fz="xs" c="dimmed" mb="xs">
-          The first {MOST} schedules by name.
+          There are more schedules: those that are due soonest are shown.
         </Text>
       ) : null}
       <div className={classes.week}>
