@@ -194,7 +194,7 @@ fn everything_is_seen_at_a_glance(client: &mut Client) {
             &json!({"queue": "closed", "reason": "tests"}),
         )
         .unwrap();
-    let document = json!({"name": "a5", "queue": "closed"});
+    let document = json!({"name": "a5", "params": {"queue": "closed"}});
     client
         .send_json("POST", "/api/v1/applications/run", &document)
         .unwrap();
@@ -307,6 +307,9 @@ fn a_stream_does_not_keep_the_service() {
     let id = start(&mut client, "careful", &json!({}));
     let mut events = follow(&client, &id);
     events.next_event().unwrap().unwrap();
+    until("the step that asks", || {
+        (step(&task(&mut client, &id), "ask")["state"] == "waiting").then_some(())
+    });
     let stopping = std::time::Instant::now();
     service.stop().unwrap();
     while events.next_event().unwrap().is_some() {}
