@@ -257,6 +257,10 @@ fn everything_is_seen_at_a_glance(client: &mut Client) {
         assert!(problem(&answer, &path).to_string().contains("hours"));
     }
 
+    what_is_due_is_seen(client);
+}
+
+fn what_is_due_is_seen(client: &mut Client) {
     let calendar = client.get("/api/v1/schedules/calendar").unwrap();
     let entry = &calendar["items"][0];
     assert_eq!(

@@ -492,7 +492,7 @@ pub async fn sessions(store: Store) {
     account.changed_at = NOW;
     begin(made(5, 9, 9), 1, 6).await;
     let mut other = made(6, 9, 9);
-    other.account = "another".to_owned();
+    "another".clone_into(&mut other.account);
     begin(other, 1, 6).await;
     account.enabled = false;
     save(&account).await;

@@ -52,6 +52,7 @@ pub fn file(path: &str, brotli: bool) -> Option<File> {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 mod tests {
     use super::*;
 

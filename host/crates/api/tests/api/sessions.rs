@@ -188,7 +188,7 @@ async fn another_password_and_a_disabled_account_end_sessions() {
 async fn a_session_ends_by_itself() {
     let soon = AuthSettings {
         session_idle: Duration::from_millis(400),
-        session_lifetime: Duration::from_millis(1_000),
+        session_lifetime: Duration::from_secs(1),
         ..careful()
     };
     let service = Service::with(soon, Limits::default()).await;
