@@ -40,14 +40,6 @@ export function watch(page: Page, url: string, faults: string[]): void {
   });
   page.on("response", (response) => {
     if (response.status() >= 500) faults.push(`${response.status()}: ${response.url()}`);
-    if (process.env.PW_DEBUG && response.status() >= 400)
-      void response
-        .text()
-        .then((text) =>
-          process.stderr.write(
-            `DEBUG ${response.status()} ${response.url()} ${response.request().postData() ?? ""} -> ${text}\n`,
-          ),
-        );
   });
 }
 

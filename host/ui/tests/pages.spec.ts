@@ -205,7 +205,9 @@ test("a schedule says when it is due as one types, and is paused and resumed", a
 
 test("the palette goes anywhere by a few letters", async ({ page, service }) => {
   await page.goto(service.url);
+  await expect(page.getByRole("heading", { name: "Dashboard" })).toBeVisible();
   await page.keyboard.press("Control+k");
+  await expect(page.getByRole("textbox", { name: "Go to anything" })).toBeFocused();
   await page.keyboard.type("daily rep");
   await expect(page.getByRole("option", { name: /^Daily report/ })).toBeVisible();
   await axe(page);

@@ -12,7 +12,8 @@ import { tellProblem } from "@/ui/tell";
 import classes from "./Frame.module.css";
 import { PLACES } from "./places";
 
-const Palette = lazy(() => import("./Palette"));
+const load = () => import("./Palette");
+const Palette = lazy(load);
 
 /** Where one is, the command palette, notifications and the user's menu. */
 export function TopBar() {

@@ -71,9 +71,9 @@ function Cards({ overview }: { overview: Overview }) {
     <SimpleGrid cols={{ base: 1, md: 2, xl: 3 }} spacing="md" verticalSpacing="md">
       <Attention overview={overview} />
       <Favourites />
-      <Upcoming overview={overview} />
       <Volume />
       <Newest />
+      <Upcoming overview={overview} />
       <Card title="Applications" aside={<All to="/applications" />}>
         <Text fz="sm" mb="xs">
           {applications.total} {applications.total === 1 ? "application" : "applications"}, by the state of
