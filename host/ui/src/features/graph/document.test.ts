@@ -69,7 +69,7 @@ describe("layout", () => {
   });
   it("keeps what a person placed and puts what is new beneath", () => {
     const layout = { positions: { Event: { x: 5, y: 7 } } };
-    const { positions } = positionsOf({ ...triage, layout });
+    const positions = positionsOf({ ...triage, layout });
     expect(positions.Event).toEqual({ x: 5, y: 7 });
     expect(positions.Report?.y).toBeGreaterThan(7);
   });
