@@ -26,15 +26,7 @@ import {
 import { edgesOf, type StepEntry } from "@/features/graph/document";
 import { linesOf, nodesOf } from "@/features/graph/flow";
 import classes from "@/features/graph/graph.module.css";
-import {
-  CANVAS,
-  CanvasMap,
-  CanvasTools,
-  edgeTypes,
-  nodeTypes,
-  showsAll,
-  usePanLayer,
-} from "@/features/graph/GraphView";
+import { CANVAS, CanvasMap, CanvasTools, edgeTypes, nodeTypes, showsAll } from "@/features/graph/GraphView";
 import { arrange, directionOf, NODE, positionsOf } from "@/features/graph/layout";
 import { steady } from "@/features/graph/steady";
 import type { StepEdgeType } from "@/features/graph/StepEdge";
@@ -152,7 +144,6 @@ function BuilderCanvas({ menu, ask, join, drop, faultsOf }: Props) {
   const { nodes, moved } = useMoving(made);
   const place = usePlace();
   const keys = useKeys(made, menu, place);
-  const { panBegins, panEnds } = usePanLayer();
   const direction = directionOf(document);
 
   const layOut = (to: "LR" | "TB") => {
@@ -199,8 +190,6 @@ function BuilderCanvas({ menu, ask, join, drop, faultsOf }: Props) {
       onConnect={joined}
       isValidConnection={joinsTwo}
       onNodeContextMenu={menuWanted}
-      onMoveStart={panBegins}
-      onMoveEnd={panEnds}
       onDragOver={draggedOver}
       onDrop={dropped}
       onKeyDown={keys}

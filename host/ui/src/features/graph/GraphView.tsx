@@ -2,7 +2,7 @@ import "@xyflow/react/dist/style.css";
 
 import { ActionIcon, Tooltip } from "@mantine/core";
 import { useCallbackRef } from "@mantine/hooks";
-import { MiniMap, ReactFlow, ReactFlowProvider, useReactFlow, useStoreApi, type Node } from "@xyflow/react";
+import { MiniMap, ReactFlow, ReactFlowProvider, useReactFlow, type Node } from "@xyflow/react";
 import { Map as MapIcon, Maximize, ZoomIn, ZoomOut } from "lucide-react";
 import { useCallback, useMemo, useState, type KeyboardEvent, type MouseEvent, type ReactNode } from "react";
 
@@ -30,27 +30,6 @@ const FIT = { padding: 0.15, maxZoom: 1 };
 /** Up to so many steps, all are in the page: none has to be made while one pans. */
 const MOST_DRAWN = 500;
 export const showsAll = (document: ApplicationDoc) => document.steps.length <= MOST_DRAWN;
-
-/**
- * While one pans, what is drawn is a layer that is only shifted. It is none otherwise: as a layer it
- * would be blurred by zooming.
- */
-export function usePanLayer() {
-  const store = useStoreApi();
-  return useMemo(() => {
-    const mark = (on: boolean) =>
-      store
-        .getState()
-        .domNode?.querySelector<HTMLElement>(".react-flow__viewport")
-        ?.toggleAttribute("data-panning", on);
-    return {
-      panBegins: (event: globalThis.MouseEvent | TouchEvent | null) => {
-        if (event && event.type !== "wheel") mark(true);
-      },
-      panEnds: () => mark(false),
-    };
-  }, [store]);
-}
 
 /** Zoom, fit and mini-map, in the corner of a canvas. */
 export function CanvasTools({
@@ -124,7 +103,6 @@ function Canvas({ document, overlay, selected, select, menu, label }: Props) {
     [steadyNodes, document, overlay, selected, opens],
   );
   const edges = useMemo(() => steadyEdges(linesOf(document, { overlay })), [steadyEdges, document, overlay]);
-  const { panBegins, panEnds } = usePanLayer();
   const nodeClicked = useCallback((_: unknown, node: Node) => choose(node.id), [choose]);
   const paneClicked = useCallback(() => choose(null), [choose]);
   const menuWanted = useCallback(
@@ -155,8 +133,6 @@ function Canvas({ document, overlay, selected, select, menu, label }: Props) {
       onNodeClick={nodeClicked}
       onPaneClick={paneClicked}
       {...(menu ? { onNodeContextMenu: menuWanted } : {})}
-      onMoveStart={panBegins}
-      onMoveEnd={panEnds}
       onKeyDown={keys}
       nodesConnectable={false}
       edgesFocusable={false}

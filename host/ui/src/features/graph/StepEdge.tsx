@@ -67,7 +67,7 @@ function StepEdgeView({ id, data, selected, ...ends }: EdgeProps<StepEdgeType>) 
                 type="button"
                 tabIndex={-1}
                 className={classes.plus}
-                style={{ position: "static", opacity: 1 }}
+                style={{ position: "static", visibility: "visible" }}
                 aria-label="Add a step here"
                 onClick={(event) => data.plus?.(id, { x: event.clientX, y: event.clientY })}
               />
