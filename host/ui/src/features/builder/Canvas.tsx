@@ -26,7 +26,15 @@ import {
 import { edgesOf, type StepEntry } from "@/features/graph/document";
 import { linesOf, nodesOf } from "@/features/graph/flow";
 import classes from "@/features/graph/graph.module.css";
-import { CANVAS, CanvasMap, CanvasTools, edgeTypes, nodeTypes, showsAll } from "@/features/graph/GraphView";
+import {
+  CANVAS,
+  CanvasMap,
+  CanvasTools,
+  edgeTypes,
+  nodeTypes,
+  showsAll,
+  useFar,
+} from "@/features/graph/GraphView";
 import { arrange, directionOf, NODE, positionsOf } from "@/features/graph/layout";
 import { steady } from "@/features/graph/steady";
 import type { StepEdgeType } from "@/features/graph/StepEdge";
@@ -144,6 +152,7 @@ function BuilderCanvas({ menu, ask, join, drop, faultsOf }: Props) {
   const { nodes, moved } = useMoving(made);
   const place = usePlace();
   const keys = useKeys(made, menu, place);
+  const far = useFar();
   const direction = directionOf(document);
 
   const layOut = (to: "LR" | "TB") => {
@@ -177,6 +186,7 @@ function BuilderCanvas({ menu, ask, join, drop, faultsOf }: Props) {
     <ReactFlow<StepNodeType, StepEdgeType>
       {...CANVAS}
       className={classes.canvas}
+      data-far={far}
       nodes={nodes}
       edges={edges}
       nodeTypes={nodeTypes}

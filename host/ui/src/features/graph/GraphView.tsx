@@ -2,7 +2,15 @@ import "@xyflow/react/dist/style.css";
 
 import { ActionIcon, Tooltip } from "@mantine/core";
 import { useCallbackRef } from "@mantine/hooks";
-import { MiniMap, ReactFlow, ReactFlowProvider, useReactFlow, type Node } from "@xyflow/react";
+import {
+  MiniMap,
+  ReactFlow,
+  ReactFlowProvider,
+  useReactFlow,
+  useStore,
+  type Node,
+  type ReactFlowState,
+} from "@xyflow/react";
 import { Map as MapIcon, Maximize, ZoomIn, ZoomOut } from "lucide-react";
 import { useCallback, useMemo, useState, type KeyboardEvent, type MouseEvent, type ReactNode } from "react";
 
@@ -30,6 +38,11 @@ const FIT = { padding: 0.15, maxZoom: 1 };
 /** Up to so many steps, all are in the page: none has to be made while one pans. */
 const MOST_DRAWN = 500;
 export const showsAll = (document: ApplicationDoc) => document.steps.length <= MOST_DRAWN;
+
+const FAR = 0.3;
+const isFar = (state: ReactFlowState) => state.transform[2] < FAR || undefined;
+/** Whether it is so far away that of a step only the name can be read, which then is larger. */
+export const useFar = () => useStore(isFar);
 
 /** Zoom, fit and mini-map, in the corner of a canvas. */
 export function CanvasTools({
@@ -103,6 +116,7 @@ function Canvas({ document, overlay, selected, select, menu, label }: Props) {
     [steadyNodes, document, overlay, selected, opens],
   );
   const edges = useMemo(() => steadyEdges(linesOf(document, { overlay })), [steadyEdges, document, overlay]);
+  const far = useFar();
   const nodeClicked = useCallback((_: unknown, node: Node) => choose(node.id), [choose]);
   const paneClicked = useCallback(() => choose(null), [choose]);
   const menuWanted = useCallback(
@@ -126,6 +140,7 @@ function Canvas({ document, overlay, selected, select, menu, label }: Props) {
     <ReactFlow<StepNodeType, StepEdgeType>
       {...CANVAS}
       className={classes.canvas}
+      data-far={far}
       nodes={nodes}
       edges={edges}
       nodeTypes={nodeTypes}

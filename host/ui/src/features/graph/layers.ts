@@ -204,8 +204,11 @@ function place(slots: Slot[], rows: number[][], gap: number): number[] {
   const mean = (near: number[], otherwise: number) =>
     near.length > 0 ? near.reduce((sum, each) => sum + (across[each] ?? 0), 0) / near.length : otherwise;
   for (const row of rows) settle(row, (index) => mean(slots[index]?.before ?? [], 0));
-  for (let sweep = 0; sweep < PLACE_SWEEPS; sweep++) {
-    const backwards = sweep % 2 === 0;
+  // The last sweep is towards where it is narrow: what leads to many ends stands in their middle.
+  const starts = slots.filter((slot) => slot.before.length === 0).length;
+  const ends = slots.filter((slot) => slot.after.length === 0).length;
+  for (let sweep = PLACE_SWEEPS; sweep > 0; sweep--) {
+    const backwards = (sweep % 2 === 1) === ends >= starts;
     for (const row of backwards ? rows.toReversed() : rows)
       settle(row, (index) => {
         const slot = slots[index];
