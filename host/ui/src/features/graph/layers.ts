@@ -188,47 +188,60 @@ function crossings(slots: Slot[], rows: number[][]): number {
   return count;
 }
 
+/** What has no neighbours on the side that is looked to gives way. */
+const LIGHT = 1e-3;
+
 /** The middle of each slot across the layers: as near to its neighbours as the order of the rows lets it. */
 function place(slots: Slot[], rows: number[][], gap: number): number[] {
   const across = new Array<number>(slots.length).fill(0);
-  const settle = (row: number[], wish: (index: number) => number) => {
-    // Without the room that those before it take, each may stand where it wishes in a rising line.
-    const offsets: number[] = [];
-    row.forEach((index, at) => {
+  // What each would have to itself in a rising line, if those before it took no room.
+  const room = rows.map((row) => {
+    let taken = 0;
+    return row.map((index, at) => {
       const [own, other] = [slots[index]?.size ?? 0, slots[row[at - 1] ?? -1]?.size ?? 0];
-      offsets.push(at === 0 ? 0 : (offsets[at - 1] ?? 0) + (own + other) / 2 + gap);
+      taken += at === 0 ? 0 : (own + other) / 2 + gap;
+      return taken;
     });
-    const free = rising(row.map((index, at) => wish(index) - (offsets[at] ?? 0)));
-    row.forEach((index, at) => (across[index] = (free[at] ?? 0) + (offsets[at] ?? 0)));
+  });
+  const settle = (at: number, side: "before" | "after") => {
+    const wishes = (rows[at] ?? []).map((index, place) => {
+      const near = slots[index]?.[side] ?? [];
+      const sum = near.reduce((total, each) => total + (across[each] ?? 0), 0);
+      const wish = near.length > 0 ? sum / near.length : (across[index] ?? 0);
+      return { wish: wish - (room[at]?.[place] ?? 0), weight: near.length > 0 ? 1 : LIGHT };
+    });
+    rising(wishes).forEach((free, place) => {
+      const index = rows[at]?.[place];
+      if (index !== undefined) across[index] = free + (room[at]?.[place] ?? 0);
+    });
   };
-  const mean = (near: number[], otherwise: number) =>
-    near.length > 0 ? near.reduce((sum, each) => sum + (across[each] ?? 0), 0) / near.length : otherwise;
-  for (const row of rows) settle(row, (index) => mean(slots[index]?.before ?? [], 0));
+  const forwards = [...rows.keys()];
+  for (const at of forwards) settle(at, "before");
   // The last sweep is towards where it is narrow: what leads to many ends stands in their middle.
   const starts = slots.filter((slot) => slot.before.length === 0).length;
   const ends = slots.filter((slot) => slot.after.length === 0).length;
   for (let sweep = PLACE_SWEEPS; sweep > 0; sweep--) {
     const backwards = (sweep % 2 === 1) === ends >= starts;
-    for (const row of backwards ? rows.toReversed() : rows)
-      settle(row, (index) => {
-        const slot = slots[index];
-        return mean((backwards ? slot?.after : slot?.before) ?? [], across[index] ?? 0);
-      });
+    for (const at of backwards ? forwards.toReversed() : forwards) settle(at, backwards ? "after" : "before");
   }
   return across;
 }
 
 /** The rising line that is nearest to the wishes: where two are the wrong way round, they share their mean. */
-function rising(wishes: number[]): number[] {
-  const blocks: { sum: number; count: number }[] = [];
-  for (const wish of wishes) {
-    let block = { sum: wish, count: 1 };
+function rising(wishes: { wish: number; weight: number }[]): number[] {
+  const blocks: { sum: number; weight: number; count: number }[] = [];
+  for (const { wish, weight } of wishes) {
+    let block = { sum: wish * weight, weight, count: 1 };
     for (let last = blocks.at(-1); last; last = blocks.at(-1)) {
-      if (last.sum / last.count < block.sum / block.count) break;
-      block = { sum: last.sum + block.sum, count: last.count + block.count };
+      if (last.sum / last.weight < block.sum / block.weight) break;
+      block = {
+        sum: last.sum + block.sum,
+        weight: last.weight + block.weight,
+        count: last.count + block.count,
+      };
       blocks.pop();
     }
     blocks.push(block);
   }
-  return blocks.flatMap(({ sum, count }) => new Array<number>(count).fill(sum / count));
+  return blocks.flatMap(({ sum, weight, count }) => new Array<number>(count).fill(sum / weight));
 }
