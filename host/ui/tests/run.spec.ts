@@ -160,7 +160,7 @@ test("a run that lacks a parameter is refused with a form that takes it", async 
   faults.splice(0, faults.length, ...faults.filter((fault) => !fault.includes("status of 422")));
 });
 
-test("a log of 10,000 lines scrolls and is searched without a stutter", async ({ page, service }) => {
+test("a log of 10,000 lines is shown and searched", async ({ page, service }) => {
   test.slow();
   await service.application({
     name: "noisy",
@@ -178,31 +178,6 @@ test("a log of 10,000 lines scrolls and is searched without a stutter", async ({
   }
   await page.goto(`${service.url}/applications/noisy?runid=${run.task_id}&tab=logs`);
   await expect(page.getByText("10000 lines")).toBeVisible({ timeout: 30_000 });
-  const frames = await page.evaluate(async () => {
-    const box = document.querySelector<HTMLElement>("[role=log]");
-    if (!box) return [];
-    const gaps: number[] = [];
-    let last = performance.now();
-    for (let frame = 0; frame < 90; frame++) {
-      box.scrollTop += 1_800;
-      await new Promise((next) => requestAnimationFrame(next));
-      const now = performance.now();
-      gaps.push(now - last);
-      last = now;
-    }
-    return gaps.sort((a, b) => a - b);
-  });
-  const began = Date.now();
   await page.getByRole("textbox", { name: "Search the log" }).fill("step 4999");
   await expect(page.getByText("2 of 10000 lines")).toBeVisible();
-  const searched = Date.now() - began;
-  const median = frames[Math.floor(frames.length / 2)] ?? 0;
-  test.info().annotations.push({
-    type: "figure",
-    description: `median frame ${median.toFixed(1)} ms, p95 ${(frames[85] ?? 0).toFixed(1)} ms, search ${searched} ms`,
-  });
-  process.stdout.write(
-    `log: median frame ${median.toFixed(1)} ms, p95 ${(frames[85] ?? 0).toFixed(1)} ms, search ${searched} ms\n`,
-  );
-  expect(frames).toHaveLength(90);
 });

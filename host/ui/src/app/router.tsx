@@ -9,6 +9,7 @@ import {
 import { onLoggedOut } from "@/api/client";
 import { queryClient } from "@/api/query";
 import { sessionQuery } from "@/api/session";
+import { applicationQuery } from "@/features/application/api";
 import { Loading, ProblemAlert } from "@/ui/states";
 import { texts, type Search } from "@/lib/search";
 import { Frame } from "./Frame";
@@ -29,16 +30,30 @@ const inside = createRoute({
   getParentRoute: () => root,
   id: "inside",
   component: Frame,
-  beforeLoad: async ({ location }) => {
+  beforeLoad: async ({ location, matches }) => {
+    // The page's code comes while the session is asked for.
+    for (const match of matches) void router.loadRouteChunk(router.routesById[match.routeId]);
     const session = await queryClient.query({ ...sessionQuery, staleTime: 60_000 });
     // The router takes a redirect as something that is thrown.
     if (!session) throw redirect({ to: "/login", search: { to: location.href } as never });
   },
 });
 
-/** A page of its own chunk. Each exports a component `Page`. */
-const page = <P extends string>(path: P, load: () => Promise<{ Page: () => React.ReactNode }>) =>
-  createRoute({ getParentRoute: () => inside, path, component: lazyRouteComponent(load, "Page") });
+/** A page of its own chunk. Each exports a component `Page`. What `read` begins to read comes with its code. */
+const page = <P extends string>(
+  path: P,
+  load: () => Promise<{ Page: () => React.ReactNode }>,
+  read?: (params: Record<string, string>) => void,
+) =>
+  createRoute({
+    getParentRoute: () => inside,
+    path,
+    component: lazyRouteComponent(load, "Page"),
+    loader: ({ params }) => read?.(params),
+  });
+
+const readApplication = ({ name = "" }: Record<string, string>) =>
+  void queryClient.prefetchQuery(applicationQuery(name));
 
 // The table of all pages.
 const tree = root.addChildren([
@@ -47,7 +62,7 @@ const tree = root.addChildren([
     page("/", () => import("@/features/dashboard")),
     page("/applications", () => import("@/features/applications")),
     page("/applications/$name", () => import("@/features/application")),
-    page("/applications/$name/edit", () => import("@/features/builder")),
+    page("/applications/$name/edit", () => import("@/features/builder"), readApplication),
     page("/runs", () => import("@/features/runs")),
     page("/configurations", () => import("@/features/configurations")),
     page("/configurations/$name", () => import("@/features/configurations/detail")),

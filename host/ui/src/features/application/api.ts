@@ -1,11 +1,11 @@
-import { useQuery } from "@tanstack/react-query";
+import { queryOptions, useQuery } from "@tanstack/react-query";
 
 import { api, request, tagged, type Schema } from "@/api/client";
 import { readDocument, type ApplicationDoc } from "@/features/graph/document";
 
 /** An application's document with the ETag that a save has to name. */
-export function useApplication(name: string) {
-  return useQuery({
+export const applicationQuery = (name: string) =>
+  queryOptions({
     queryKey: ["application", name],
     queryFn: async (): Promise<{ document: ApplicationDoc; etag: string | null }> => {
       const { body, etag } = await tagged(
@@ -14,7 +14,7 @@ export function useApplication(name: string) {
       return { document: readDocument(body), etag };
     },
   });
-}
+export const useApplication = (name: string) => useQuery(applicationQuery(name));
 
 /** What is known about an application besides its document. */
 export function useMeta(name: string, there = true) {

@@ -1,22 +1,43 @@
 import "@xyflow/react/dist/style.css";
 
 import { ActionIcon, Tooltip } from "@mantine/core";
+import { useCallbackRef } from "@mantine/hooks";
 import {
   applyNodeChanges,
   Background,
   ReactFlow,
   useReactFlow,
   type Connection,
+  type Edge,
+  type Node,
   type NodeChange,
 } from "@xyflow/react";
 import { LayoutGrid, RotateCw } from "lucide-react";
-import { useCallback, useEffect, useMemo, useState, type DragEvent } from "react";
+import {
+  memo,
+  useCallback,
+  useMemo,
+  useState,
+  type DragEvent,
+  type KeyboardEvent,
+  type MouseEvent,
+} from "react";
 
 import { edgesOf, type StepEntry } from "@/features/graph/document";
 import { linesOf, nodesOf } from "@/features/graph/flow";
 import classes from "@/features/graph/graph.module.css";
-import { CanvasMap, CanvasTools, edgeTypes, nodeTypes } from "@/features/graph/GraphView";
-import { arrange, NODE, positionsOf } from "@/features/graph/layout";
+import {
+  CANVAS,
+  CanvasMap,
+  CanvasTools,
+  edgeTypes,
+  nodeTypes,
+  showsAll,
+  useFar,
+} from "@/features/graph/GraphView";
+import { arrange, directionOf, NODE, positionsOf } from "@/features/graph/layout";
+import { steady } from "@/features/graph/steady";
+import type { StepEdgeType } from "@/features/graph/StepEdge";
 import type { StepNodeType } from "@/features/graph/StepNode";
 import { disconnect, removeSteps } from "./edit";
 import { DRAGGED } from "./Registry";
@@ -33,52 +54,112 @@ interface Props {
   faultsOf: Record<string, number>;
 }
 
-/** The canvas of the builder. */
-export function Canvas({ menu, ask, join, drop, faultsOf }: Props) {
+const SNAP: [number, number] = [8, 8];
+const FIT = { padding: 0.2, maxZoom: 1 };
+const joinsTwo = (connection: Connection | Edge) => connection.source !== connection.target;
+
+/** Puts steps somewhere: one change to take back, however far they were dragged. */
+function usePlace(): (moved: Node[]) => void {
   const document = useBuilder((state) => state.document);
-  const selected = useBuilder((state) => state.selected);
-  const edge = useBuilder((state) => state.edge);
-  const { change, select, selectEdge } = useBuilder((state) => state);
-  const flow = useReactFlow<StepNodeType>();
-  const [map, setMap] = useState(document.steps.length > 25 && document.steps.length <= 150);
-  const plus = useCallback((name: string, at: { x: number; y: number }) => ask({ after: name }, at), [ask]);
-  const plusEdge = useCallback((id: string, at: { x: number; y: number }) => ask({ edge: id }, at), [ask]);
-  const made = useMemo(
-    () => nodesOf(document, { faults: faultsOf, selected, editable: true, menu, plus }),
-    [document, faultsOf, selected, menu, plus],
-  );
-  // While something is dragged, only the canvas knows where it is; then the document does.
-  const [moving, setMoving] = useState<StepNodeType[] | null>(null);
-  const nodes = moving ?? made;
-  const edges = useMemo(
-    () => linesOf(document, { plus: plusEdge, selected: edge }),
-    [document, plusEdge, edge],
-  );
-  const { direction } = positionsOf(document);
-
-  useEffect(() => {
-    setMoving(null);
-  }, [made]);
-
-  const changed = (changes: NodeChange<StepNodeType>[]) => {
-    if (changes.some((each) => each.type === "position"))
-      setMoving((old) => applyNodeChanges(changes, old ?? made));
-  };
-  const place = (moved: StepNodeType[]) => {
-    const { positions } = positionsOf(document);
+  const change = useBuilder((state) => state.change);
+  return useCallbackRef((moved: Node[]) => {
     const next = Object.fromEntries(
       moved.map((node) => [node.id, { x: Math.round(node.position.x), y: Math.round(node.position.y) }]),
     );
+    const positions = { ...positionsOf(document), ...next };
     change(
-      { ...document, layout: { ...document.layout, direction, positions: { ...positions, ...next } } },
+      { ...document, layout: { ...document.layout, direction: directionOf(document), positions } },
       `move ${moved.map((node) => node.id).join()}`,
     );
-  };
+  });
+}
+
+/** The nodes; while some are dragged, only the canvas knows where they are, and then the document does. */
+function useMoving(made: StepNodeType[]) {
+  const [moving, setMoving] = useState<{ of: StepNodeType[]; nodes: StepNodeType[] } | null>(null);
+  const moved = useCallback(
+    (changes: NodeChange<StepNodeType>[]) => {
+      const places = changes.filter((each) => each.type === "position");
+      if (places.length > 0)
+        setMoving((old) => ({
+          of: made,
+          nodes: applyNodeChanges(places, old?.of === made ? old.nodes : made),
+        }));
+    },
+    [made],
+  );
+  return { nodes: moving?.of === made ? moving.nodes : made, moved };
+}
+
+/** Keys on a step or an edge: choose, open its menu, delete, move by Alt or Shift and an arrow. */
+function useKeys(made: StepNodeType[], menu: Props["menu"], place: (moved: Node[]) => void) {
+  const document = useBuilder((state) => state.document);
+  const selected = useBuilder((state) => state.selected);
+  const edge = useBuilder((state) => state.edge);
+  const change = useBuilder((state) => state.change);
+  const select = useBuilder((state) => state.select);
+  return useCallbackRef((event: KeyboardEvent) => {
+    const target = event.target as HTMLElement;
+    const name = target.closest<HTMLElement>(".react-flow__node")?.dataset.id;
+    const line = target.closest<HTMLElement>(".react-flow__edge")?.dataset.id ?? edge;
+    if (target.closest("button,input,textarea")) return;
+    if (name && (event.key === "Enter" || event.key === " ")) {
+      event.preventDefault();
+      select(name);
+    } else if (name && event.key === "m") {
+      const box = target.getBoundingClientRect();
+      menu(name, { x: box.left + 20, y: box.bottom });
+    } else if (event.key === "Delete" || event.key === "Backspace") {
+      event.preventDefault();
+      const found = edgesOf(document).find((each) => each.id === line);
+      const gone = name ?? selected;
+      if (gone) change(removeSteps(document, [gone]));
+      else if (found) change(disconnect(document, found));
+      select(null);
+    } else if (name && event.key.startsWith("Arrow") && (event.altKey || event.shiftKey)) {
+      event.preventDefault();
+      event.stopPropagation();
+      const node = made.find((each) => each.id === name);
+      const by = event.shiftKey ? 40 : 8;
+      const x = event.key === "ArrowLeft" ? -by : event.key === "ArrowRight" ? by : 0;
+      const y = event.key === "ArrowUp" ? -by : event.key === "ArrowDown" ? by : 0;
+      if (node) place([{ ...node, position: { x: node.position.x + x, y: node.position.y + y } }]);
+    }
+  });
+}
+
+function BuilderCanvas({ menu, ask, join, drop, faultsOf }: Props) {
+  const document = useBuilder((state) => state.document);
+  const selected = useBuilder((state) => state.selected);
+  const edge = useBuilder((state) => state.edge);
+  const change = useBuilder((state) => state.change);
+  const select = useBuilder((state) => state.select);
+  const selectEdge = useBuilder((state) => state.selectEdge);
+  const flow = useReactFlow<StepNodeType>();
+  const [map, setMap] = useState(document.steps.length > 25 && document.steps.length <= 150);
+  const [steadyNodes] = useState(() => steady<StepNodeType>());
+  const [steadyEdges] = useState(() => steady<StepEdgeType>());
+  const plus = useCallbackRef((name: string, at: { x: number; y: number }) => ask({ after: name }, at));
+  const plusEdge = useCallbackRef((id: string, at: { x: number; y: number }) => ask({ edge: id }, at));
+  const made = useMemo(
+    () => steadyNodes(nodesOf(document, { faults: faultsOf, selected, editable: true, menu, plus })),
+    [steadyNodes, document, faultsOf, selected, menu, plus],
+  );
+  const edges = useMemo(
+    () => steadyEdges(linesOf(document, { plus: plusEdge, selected: edge })),
+    [steadyEdges, document, plusEdge, edge],
+  );
+  const { nodes, moved } = useMoving(made);
+  const place = usePlace();
+  const keys = useKeys(made, menu, place);
+  const far = useFar();
+  const direction = directionOf(document);
+
   const layOut = (to: "LR" | "TB") => {
     change({ ...document, layout: { ...document.layout, direction: to, positions: arrange(document, to) } });
     window.setTimeout(() => void flow.fitView({ padding: 0.15, maxZoom: 1 }), 50);
   };
-  const dropped = (event: DragEvent) => {
+  const dropped = useCallbackRef((event: DragEvent) => {
     const text = event.dataTransfer.getData(DRAGGED);
     if (!text) return;
     event.preventDefault();
@@ -87,68 +168,46 @@ export function Canvas({ menu, ask, join, drop, faultsOf }: Props) {
       x: Math.round(at.x - NODE.width / 2),
       y: Math.round(at.y - NODE.height / 2),
     });
-  };
+  });
+  const dragStopped = useCallback((_: unknown, __: unknown, all: Node[]) => place(all), [place]);
+  const selectionStopped = useCallback((_: unknown, all: Node[]) => place(all), [place]);
+  const nodeClicked = useCallback((_: unknown, node: Node) => select(node.id), [select]);
+  const edgeClicked = useCallback((_: unknown, line: Edge) => selectEdge(line.id), [selectEdge]);
+  const paneClicked = useCallback(() => select(null), [select]);
+  const joined = useCallbackRef((connection: Connection) => join(connection.source, connection.target));
+  const menuWanted = useCallbackRef((event: MouseEvent, node: Node) => {
+    event.preventDefault();
+    menu(node.id, { x: event.clientX, y: event.clientY });
+  });
+  const draggedOver = useCallback((event: DragEvent) => {
+    if (event.dataTransfer.types.includes(DRAGGED)) event.preventDefault();
+  }, []);
   return (
-    <ReactFlow<StepNodeType>
+    <ReactFlow<StepNodeType, StepEdgeType>
+      {...CANVAS}
       className={classes.canvas}
+      data-far={far}
       nodes={nodes}
       edges={edges}
       nodeTypes={nodeTypes}
       edgeTypes={edgeTypes}
-      onNodesChange={changed}
-      onNodeDragStop={(_, __, moved) => place(moved)}
-      onSelectionDragStop={(_, moved) => place(moved)}
-      onNodeClick={(_, node) => select(node.id)}
-      onEdgeClick={(_, line) => selectEdge(line.id)}
-      onPaneClick={() => select(null)}
-      onConnect={(connection: Connection) => join(connection.source, connection.target)}
-      isValidConnection={(connection) => connection.source !== connection.target}
-      onNodeContextMenu={(event, node) => {
-        event.preventDefault();
-        menu(node.id, { x: event.clientX, y: event.clientY });
-      }}
-      onDragOver={(event) => {
-        if (event.dataTransfer.types.includes(DRAGGED)) event.preventDefault();
-      }}
+      onNodesChange={moved}
+      onNodeDragStop={dragStopped}
+      onSelectionDragStop={selectionStopped}
+      onNodeClick={nodeClicked}
+      onEdgeClick={edgeClicked}
+      onPaneClick={paneClicked}
+      onConnect={joined}
+      isValidConnection={joinsTwo}
+      onNodeContextMenu={menuWanted}
+      onDragOver={draggedOver}
       onDrop={dropped}
-      onKeyDown={(event) => {
-        const target = event.target as HTMLElement;
-        const name = target.closest<HTMLElement>(".react-flow__node")?.dataset.id;
-        const line = target.closest<HTMLElement>(".react-flow__edge")?.dataset.id ?? edge;
-        if (target.closest("button,input,textarea")) return;
-        if (name && (event.key === "Enter" || event.key === " ")) {
-          event.preventDefault();
-          select(name);
-        } else if (name && event.key === "m") {
-          const box = target.getBoundingClientRect();
-          menu(name, { x: box.left + 20, y: box.bottom });
-        } else if (event.key === "Delete" || event.key === "Backspace") {
-          event.preventDefault();
-          const found = edgesOf(document).find((each) => each.id === line);
-          const gone = name ?? selected;
-          if (gone) change(removeSteps(document, [gone]));
-          else if (found) change(disconnect(document, found));
-          select(null);
-        } else if (name && event.key.startsWith("Arrow") && (event.altKey || event.shiftKey)) {
-          event.preventDefault();
-          event.stopPropagation();
-          const node = made.find((each) => each.id === name);
-          const by = event.shiftKey ? 40 : 8;
-          const x = event.key === "ArrowLeft" ? -by : event.key === "ArrowRight" ? by : 0;
-          const y = event.key === "ArrowUp" ? -by : event.key === "ArrowDown" ? by : 0;
-          if (node) place([{ ...node, position: { x: node.position.x + x, y: node.position.y + y } }]);
-        }
-      }}
+      onKeyDown={keys}
       disableKeyboardA11y
-      deleteKeyCode={null}
-      fitView
-      fitViewOptions={{ padding: 0.2, maxZoom: 1 }}
-      minZoom={0.1}
-      maxZoom={2}
+      fitViewOptions={FIT}
       snapToGrid
-      snapGrid={[8, 8]}
-      onlyRenderVisibleElements={document.steps.length > 60}
-      proOptions={{ hideAttribution: true }}
+      snapGrid={SNAP}
+      onlyRenderVisibleElements={!showsAll(document)}
       aria-label="Canvas"
     >
       {document.steps.length > 100 ? null : <Background gap={16} size={1} color="var(--line)" />}
@@ -168,3 +227,6 @@ export function Canvas({ menu, ask, join, drop, faultsOf }: Props) {
     </ReactFlow>
   );
 }
+
+/** The canvas of the builder. */
+export const Canvas = memo(BuilderCanvas);

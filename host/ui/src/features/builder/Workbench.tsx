@@ -1,5 +1,5 @@
 import { ActionIcon, Badge, Button, Group, Menu, SegmentedControl, Text, Tooltip } from "@mantine/core";
-import { useDebouncedValue } from "@mantine/hooks";
+import { useCallbackRef, useDebouncedValue } from "@mantine/hooks";
 import { useQueryClient } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import {
@@ -137,14 +137,12 @@ export function Workbench() {
     (where: { after?: string; edge?: string }) => setDialog({ kind: "add", ...where }),
     [],
   );
-  const join = useCallback(
-    (from: string, to: string) => {
-      if (document.steps.find((step) => step.name === from)?.operator === "condition")
-        setDialog({ kind: "connect", from, to });
-      else change(connect(document, from, to, { kind: "data" }));
-    },
-    [change, document],
-  );
+  const join = useCallbackRef((from: string, to: string) => {
+    if (document.steps.find((step) => step.name === from)?.operator === "condition")
+      setDialog({ kind: "connect", from, to });
+    else change(connect(document, from, to, { kind: "data" }));
+  });
+  const drop = useCallbackRef((entry: StepEntry, at: Position) => add(entry, null, at));
   const faultsOf = useMemo(() => {
     const counts: Record<string, number> = {};
     for (const fault of faults) {
@@ -312,13 +310,7 @@ export function Workbench() {
               </EmptyState>
             </div>
           ) : null}
-          <Canvas
-            menu={menu}
-            ask={ask}
-            join={join}
-            drop={(entry, at) => add(entry, null, at)}
-            faultsOf={faultsOf}
-          />
+          <Canvas menu={menu} ask={ask} join={join} drop={drop} faultsOf={faultsOf} />
         </div>
         {panel === "step" && step ? (
           <StepPanel

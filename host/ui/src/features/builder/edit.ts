@@ -6,7 +6,7 @@ import {
   type Position,
   type StepEntry,
 } from "@/features/graph/document";
-import { positionsOf } from "@/features/graph/layout";
+import { directionOf, positionsOf } from "@/features/graph/layout";
 
 const texts = (value: unknown): string[] =>
   Array.isArray(value) ? value.filter((each): each is string => typeof each === "string") : [];
@@ -102,7 +102,8 @@ export function addStep(
   position?: Position,
 ): { document: ApplicationDoc; name: string } {
   const name = uniqueName(document, entry.name);
-  const { direction, positions } = positionsOf(document);
+  const direction = directionOf(document);
+  const positions = positionsOf(document);
   const before = after ? positions[after] : undefined;
   const far = direction === "LR" ? { x: 300, y: 0 } : { x: 0, y: 128 };
   let at = position ?? (before ? { x: before.x + far.x, y: before.y + far.y } : { x: 40, y: 40 });
@@ -134,7 +135,7 @@ export function insertStep(
   entry: StepEntry,
   edge: GraphEdge,
 ): { document: ApplicationDoc; name: string } {
-  const { positions } = positionsOf(document);
+  const positions = positionsOf(document);
   const [from, to] = [positions[edge.from], positions[edge.to]];
   const middle =
     from && to ? { x: Math.round((from.x + to.x) / 2), y: Math.round((from.y + to.y) / 2) } : undefined;

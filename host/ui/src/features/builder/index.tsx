@@ -1,8 +1,9 @@
+import { useQuery } from "@tanstack/react-query";
 import { useParams as useRoute } from "@tanstack/react-router";
 import { ReactFlowProvider } from "@xyflow/react";
-import { useEffect, useState } from "react";
+import { useState } from "react";
 
-import { useApplication } from "@/features/application/api";
+import { applicationQuery } from "@/features/application/api";
 import { PageHead } from "@/ui/Page";
 import { Loading, ProblemAlert } from "@/ui/states";
 import { BuilderContext, makeStore, readDraft, type BuilderStore } from "./store";
@@ -15,13 +16,15 @@ export function Page() {
 }
 
 function Loaded({ name }: { name: string }) {
-  const application = useApplication(name);
+  // The route has begun to read it; what was refused there is not asked for again by itself.
+  const application = useQuery({ ...applicationQuery(name), retryOnMount: false });
   const [store, setStore] = useState<BuilderStore | null>(null);
-  const loaded = application.isFetchedAfterMount ? application.data : undefined;
-  useEffect(() => {
-    // What is read again later does not take away what is being edited.
-    if (loaded) setStore((old) => old ?? makeStore(name, loaded.document, loaded.etag, readDraft(name)));
-  }, [loaded, name]);
+  const fresh = application.isFetchedAfterMount || !application.isStale;
+  // What is read again later does not take away what is being edited.
+  if (!store && fresh && application.data) {
+    const { document, etag } = application.data;
+    setStore(makeStore(name, document, etag, readDraft(name)));
+  }
   if (application.error && !store) {
     return (
       <>

@@ -1,19 +1,48 @@
 import "@xyflow/react/dist/style.css";
 
 import { ActionIcon, Tooltip } from "@mantine/core";
-import { MiniMap, ReactFlow, ReactFlowProvider, useReactFlow } from "@xyflow/react";
+import { useCallbackRef } from "@mantine/hooks";
+import {
+  MiniMap,
+  ReactFlow,
+  ReactFlowProvider,
+  useReactFlow,
+  useStore,
+  type Node,
+  type ReactFlowState,
+} from "@xyflow/react";
 import { Map as MapIcon, Maximize, ZoomIn, ZoomOut } from "lucide-react";
-import { useMemo, useState, type ReactNode } from "react";
+import { useCallback, useMemo, useState, type KeyboardEvent, type MouseEvent, type ReactNode } from "react";
 
 import { look, mark } from "@/lib/states";
 import type { ApplicationDoc } from "./document";
 import { linesOf, nodesOf } from "./flow";
 import classes from "./graph.module.css";
-import { StepEdge } from "./StepEdge";
+import { steady } from "./steady";
+import { StepEdge, type StepEdgeType } from "./StepEdge";
 import { StepNode, type Overlay, type StepNodeType } from "./StepNode";
 
 export const nodeTypes = { step: StepNode };
 export const edgeTypes = { step: StepEdge };
+
+/** What every canvas has. Each is a constant: the canvas tells all its parts of a value that is another. */
+export const CANVAS = {
+  deleteKeyCode: null,
+  fitView: true,
+  minZoom: 0.1,
+  maxZoom: 2,
+  proOptions: { hideAttribution: true },
+} as const;
+
+const FIT = { padding: 0.15, maxZoom: 1 };
+/** Up to so many steps, all are in the page: none has to be made while one pans. */
+const MOST_DRAWN = 500;
+export const showsAll = (document: ApplicationDoc) => document.steps.length <= MOST_DRAWN;
+
+const FAR = 0.3;
+const isFar = (state: ReactFlowState) => state.transform[2] < FAR || undefined;
+/** Whether it is so far away that of a step only the name can be read, which then is larger. */
+export const useFar = () => useStore(isFar);
 
 /** Zoom, fit and mini-map, in the corner of a canvas. */
 export function CanvasTools({
@@ -77,41 +106,53 @@ interface Props {
 
 function Canvas({ document, overlay, selected, select, menu, label }: Props) {
   const [map, setMap] = useState(document.steps.length > 25);
+  const [steadyNodes] = useState(() => steady<StepNodeType>());
+  const [steadyEdges] = useState(() => steady<StepEdgeType>());
+  const choose = useCallbackRef(select);
+  const open = useCallbackRef(menu);
+  const opens = menu ? open : undefined;
   const nodes = useMemo(
-    () => nodesOf(document, { overlay, selected, menu }),
-    [document, overlay, selected, menu],
+    () => steadyNodes(nodesOf(document, { overlay, selected, menu: opens })),
+    [steadyNodes, document, overlay, selected, opens],
   );
-  const edges = useMemo(() => linesOf(document, { overlay }), [document, overlay]);
+  const edges = useMemo(() => steadyEdges(linesOf(document, { overlay })), [steadyEdges, document, overlay]);
+  const far = useFar();
+  const nodeClicked = useCallback((_: unknown, node: Node) => choose(node.id), [choose]);
+  const paneClicked = useCallback(() => choose(null), [choose]);
+  const menuWanted = useCallback(
+    (event: MouseEvent, node: Node) => {
+      event.preventDefault();
+      open(node.id, { x: event.clientX, y: event.clientY });
+    },
+    [open],
+  );
+  const keys = useCallback(
+    (event: KeyboardEvent) => {
+      const name = (event.target as HTMLElement).closest<HTMLElement>(".react-flow__node")?.dataset.id;
+      if (name && (event.key === "Enter" || event.key === " ")) {
+        event.preventDefault();
+        choose(name);
+      }
+    },
+    [choose],
+  );
   return (
-    <ReactFlow
+    <ReactFlow<StepNodeType, StepEdgeType>
+      {...CANVAS}
       className={classes.canvas}
+      data-far={far}
       nodes={nodes}
       edges={edges}
       nodeTypes={nodeTypes}
       edgeTypes={edgeTypes}
-      onNodeClick={(_, node) => select?.(node.id)}
-      onPaneClick={() => select?.(null)}
-      onNodeContextMenu={(event, node) => {
-        if (!menu) return;
-        event.preventDefault();
-        menu(node.id, { x: event.clientX, y: event.clientY });
-      }}
-      onKeyDown={(event) => {
-        const name = (event.target as HTMLElement).closest<HTMLElement>(".react-flow__node")?.dataset.id;
-        if (name && (event.key === "Enter" || event.key === " ")) {
-          event.preventDefault();
-          select?.(name);
-        }
-      }}
+      onNodeClick={nodeClicked}
+      onPaneClick={paneClicked}
+      {...(menu ? { onNodeContextMenu: menuWanted } : {})}
+      onKeyDown={keys}
       nodesConnectable={false}
       edgesFocusable={false}
-      deleteKeyCode={null}
-      fitView
-      fitViewOptions={{ padding: 0.15, maxZoom: 1 }}
-      minZoom={0.1}
-      maxZoom={2}
-      onlyRenderVisibleElements={document.steps.length > 60}
-      proOptions={{ hideAttribution: true }}
+      fitViewOptions={FIT}
+      onlyRenderVisibleElements={!showsAll(document)}
       aria-label={label}
     >
       {map ? <CanvasMap /> : null}

@@ -1,5 +1,4 @@
 import { BaseEdge, EdgeLabelRenderer, getBezierPath, type Edge, type EdgeProps } from "@xyflow/react";
-import { Plus } from "lucide-react";
 import { memo } from "react";
 
 import type { EdgeKind } from "./document";
@@ -10,9 +9,9 @@ export interface EdgeData extends Record<string, unknown> {
   label: string | undefined;
   /** Whether the run went this way; `undefined` where there is no run. */
   taken: boolean | undefined;
-  /** Adds a step into this edge. */
   /** Whether it only hands over data, and another edge decides whether the step runs. */
   reads: boolean;
+  /** Adds a step into this edge. */
   plus: ((id: string, at: { x: number; y: number }) => void) | undefined;
 }
 
@@ -68,12 +67,10 @@ function StepEdgeView({ id, data, selected, ...ends }: EdgeProps<StepEdgeType>) 
                 type="button"
                 tabIndex={-1}
                 className={classes.plus}
-                style={{ position: "static", opacity: 1 }}
+                style={{ position: "static", visibility: "visible" }}
                 aria-label="Add a step here"
                 onClick={(event) => data.plus?.(id, { x: event.clientX, y: event.clientY })}
-              >
-                <Plus size={12} aria-hidden />
-              </button>
+              />
             ) : null}
           </div>
         </EdgeLabelRenderer>

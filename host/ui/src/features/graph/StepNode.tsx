@@ -1,13 +1,10 @@
-import { ActionIcon } from "@mantine/core";
 import { Handle, Position, type Node, type NodeProps } from "@xyflow/react";
 import {
   Bell,
   Clock,
   Code,
-  EllipsisVertical,
   Filter,
   Hourglass,
-  Plus,
   RotateCw,
   Split,
   UserCheck,
@@ -139,9 +136,9 @@ function StepNodeView({ data, selected }: NodeProps<StepNodeType>) {
       ) : null}
       {overlay?.waits ? <Hourglass size={12} className={classes.waits} aria-hidden /> : null}
       {data.menu ? (
-        <ActionIcon
-          size={24}
-          className="nodrag"
+        <button
+          type="button"
+          className={`${classes.more ?? ""} nodrag`}
           tabIndex={-1}
           aria-label={`Menu of ${data.name}`}
           onClick={(event) => {
@@ -149,9 +146,7 @@ function StepNodeView({ data, selected }: NodeProps<StepNodeType>) {
             const box = event.currentTarget.getBoundingClientRect();
             data.menu?.(data.name, { x: box.left, y: box.bottom });
           }}
-        >
-          <EllipsisVertical size={14} />
-        </ActionIcon>
+        />
       ) : null}
       <Handle
         type="source"
@@ -170,9 +165,7 @@ function StepNodeView({ data, selected }: NodeProps<StepNodeType>) {
             event.stopPropagation();
             data.plus?.(data.name, { x: event.clientX, y: event.clientY });
           }}
-        >
-          <Plus size={12} aria-hidden />
-        </button>
+        />
       ) : null}
     </div>
   );

@@ -1,7 +1,7 @@
-import { MarkerType } from "@xyflow/react";
+import { MarkerType, Position, type NodeHandle } from "@xyflow/react";
 
-import { edgesOf, kindOf, type ApplicationDoc } from "./document";
-import { NODE, positionsOf } from "./layout";
+import { edgesOf, kindOf, type ApplicationDoc, type Direction } from "./document";
+import { directionOf, NODE, positionsOf } from "./layout";
 import type { EdgeData, StepEdgeType } from "./StepEdge";
 import { describe, type Overlay, type StepData, type StepNodeType } from "./StepNode";
 
@@ -14,9 +14,30 @@ interface Options {
   plus?: StepData["plus"];
 }
 
+/** The size of a handle with its border, and how far the border of a step draws it in. */
+const HANDLE = 9;
+const BORDER = 1;
+
+function handle(type: "source" | "target", position: Position, x: number, y: number): NodeHandle {
+  return { type, position, x: x - HANDLE / 2, y: y - HANDLE / 2, width: HANDLE, height: HANDLE };
+}
+
+/** Where edges end at a step: known, so that they are drawn with it and not after it was measured. */
+const HANDLES: Record<Direction, NodeHandle[]> = {
+  LR: [
+    handle("target", Position.Left, BORDER, NODE.height / 2),
+    handle("source", Position.Right, NODE.width - BORDER, NODE.height / 2),
+  ],
+  TB: [
+    handle("target", Position.Top, NODE.width / 2, BORDER),
+    handle("source", Position.Bottom, NODE.width / 2, NODE.height - BORDER),
+  ],
+};
+
 /** The nodes of an application's steps. */
 export function nodesOf(document: ApplicationDoc, options: Options): StepNodeType[] {
-  const { direction, positions } = positionsOf(document);
+  const direction = directionOf(document);
+  const positions = positionsOf(document);
   return document.steps.map((step) => {
     const data: StepData = {
       name: step.name,
@@ -36,8 +57,9 @@ export function nodesOf(document: ApplicationDoc, options: Options): StepNodeTyp
       type: "step",
       position: positions[step.name] ?? { x: 0, y: 0 },
       data,
-      width: NODE.width,
-      height: NODE.height,
+      ...NODE,
+      measured: NODE,
+      handles: HANDLES[direction],
       selected: options.selected === step.name,
       draggable: options.editable ?? false,
       ariaLabel: describe(data),

@@ -1,0 +1,44 @@
+import { expect, test } from "../harness";
+
+test("a log of 10,000 lines is scrolled and searched", async ({ page, service }) => {
+  test.slow();
+  await service.application({
+    name: "noisy",
+    steps: Array.from({ length: 5_000 }, (_, index) => ({
+      name: `step ${index}`,
+      operator: "transform",
+      template: "1",
+    })),
+  });
+  const run = await service.run("noisy");
+  for (let left = 60; left > 0; left--) {
+    const { body } = await service.api<{ ended: boolean }>("GET", `/tasks/${run.task_id}`);
+    if (body.ended) break;
+    await page.waitForTimeout(500);
+  }
+  await page.goto(`${service.url}/applications/noisy?runid=${run.task_id}&tab=logs`);
+  await expect(page.getByText("10000 lines")).toBeVisible({ timeout: 30_000 });
+  const frames = await page.evaluate(async () => {
+    const box = document.querySelector<HTMLElement>("[role=log]");
+    if (!box) return [];
+    const gaps: number[] = [];
+    let last = performance.now();
+    for (let frame = 0; frame < 90; frame++) {
+      box.scrollTop += 1_800;
+      await new Promise((next) => requestAnimationFrame(next));
+      const now = performance.now();
+      gaps.push(now - last);
+      last = now;
+    }
+    return gaps.sort((a, b) => a - b);
+  });
+  const began = Date.now();
+  await page.getByRole("textbox", { name: "Search the log" }).fill("step 4999");
+  await expect(page.getByText("2 of 10000 lines")).toBeVisible();
+  const searched = Date.now() - began;
+  const median = frames[Math.floor(frames.length / 2)] ?? 0;
+  process.stdout.write(
+    `log of 10,000 lines: median frame ${median.toFixed(1)} ms, p95 ${(frames[85] ?? 0).toFixed(1)} ms, search ${searched} ms\n`,
+  );
+  expect(frames).toHaveLength(90);
+});
