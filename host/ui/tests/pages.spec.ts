@@ -218,7 +218,7 @@ test("the palette goes anywhere by a few letters", async ({ page, service }) => 
 });
 
 test("an application that there is not is said so", async ({ page, service, faults }) => {
-  await page.goto(`${service.url}/applications/dayli`);
+  await page.goto(`${service.url}/applications/dialy`);
   await expect(page.getByRole("alert")).toContainText("did you mean `daily`");
   forgive(faults, 404, 1);
 });

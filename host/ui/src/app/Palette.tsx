@@ -106,7 +106,7 @@ export default function Palette({ close }: { close: () => void }) {
                 style={{ display: "flex", justifyContent: "space-between" }}
               >
                 <span>{entry.label}</span>
-                <Text fz="xs" c="dimmed" span>
+                <Text fz="xs" span opacity={0.85}>
                   {entry.hint}
                 </Text>
               </Combobox.Option>
