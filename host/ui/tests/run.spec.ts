@@ -6,7 +6,9 @@ const node = (page: Page, name: string) => page.locator(`.react-flow__node[data-
 const state = (page: Page) => page.getByRole("heading", { level: 1 }).locator("xpath=..").getByRole("status");
 /** A line of the console for each request that found nobody, and no answer is a fault of the page. */
 const unreached = (fault: string) =>
-  /ERR_CONNECTION_REFUSED|ERR_CONNECTION_RESET|ERR_EMPTY_RESPONSE|ERR_NETWORK|ERR_SOCKET|ERR_INCOMPLETE_CHUNKED_ENCODING/.test(fault);
+  /ERR_CONNECTION_REFUSED|ERR_CONNECTION_RESET|ERR_EMPTY_RESPONSE|ERR_NETWORK|ERR_SOCKET|ERR_INCOMPLETE_CHUNKED_ENCODING/.test(
+    fault,
+  );
 
 test("a failure is seen, mended in the builder, and the run goes on from the failed step", async ({
   page,
