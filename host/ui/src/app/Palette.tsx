@@ -98,7 +98,7 @@ export default function Palette({ close }: { close: () => void }) {
           />
         </Combobox.EventsTarget>
         <div style={{ borderTop: "1px solid var(--line)", maxHeight: "50vh", overflow: "auto", padding: 4 }}>
-          <Combobox.Options>
+          <Combobox.Options aria-label="Found">
             {entries.map((entry) => (
               <Combobox.Option
                 key={entry.key}
@@ -106,7 +106,7 @@ export default function Palette({ close }: { close: () => void }) {
                 style={{ display: "flex", justifyContent: "space-between" }}
               >
                 <span>{entry.label}</span>
-                <Text fz="xs" span opacity={0.85}>
+                <Text fz="xs" span>
                   {entry.hint}
                 </Text>
               </Combobox.Option>
