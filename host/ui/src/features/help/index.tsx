@@ -12,6 +12,12 @@ import classes from "./help.module.css";
 // The user documentation, as it is in the repository; part of the built pages, so that it is there offline.
 const FILES = import.meta.glob("../../../../docs/*.md", { query: "?raw", import: "default", eager: true });
 
+const IMAGES = import.meta.glob("../../../../docs/images/*.png", {
+  query: "?url",
+  import: "default",
+  eager: true,
+});
+
 interface Topic {
   id: string;
   title: string;
@@ -85,7 +91,10 @@ const PARTS: Components = {
     // Files of the repository and other sites are not part of the pages.
     return <span title={href}>{children}</span>;
   },
-  img: () => null,
+  img: ({ src = "", alt }) => {
+    const url = IMAGES[`../../../../docs/${String(src)}`];
+    return typeof url === "string" ? <img src={url} alt={alt ?? ""} className={classes.picture} /> : null;
+  },
   code: ({ children, className }) =>
     className || plain(children).includes("\n") ? <code>{children}</code> : <Code>{children}</Code>,
   pre: ({ children }) => {
