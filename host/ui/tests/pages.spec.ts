@@ -203,6 +203,41 @@ test("a schedule says when it is due as one types, and is paused and resumed", a
   faults.splice(0, faults.length, ...faults.filter((fault) => !fault.includes("status of 422")));
 });
 
+test("the timeline tells of a run, is zoomed by the wheel and narrowed", async ({ page, service }) => {
+  await page.goto(`${service.url}/applications/daily?view=timeline`);
+  const bar = page.locator("[data-bar]").last();
+  await bar.hover();
+  await expect(page.getByText(/queue default/).first()).toBeVisible();
+  await page.keyboard.down("Control");
+  await page.mouse.wheel(0, -120);
+  await page.keyboard.up("Control");
+  await expect(page).toHaveURL(/span=5538/);
+  expect(await page.evaluate(() => window.devicePixelRatio)).toBe(1);
+  await page.getByRole("textbox", { name: "Queue" }).fill("elsewhere");
+  await expect(page.locator("[data-bar]")).toHaveCount(0);
+  await page.getByRole("textbox", { name: "Queue" }).fill("");
+  await page.locator("[data-bar]").last().click();
+  await expect(page).toHaveURL(/runid=isapp-/);
+});
+
+test("applications are sorted by a head and narrowed by a column", async ({ page, service }) => {
+  await page.goto(`${service.url}/applications`);
+  const names = page.locator("tbody tr [data-name]");
+  await page.getByRole("button", { name: "Application", exact: true }).click();
+  await page.getByRole("button", { name: "Application", exact: true }).click();
+  await expect(page).toHaveURL(/order=desc/);
+  await expect(names.first()).toHaveText("Daily report");
+  await page.getByRole("button", { name: "Filter Version" }).click();
+  await page.getByRole("textbox", { name: "Version contains" }).fill("1.2");
+  await axe(page);
+  await expect(page.getByRole("row", { name: /broken/ })).toHaveCount(0);
+  await page.keyboard.press("Enter");
+  await expect(page.getByRole("button", { name: "Filter Version: 1.2" })).toBeVisible();
+  await page.getByRole("button", { name: "Favourite Daily report" }).click();
+  await page.goto(service.url);
+  await expect(page.getByRole("region", { name: "Favourites" })).toContainText("Daily report");
+});
+
 test("the palette goes anywhere by a few letters", async ({ page, service }) => {
   await page.goto(service.url);
   await expect(page.getByRole("heading", { name: "Dashboard" })).toBeVisible();

@@ -53,6 +53,7 @@ const COLUMNS: Column<Application>[] = [
           inherit
           c="inherit"
           fw={550}
+          data-name
         >
           {row.original.friendly_name || row.original.name}
         </Anchor>

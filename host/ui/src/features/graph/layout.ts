@@ -1,6 +1,5 @@
-import { Graph, layout as dagre } from "@dagrejs/dagre";
-
 import { edgesOf, type ApplicationDoc, type Direction, type Position } from "./document";
+import { layers } from "./layers";
 
 /** The size of a step on the canvas, in pixels. */
 export const NODE = { width: 216, height: 64 };
@@ -39,23 +38,16 @@ function arranged(
   const key = JSON.stringify([direction, names, edges]);
   const before = known.get(key);
   if (before) return before;
-  const { along, across } = GAPS[direction];
-  const graph = new Graph({ multigraph: false });
-  graph.setGraph({
-    rankdir: direction,
-    nodesep: across,
-    ranksep: along,
-    marginx: MARGIN,
-    marginy: MARGIN,
-  });
-  graph.setDefaultEdgeLabel(() => ({}));
-  for (const name of names) graph.setNode(name, { width: NODE.width, height: NODE.height });
-  for (const [from, to] of edges) graph.setEdge(names[from] ?? "", names[to] ?? "");
-  dagre(graph);
+  const [along, across] = direction === "LR" ? [NODE.width, NODE.height] : [NODE.height, NODE.width];
+  const gaps = GAPS[direction];
+  const places = layers(names.length, edges, across, gaps.across);
+  const first = places.reduce((least, place) => Math.min(least, place.across), Infinity);
   const made = Object.fromEntries(
-    names.map((name) => {
-      const { x, y } = graph.node(name) as Position;
-      return [name, { x: Math.round(x - NODE.width / 2), y: Math.round(y - NODE.height / 2) }];
+    names.map((name, index) => {
+      const place = places[index] ?? { layer: 0, across: 0 };
+      const forth = MARGIN + place.layer * (along + gaps.along);
+      const aside = MARGIN + Math.round(place.across - first);
+      return [name, direction === "LR" ? { x: forth, y: aside } : { x: aside, y: forth }];
     }),
   );
   const oldest = known.size >= MOST_KNOWN ? known.keys().next().value : undefined;

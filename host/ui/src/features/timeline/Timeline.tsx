@@ -1,8 +1,9 @@
-import { Anchor, Button, Group, SegmentedControl, Select, Table, Text, Tooltip } from "@mantine/core";
+import { Anchor, Button, Group, SegmentedControl, Select, Table, Text, TextInput } from "@mantine/core";
+import { useDebouncedCallback } from "@mantine/hooks";
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { Link, useNavigate } from "@tanstack/react-router";
 import { ChevronLeft, ChevronRight, ZoomIn, ZoomOut } from "lucide-react";
-import { useRef } from "react";
+import { useEffect, useEffectEvent, useMemo, useRef } from "react";
 
 import { api, data, type Schema } from "@/api/client";
 import { LIVE } from "@/api/query";
@@ -12,6 +13,7 @@ import { useParams } from "@/lib/search";
 import { look, mark, RUN_STATES } from "@/lib/states";
 import { duration, exact, useZone } from "@/lib/time";
 import { Loading, ProblemAlert } from "@/ui/states";
+import { Bars, LANES } from "./Bars";
 import classes from "./Timeline.module.css";
 
 type Run = Schema<"TimelineRun">;
@@ -25,19 +27,8 @@ const SPANS: Record<string, number> = {
 };
 const LEAST = 10;
 const MOST = 366 * 86_400;
-/** Rows of bars beneath each other. */
-const LANES = 14;
-
-/** Puts runs that overlap into lanes; what finds no lane goes into the last. */
-export function lanes(runs: { from: number; to: number }[], count: number): number[] {
-  const ends = new Array<number>(count).fill(-Infinity);
-  return runs.map((run) => {
-    const free = ends.findIndex((end) => end <= run.from);
-    const lane = free < 0 ? count - 1 : free;
-    ends[lane] = Math.max(ends[lane] ?? 0, run.to);
-    return lane;
-  });
-}
+/** So many runs are listed in words. */
+const LISTED = 100;
 
 /** The runs of an application over time: a window that is moved and zoomed. */
 export default function Timeline({ application }: { application: string }) {
@@ -83,13 +74,22 @@ export default function Timeline({ application }: { application: string }) {
       until: to >= Date.now() ? undefined : String(Math.round(to)),
     });
   };
+  // The browser's own zoom is held back, which takes a listener that may do so.
+  const wheel = useEffectEvent((event: WheelEvent) => {
+    if ((!event.ctrlKey && !event.shiftKey) || !box.current) return;
+    event.preventDefault();
+    const bounds = box.current.getBoundingClientRect();
+    zoom((event.deltaY || event.deltaX) > 0 ? 1.3 : 1 / 1.3, (event.clientX - bounds.left) / bounds.width);
+  });
+  const there = timeline.data !== undefined;
+  useEffect(() => {
+    const element = box.current;
+    const listen = (event: WheelEvent) => wheel(event);
+    element?.addEventListener("wheel", listen, { passive: false });
+    return () => element?.removeEventListener("wheel", listen);
+  }, [there]);
   const at = (time: number) => `${((time - from) / (until - from)) * 100}%`;
-  const runs = [...(timeline.data?.runs ?? [])].reverse();
-  const spans = runs.map((run) => ({
-    from: Date.parse(run.created_at),
-    to: Math.max(run.finished_at ? Date.parse(run.finished_at) : now, Date.parse(run.created_at) + span * 4),
-  }));
-  const lane = lanes(spans, LANES);
+  const runs = useMemo(() => [...(timeline.data?.runs ?? [])].reverse(), [timeline.data]);
   const open = (run: Run) => void navigate({ to: runHref(application, run.task_id) as "/" });
   const ticks = Array.from({ length: 7 }, (_, index) => from + ((until - from) * index) / 6);
   const parts = timeline.data?.parts ?? [];
@@ -148,6 +148,8 @@ export default function Timeline({ application }: { application: string }) {
           onChange={(value) => setParams({ state: value ?? undefined })}
           data={RUN_STATES.map((each) => ({ value: each, label: look(each).label }))}
         />
+        <Narrow name="queue" label="Queue" />
+        <Narrow name="configuration" label="Configuration" />
         <Text fz="xs" c="dimmed" role="status">
           {timeline.data
             ? `${timeline.data.total} ${timeline.data.total === 1 ? "run" : "runs"}${timeline.data.more ? `, the newest ${runs.length} as bars` : ""}`
@@ -176,11 +178,6 @@ export default function Timeline({ application }: { application: string }) {
               else if (event.key === "-") zoom(2);
               else return;
               event.preventDefault();
-            }}
-            onWheel={(event) => {
-              if (!event.ctrlKey && !event.shiftKey) return;
-              const bounds = event.currentTarget.getBoundingClientRect();
-              zoom(event.deltaY > 0 ? 1.3 : 1 / 1.3, (event.clientX - bounds.left) / bounds.width);
             }}
             onPointerDown={(event) => {
               if (!(event.target as HTMLElement).closest(`.${classes.bar ?? ""}`)) {
@@ -219,28 +216,18 @@ export default function Timeline({ application }: { application: string }) {
                 );
               })}
             </div>
-            <div
-              className={classes.bars}
-              style={{ height: Math.min(LANES, Math.max(4, ...lane.map((each) => each + 1))) * 18 + 8 }}
-            >
+            <div className={classes.bars} style={{ height: LANES * 18 + 8 }}>
               {ticks.map((tick) => (
                 <span key={tick} className={classes.tick} style={{ left: at(tick) }} aria-hidden />
               ))}
-              {runs.map((run, index) => (
-                <Tooltip key={run.task_id} label={words(run)} openDelay={80}>
-                  <div
-                    aria-hidden
-                    className={classes.bar}
-                    style={{
-                      left: at(spans[index]?.from ?? 0),
-                      width: `${(((spans[index]?.to ?? 0) - (spans[index]?.from ?? 0)) / (until - from)) * 100}%`,
-                      top: (lane[index] ?? 0) * 18 + 6,
-                      background: mark(look(run.state).tone),
-                    }}
-                    onClick={() => open(run)}
-                  />
-                </Tooltip>
-              ))}
+              <Bars
+                runs={runs}
+                from={from}
+                until={until}
+                now={runs.some((run) => !run.finished_at) ? now : 0}
+                words={words}
+                open={open}
+              />
             </div>
             <div className={classes.axis} aria-hidden>
               {ticks.map((tick, index) => (
@@ -265,12 +252,12 @@ export default function Timeline({ application }: { application: string }) {
             Drag to move, Ctrl and wheel to zoom. The columns above count all runs; the bars are single runs.
           </Text>
           <details>
-            <summary>As a list</summary>
+            <summary>{runs.length > LISTED ? `As a list, the newest ${LISTED}` : "As a list"}</summary>
             <Table aria-label="Runs of the timeline">
               <Table.Tbody>
                 {[...runs]
                   .reverse()
-                  .slice(0, 100)
+                  .slice(0, LISTED)
                   .map((run) => (
                     <Table.Tr key={run.task_id}>
                       <Table.Td>
@@ -291,5 +278,20 @@ export default function Timeline({ application }: { application: string }) {
         </>
       ) : null}
     </section>
+  );
+}
+
+/** A text that narrows what is shown; it stands in the address. */
+function Narrow({ name, label }: { name: string; label: string }) {
+  const [params, setParams] = useParams();
+  const set = useDebouncedCallback((value: string) => setParams({ [name]: value || undefined }), 400);
+  return (
+    <TextInput
+      aria-label={label}
+      placeholder={`Any ${label.toLowerCase()}`}
+      w={140}
+      defaultValue={params[name] ?? ""}
+      onChange={(event) => set(event.currentTarget.value.trim())}
+    />
   );
 }
