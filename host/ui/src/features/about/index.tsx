@@ -15,6 +15,7 @@ interface About {
   role: string;
   key_id: string;
   started_at: string;
+  workers: { id: number; host: string; pid: number; version: string; role: string; slots: number }[];
 }
 
 export function Page() {
@@ -43,6 +44,28 @@ export function Page() {
               {row("Answered by", `a process of the role ${about.data.role}`)}
               {row("Key of encrypted values", about.data.key_id)}
               {row("Started", <Time at={about.data.started_at} />)}
+            </Table.Tbody>
+          </Table>
+          <Table aria-label="Processes">
+            <Table.Thead>
+              <Table.Tr>
+                <Table.Th>Process</Table.Th>
+                <Table.Th>Role</Table.Th>
+                <Table.Th>Version</Table.Th>
+                <Table.Th ta="right">Slots</Table.Th>
+              </Table.Tr>
+            </Table.Thead>
+            <Table.Tbody>
+              {about.data.workers.map((each) => (
+                <Table.Tr key={each.id}>
+                  <Table.Td>
+                    {each.host} · {each.pid}
+                  </Table.Td>
+                  <Table.Td>{each.role}</Table.Td>
+                  <Table.Td>{each.version}</Table.Td>
+                  <Table.Td ta="right">{each.slots}</Table.Td>
+                </Table.Tr>
+              ))}
             </Table.Tbody>
           </Table>
           <Text fz="sm">

@@ -1,10 +1,11 @@
-import { Anchor, Badge, Button, Group, SimpleGrid, Table, Text } from "@mantine/core";
+import { Anchor, Button, Group, SimpleGrid, Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { CalendarClock, Workflow } from "lucide-react";
 
 import { api, data } from "@/api/client";
 import { LIVE } from "@/api/query";
+import { QueueTable } from "@/features/queues/QueueTable";
 import { runHref } from "@/features/run/api";
 import { RUN_STATES } from "@/lib/states";
 import { PageHead } from "@/ui/Page";
@@ -81,7 +82,9 @@ function Cards({ overview }: { overview: Overview }) {
         </Text>
         <Counts counts={counts} to={(state) => `/applications?state=${state}`} />
       </Card>
-      <Queues overview={overview} />
+      <Card title="Queues" aside={<All to="/queues" />}>
+        <QueueTable queues={overview.queues} />
+      </Card>
       <Processes overview={overview} />
     </SimpleGrid>
   );
@@ -189,54 +192,6 @@ function Newest() {
           </li>
         ))}
       </List>
-    </Card>
-  );
-}
-
-function Queues({ overview }: { overview: Overview }) {
-  return (
-    <Card title="Queues" aside={<All to="/queues" />}>
-      {overview.queues.length === 0 ? (
-        <Text fz="sm" c="dimmed">
-          Nothing waits and nothing runs.
-        </Text>
-      ) : (
-        <Table aria-label="Queues" fz="sm">
-          <Table.Thead>
-            <Table.Tr>
-              <Table.Th>Queue</Table.Th>
-              <Table.Th ta="right">Queued</Table.Th>
-              <Table.Th ta="right">Running</Table.Th>
-              <Table.Th ta="right">Oldest</Table.Th>
-            </Table.Tr>
-          </Table.Thead>
-          <Table.Tbody>
-            {overview.queues.map((each) => (
-              <Table.Tr key={each.queue}>
-                <Table.Td>
-                  <Anchor
-                    component={Link}
-                    to={`/runs?queue=${encodeURIComponent(each.queue)}&state=queued,running` as "/"}
-                    inherit
-                    c="inherit"
-                    underline="always"
-                  >
-                    {each.queue}
-                  </Anchor>{" "}
-                  {each.served ? null : (
-                    <Badge size="xs" variant="light" color="yellow" autoContrast>
-                      no worker
-                    </Badge>
-                  )}
-                </Table.Td>
-                <Table.Td ta="right">{each.queued}</Table.Td>
-                <Table.Td ta="right">{each.running}</Table.Td>
-                <Table.Td ta="right">{each.oldest_queued ? <Time at={each.oldest_queued} /> : "–"}</Table.Td>
-              </Table.Tr>
-            ))}
-          </Table.Tbody>
-        </Table>
-      )}
     </Card>
   );
 }

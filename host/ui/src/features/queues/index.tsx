@@ -7,6 +7,7 @@ import { api, data, request, type Schema } from "@/api/client";
 import { LIVE } from "@/api/query";
 import { useMay } from "@/api/session";
 import { useNow } from "@/lib/clock";
+import { useOverview } from "@/features/dashboard/api";
 import { usePages } from "@/lib/pages";
 import { confirm } from "@/ui/confirm";
 import { DataTable, type Column } from "@/ui/DataTable";
@@ -14,6 +15,7 @@ import { MayButton } from "@/ui/MayButton";
 import { PageHead } from "@/ui/Page";
 import { EmptyState, Loading, ProblemAlert } from "@/ui/states";
 import { tell } from "@/ui/tell";
+import { QueueTable } from "./QueueTable";
 import { Time } from "@/ui/Time";
 
 type Worker = Schema<"Worker">;
@@ -85,6 +87,7 @@ export function Page() {
     queryFn: () => data(api.GET("/api/v1/workers")),
     refetchInterval: LIVE,
   });
+  const overview = useOverview();
   const pauses = useQuery({
     queryKey: ["pauses"],
     queryFn: () => data(api.GET("/api/v1/runs/pauses")),
@@ -105,6 +108,16 @@ export function Page() {
       danger: true,
       run: async () => {
         await request("POST", "/api/v1/runs/pause", { all: true, reason: "by hand" });
+        await refresh();
+      },
+    });
+  const pauseQueue = (queue: string) =>
+    confirm({
+      title: `Pause the queue ${queue}?`,
+      text: "No step of its runs is started until it is resumed; those that are executed end.",
+      action: "Pause the queue",
+      run: async () => {
+        await request("POST", "/api/v1/runs/pause", { queue, reason: "by hand" });
         await refresh();
       },
     });
@@ -165,6 +178,22 @@ export function Page() {
           Queues
         </Title>
         {workers.data ? <Served served={workers.data.served} /> : <Loading rows={1} />}
+        <QueueTable
+          queues={overview.data?.queues ?? []}
+          action={({ queue }) => (
+            <MayButton
+              needs="administrator"
+              variant="subtle"
+              aria-label={`Pause the queue ${queue}`}
+              because={
+                held.some((each) => !each.application && each.queue === queue) ? "It is paused." : null
+              }
+              onClick={() => pauseQueue(queue)}
+            >
+              Pause
+            </MayButton>
+          )}
+        />
       </section>
       <Title order={2} mt="lg">
         Processes
