@@ -1,3 +1,5 @@
+import { createHmac } from "node:crypto";
+
 import { axe, expect, fits, forgive, shot, test } from "./harness";
 
 test.beforeAll(async ({ service }) => {
@@ -60,6 +62,7 @@ const PAGES: [string, string, string][] = [
   ["configurations", "/configurations", "Configurations"],
   ["configuration", "/configurations/acme", "Acme"],
   ["configuration-json", "/configurations/acme?view=json", "Acme"],
+  ["webhooks", "/webhooks", "Webhooks"],
   ["dead-letters", "/dead-letters", "Dead letters"],
   ["queues", "/queues", "Queues and workers"],
   ["cache", "/cache", "Cache"],
@@ -211,7 +214,7 @@ test("the timeline tells of a run, is zoomed by the wheel and narrowed", async (
   await page.keyboard.down("Control");
   await page.mouse.wheel(0, -120);
   await page.keyboard.up("Control");
-  await expect(page).toHaveURL(/span=5538/);
+  await expect(page).toHaveURL(/span=%225538%22/);
   expect(await page.evaluate(() => window.devicePixelRatio)).toBe(1);
   await page.getByRole("textbox", { name: "Queue" }).fill("elsewhere");
   await expect(page.locator("[data-bar]")).toHaveCount(0);
@@ -236,6 +239,38 @@ test("applications are sorted by a head and narrowed by a column", async ({ page
   await page.getByRole("button", { name: "Favourite Daily report" }).click();
   await page.goto(service.url);
   await expect(page.getByRole("region", { name: "Favourites" })).toContainText("Daily report");
+});
+
+test("a webhook is made, called, looked into and disabled", async ({ page, service }) => {
+  test.slow();
+  await page.goto(`${service.url}/webhooks`);
+  await page.getByRole("button", { name: "New webhook" }).click();
+  await page.getByRole("textbox", { name: "Name" }).fill("pushes");
+  await page.getByRole("combobox", { name: "Application" }).click();
+  await page.getByRole("option", { name: "daily" }).click();
+  await axe(page);
+  await page.getByRole("button", { name: "Save" }).click();
+  const dialog = page.getByRole("dialog", { name: "For the sender" });
+  const [url = "", secret = ""] = await dialog.locator("code").allTextContents();
+  await axe(page);
+  await page.getByRole("button", { name: "I have them" }).click();
+  const body = '{"event": 7}';
+  const signature = `sha256=${createHmac("sha256", secret).update(body).digest("hex")}`;
+  const call = (headers: Record<string, string>) =>
+    fetch(new URL(new URL(url).pathname, service.url), { method: "POST", body, headers });
+  expect((await call({ "x-hub-signature-256": signature })).status).toBe(202);
+  expect((await call({ "x-hub-signature-256": "sha256=00" })).status).toBe(401);
+  await page.getByRole("row", { name: /pushes/ }).click();
+  const log = page.getByRole("dialog", { name: "Deliveries of pushes" });
+  await expect(log.getByRole("row", { name: /accepted/ })).toBeVisible();
+  await log.getByRole("button", { name: "Deliver 1 again" }).click();
+  await expect(log.getByRole("row", { name: /accepted/ })).toHaveCount(2);
+  await axe(page);
+  await page.keyboard.press("Escape");
+  await page.getByRole("button", { name: "Actions of pushes" }).click();
+  await page.getByRole("menuitem", { name: "Disable" }).click();
+  await expect(page.getByRole("row", { name: /pushes/ })).toContainText("disabled");
+  await shot(page, "webhook");
 });
 
 test("the palette goes anywhere by a few letters", async ({ page, service }) => {

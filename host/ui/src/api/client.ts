@@ -62,6 +62,7 @@ export async function request<T>(
   method: string,
   href: string,
   body?: unknown,
+  headers: Record<string, string> = {},
   signal?: AbortSignal,
 ): Promise<T> {
   const response = await fetch(href, {
@@ -70,6 +71,7 @@ export async function request<T>(
     signal: signal ?? null,
     headers: {
       ...ownHeaders(method),
+      ...headers,
       Accept: "application/json",
       ...(body === undefined ? {} : { "Content-Type": "application/json" }),
     },

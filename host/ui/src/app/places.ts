@@ -10,6 +10,7 @@ import {
   PackageOpen,
   Settings2,
   UserCheck,
+  Webhook,
   Workflow,
   type LucideIcon,
 } from "lucide-react";
@@ -30,6 +31,7 @@ export const PLACES: Place[][] = [
     { to: "/applications", label: "Applications", icon: Workflow },
     { to: "/runs", label: "Runs", icon: ListTree },
     { to: "/schedules", label: "Schedules", icon: CalendarClock },
+    { to: "/webhooks", label: "Webhooks", icon: Webhook },
     { to: "/configurations", label: "Configurations", icon: Settings2 },
   ],
   [

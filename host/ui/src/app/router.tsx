@@ -67,6 +67,7 @@ const tree = root.addChildren([
     page("/configurations", () => import("@/features/configurations")),
     page("/configurations/$name", () => import("@/features/configurations/detail")),
     page("/schedules", () => import("@/features/schedules")),
+    page("/webhooks", () => import("@/features/webhooks")),
     page("/queues", () => import("@/features/queues")),
     page("/dead-letters", () => import("@/features/dead-letters")),
     page("/approvals", () => import("@/features/approvals")),

@@ -50,6 +50,7 @@ function useLines(id: string, level: string | undefined, live: boolean) {
             "GET",
             `/api/v1/tasks/${id}/logs?${query.toString()}`,
             undefined,
+            {},
             stop.signal,
           );
           after = part.next;
