@@ -256,8 +256,7 @@ test("a webhook is made, called, looked into and disabled", async ({ page, servi
   await page.getByRole("button", { name: "I have them" }).click();
   const body = '{"event": 7}';
   const signature = `sha256=${createHmac("sha256", secret).update(body).digest("hex")}`;
-  const call = (headers: Record<string, string>) =>
-    fetch(new URL(new URL(url).pathname, service.url), { method: "POST", body, headers });
+  const call = (headers: Record<string, string>) => fetch(url, { method: "POST", body, headers });
   expect((await call({ "x-hub-signature-256": signature })).status).toBe(202);
   expect((await call({ "x-hub-signature-256": "sha256=00" })).status).toBe(401);
   await page.getByRole("row", { name: /pushes/ }).click();

@@ -11,6 +11,9 @@ import { ProblemAlert } from "@/ui/states";
 type Webhook = Schema<"WebhookDocument">;
 type Saved = Schema<"SavedWebhookDocument">;
 
+/** The whole address of a webhook, which the service may know without its host. */
+export const address = (url: string): string => new URL(url, window.location.origin).href;
+
 /** What a new webhook begins with: a sender that signs as most do. */
 const USUAL = {
   mapping: {},
@@ -135,7 +138,7 @@ export function Secret({ secret, url, close }: { secret: string; url: string; cl
         <Alert color="yellow" variant="light" c="inherit">
           The secret is shown this once. Give both to the sender now.
         </Alert>
-        {row("Address", url)}
+        {row("Address", address(url))}
         {row("Secret", secret)}
         <Group justify="flex-end">
           <Button onClick={close}>I have them</Button>

@@ -18,7 +18,7 @@ import { EmptyState } from "@/ui/states";
 import { tell, tellProblem } from "@/ui/tell";
 import { Time } from "@/ui/Time";
 import { Deliveries } from "./Deliveries";
-import { Editor, Secret } from "./Editor";
+import { address, Editor, Secret } from "./Editor";
 
 type Webhook = Schema<"WebhookDocument">;
 
@@ -52,7 +52,7 @@ const COLUMNS: Column<Webhook>[] = [
     cell: ({ row }) => (
       <Group gap={2} wrap="nowrap">
         <code style={{ fontSize: 12 }}>…{row.original.url.slice(-12)}</code>
-        <CopyText text={row.original.url} what="the address" />
+        <CopyText text={address(row.original.url)} what="the address" />
       </Group>
     ),
   },
