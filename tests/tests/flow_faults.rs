@@ -241,6 +241,8 @@ fn endure<S: Send>(client: &Client, scene: S, fault: impl FnOnce(S) -> S + Send)
 fn a_process_is_killed_again_and_again() {
     let folder = support::folder();
     let mut plan = Plan::new(folder.path()).unwrap();
+    // A slow machine compiles a component for longer than a process lives here.
+    plan = plan.with("worker.max_attempts_lost", "50");
     plan.port = Some(place::free_port().unwrap());
     let service = plan.start().unwrap();
     furnish(&service);
