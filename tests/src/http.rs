@@ -114,9 +114,14 @@ impl Client {
     }
 
     /// Asks for server-sent events on a connection of their own; the answer itself where it is none.
-    pub fn events(&self, path: &str) -> anyhow::Result<Result<Events, Response>> {
+    pub fn events(
+        &self,
+        path: &str,
+        headers: &[(&str, &str)],
+    ) -> anyhow::Result<Result<Events, Response>> {
         let mut connection = self.connect()?;
-        let head = self.head("GET", path, &[("accept", "text/event-stream")], 0);
+        let headers = [&[("accept", "text/event-stream")], headers].concat();
+        let head = self.head("GET", path, &headers, 0);
         connection.get_mut().write_all(&head)?;
         let mut response = read_head(&mut connection)?;
         if response.header("content-type") == Some("text/event-stream") {

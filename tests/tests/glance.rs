@@ -25,7 +25,7 @@ fn asking(client: &mut Client, name: &str) {
 fn follow(client: &Client, run: &str) -> Events {
     let path = format!("/api/v1/tasks/{run}/events");
     client
-        .events(&path)
+        .events(&path, &[])
         .unwrap()
         .unwrap_or_else(|answer| panic!("no events: {}", String::from_utf8_lossy(&answer.body)))
 }
@@ -327,5 +327,36 @@ fn a_stream_does_not_keep_the_service() {
     let whole: Value = events.next_event().unwrap().unwrap().data;
     assert_eq!(whole["steps"].as_array().unwrap().len(), 3);
     drop(events);
+    service.stop().unwrap();
+}
+
+/// Whoever logs out sees no more of a run that was followed with the session.
+#[test]
+fn a_stream_ends_with_its_session() {
+    let folder = support::folder();
+    let service = support::serve(folder.path(), &[]);
+    let mut client = service.client().unwrap();
+    asking(&mut client, "careful");
+    let id = start(&mut client, "careful", &json!({}));
+    let mut browser = Client::new(service.url()).unwrap();
+    let login = json!({"user": "isadmin", "password": service.password()}).to_string();
+    let json = [("content-type", "application/json")];
+    let session = browser.send("POST", "/api/v1/session", &json, login.as_bytes());
+    let session = session.unwrap();
+    let cookie = session.header("set-cookie").unwrap();
+    let cookie = cookie.split(';').next().unwrap().to_owned();
+    let csrf = session.json().unwrap()["csrf"].as_str().unwrap().to_owned();
+    let path = format!("/api/v1/tasks/{id}/events");
+    let Ok(mut events) = browser.events(&path, &[("cookie", &cookie)]).unwrap() else {
+        panic!("no events");
+    };
+    events.next_event().unwrap().unwrap();
+    let headers = [("cookie", &*cookie), ("x-powerflow-csrf", &*csrf)];
+    let ended = browser.send("DELETE", "/api/v1/session", &headers, &[]);
+    assert_eq!(ended.unwrap().status, 204);
+    let begun = std::time::Instant::now();
+    while events.next_event().unwrap().is_some() {}
+    // Far less than the five minutes that a stream lasts.
+    assert!(begun.elapsed() < Duration::from_secs(60));
     service.stop().unwrap();
 }

@@ -1,6 +1,7 @@
 import type { Page } from "@playwright/test";
 
 import { axe, expect, fits, shot, test } from "./harness";
+import { openLongLog } from "./noisy";
 
 const node = (page: Page, name: string) => page.locator(`.react-flow__node[data-id="${name}"]`);
 const state = (page: Page) => page.getByRole("heading", { level: 1 }).locator("xpath=..").getByRole("status");
@@ -164,22 +165,7 @@ test("a run that lacks a parameter is refused with a form that takes it", async 
 
 test("a log of 10,000 lines is shown and searched", async ({ page, service }) => {
   test.slow();
-  await service.application({
-    name: "noisy",
-    steps: Array.from({ length: 5_000 }, (_, index) => ({
-      name: `step ${index}`,
-      operator: "transform",
-      template: "1",
-    })),
-  });
-  const run = await service.run("noisy");
-  for (let left = 60; left > 0; left--) {
-    const { body } = await service.api<{ ended: boolean }>("GET", `/tasks/${run.task_id}`);
-    if (body.ended) break;
-    await page.waitForTimeout(500);
-  }
-  await page.goto(`${service.url}/applications/noisy?runid=${run.task_id}&tab=logs`);
-  await expect(page.getByText("10000 lines")).toBeVisible({ timeout: 30_000 });
+  await openLongLog(page, service);
   await page.getByRole("textbox", { name: "Search the log" }).fill("step 4999");
   await expect(page.getByText("2 of 10000 lines")).toBeVisible();
 });

@@ -138,9 +138,15 @@ impl<K, T> Default for Kept<K, T> {
     }
 }
 
-impl<K: Hash + Eq, T> Kept<K, T> {
-    /// The value that is kept while it is good, else a new one, read by one for all who ask.
-    async fn get(&self, key: K, read: impl Future<Output = Result<T>>) -> Result<Arc<T>> {
+impl<K: Hash + Eq, T: Send + Sync + 'static> Kept<K, T> {
+    /// The value that is kept while it is good, else a new one, read by one for all who ask. A
+    /// reading that was begun comes to its end though nobody waits any more: where it takes longer
+    /// than people wait, the next who asks has its result, and does not begin another beside it.
+    async fn get(
+        &self,
+        key: K,
+        read: impl Future<Output = Result<T>> + Send + 'static,
+    ) -> Result<Arc<T>> {
         let place = {
             let mut places = self.0.lock();
             if places.len() > PLACES {
@@ -148,17 +154,22 @@ impl<K: Hash + Eq, T> Kept<K, T> {
             }
             places.entry(key).or_default().clone()
         };
-        let mut place = place.lock().await;
+        let mut place = place.lock_owned().await;
         let begun = Instant::now();
         if let Some((until, value)) = &*place
             && begun < *until
         {
             return Ok(value.clone());
         }
-        let value = Arc::new(read.await?);
-        let good = (begun.elapsed() * SHARE).max(FRESH);
-        *place = Some((Instant::now() + good, value.clone()));
-        Ok(value)
+        let reading = tokio::spawn(async move {
+            let value = Arc::new(read.await?);
+            let good = (begun.elapsed() * SHARE).max(FRESH);
+            *place = Some((Instant::now() + good, value.clone()));
+            Ok(value)
+        });
+        reading
+            .await
+            .unwrap_or_else(|error| Err(Error::Internal(error.to_string())))
     }
 }
 
@@ -168,7 +179,8 @@ impl Engine {
     /// # Errors
     /// What the store answers.
     pub async fn overview(&self, tenant: TenantId) -> Result<Arc<Overview>> {
-        let read = self.look_over(tenant);
+        let engine = self.clone();
+        let read = async move { engine.look_over(tenant).await };
         self.glances.overviews.get(tenant, read).await
     }
 
@@ -187,17 +199,18 @@ impl Engine {
                 }],
             });
         }
-        let read = async {
+        let engine = self.clone();
+        let read = async move {
             let length = i64::from(hours) * 3_600_000_000;
             let part = length / PARTS;
             // Parts begin at the same moments each time, so that bars do not dance.
-            let until = Timestamp((self.now().0 / part + 1) * part);
+            let until = Timestamp((engine.now().0 / part + 1) * part);
             let volume = Volume {
                 from: until.plus_micros(-length),
                 until,
                 part,
             };
-            let sums = self.store.volume(tenant, volume).await?;
+            let sums = engine.store.volume(tenant, volume).await?;
             Ok(VolumeNow { volume, sums })
         };
         self.glances.volumes.get((tenant, hours), read).await
@@ -223,7 +236,10 @@ impl Engine {
                     .await?)
             },
             self.pauses(tenant),
-            async { Ok(self.store.due(Timestamp(i64::MAX), COUNTED).await?) },
+            async {
+                let ever = Timestamp(i64::MAX);
+                Ok(self.store.due(Some(tenant), ever, UPCOMING).await?)
+            },
         )?;
         let mut last_runs = self.last_runs(tenant, &applications).await?;
         let served = Served::of(&workers);
@@ -266,12 +282,7 @@ impl Engine {
                 more: letters.next.is_some(),
             },
             pauses,
-            upcoming: due
-                .into_iter()
-                .filter(|one| one.tenant == tenant)
-                .take(UPCOMING)
-                .map(|one| detailed(one, 1))
-                .collect(),
+            upcoming: due.into_iter().map(|one| detailed(one, 1)).collect(),
         })
     }
 

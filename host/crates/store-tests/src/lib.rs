@@ -14,6 +14,7 @@
 
 use std::sync::Arc;
 
+pub mod accounts;
 pub mod asks;
 pub mod attempts;
 pub mod build;
@@ -118,9 +119,11 @@ macro_rules! contract {
             a_pinned_pack_is_not_deleted,
             records_expire,
             prefixes_are_taken_literally,
+            pins_have_one_number,
+        );
+        $crate::contract!(@ $open, accounts:
             accounts_and_facts,
             sessions,
-            pins_have_one_number,
         );
         $crate::contract!(@ $open, processes:
             leases_end,

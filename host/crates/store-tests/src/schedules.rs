@@ -205,9 +205,10 @@ pub async fn scheduled_applications_are_told(store: Store) {
 pub async fn an_occurrence_starts_one_run(store: Store) {
     let schedule = saved(&store, "s").await;
     assert_eq!(store.next_due().await.unwrap(), (Some(NOW), false));
-    assert_eq!(store.due(NOW.plus_micros(-1), 10).await.unwrap(), []);
+    assert_eq!(store.due(Some(TenantId(2)), NOW, 10).await.unwrap(), []);
+    assert_eq!(store.due(None, NOW.plus_micros(-1), 10).await.unwrap(), []);
     assert_eq!(
-        store.due(NOW, 10).await.unwrap(),
+        store.due(Some(TENANT), NOW, 10).await.unwrap(),
         std::slice::from_ref(&schedule)
     );
     let new = start(&schedule, 0, Overlap::Allow);

@@ -335,8 +335,13 @@ pub trait Schedules: Send + Sync + 'static {
     /// When the next occurrence of any schedule is due, and whether one waits.
     async fn next_due(&self) -> Result<(Option<Timestamp>, bool)>;
 
-    /// Schedules that are due, the longest due first, at most `limit`.
-    async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<Schedule>>;
+    /// Schedules that are due by `now`, the longest due first, at most `limit`; of a tenant, or of all.
+    async fn due(
+        &self,
+        tenant: Option<TenantId>,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Schedule>>;
 
     /// Occurrences that wait, of schedules that run, the oldest first of each schedule, at
     /// most `each` of one and `limit` together.

@@ -4,7 +4,6 @@ import {
   Checkbox,
   Group,
   Menu,
-  Portal,
   Table,
   Text,
   UnstyledButton,
@@ -29,6 +28,7 @@ import {
 import { useState, type KeyboardEvent, type MouseEvent, type ReactNode } from "react";
 
 import { useParams } from "@/lib/search";
+import { ContextMenu } from "./ContextMenu";
 import classes from "./DataTable.module.css";
 import { Loading, ProblemAlert } from "./states";
 
@@ -307,28 +307,9 @@ export function DataTable<T>(props: Props<T>) {
         </Group>
       ) : null}
       {context ? (
-        <Menu opened onClose={() => setContext(null)} position="bottom-start" returnFocus>
-          <Portal>
-            <Menu.Target>
-              <button
-                type="button"
-                tabIndex={-1}
-                aria-label="Menu"
-                style={{
-                  position: "fixed",
-                  left: context.x,
-                  top: context.y,
-                  width: 1,
-                  height: 1,
-                  opacity: 0,
-                  padding: 0,
-                  border: 0,
-                }}
-              />
-            </Menu.Target>
-          </Portal>
-          <Menu.Dropdown>{menuOf(context.row)}</Menu.Dropdown>
-        </Menu>
+        <ContextMenu at={context} close={() => setContext(null)}>
+          {menuOf(context.row)}
+        </ContextMenu>
       ) : null}
     </div>
   );

@@ -1,23 +1,9 @@
 import { expect, test } from "../harness";
+import { openLongLog } from "../noisy";
 
 test("a log of 10,000 lines is scrolled and searched", async ({ page, service }) => {
   test.slow();
-  await service.application({
-    name: "noisy",
-    steps: Array.from({ length: 5_000 }, (_, index) => ({
-      name: `step ${index}`,
-      operator: "transform",
-      template: "1",
-    })),
-  });
-  const run = await service.run("noisy");
-  for (let left = 60; left > 0; left--) {
-    const { body } = await service.api<{ ended: boolean }>("GET", `/tasks/${run.task_id}`);
-    if (body.ended) break;
-    await page.waitForTimeout(500);
-  }
-  await page.goto(`${service.url}/applications/noisy?runid=${run.task_id}&tab=logs`);
-  await expect(page.getByText("10000 lines")).toBeVisible({ timeout: 30_000 });
+  await openLongLog(page, service);
   const frames = await page.evaluate(async () => {
     const box = document.querySelector<HTMLElement>("[role=log]");
     if (!box) return [];

@@ -51,14 +51,11 @@ impl Engine {
                 }],
             });
         }
-        let due = self.store.due(until, SCHEDULES + 1).await?;
+        let due = self.store.due(Some(tenant), until, SCHEDULES + 1).await?;
         let more = due.len() > SCHEDULES;
         let mut left = ALL;
         let mut entries = Vec::new();
         for schedule in due.into_iter().take(SCHEDULES) {
-            if schedule.tenant != tenant {
-                continue;
-            }
             let most = EACH.min(left.max(1));
             let mut schedule = detailed(schedule, most + 1);
             schedule.next.retain(|at| *at < until);

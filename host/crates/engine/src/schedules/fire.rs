@@ -104,7 +104,7 @@ impl Engine {
         let mut held = false;
         loop {
             let now = self.now();
-            let due = self.store.due(now, PAGE).await?;
+            let due = self.store.due(None, now, PAGE).await?;
             let more = due.len() == PAGE;
             let work: Vec<Work> = due.into_iter().map(|one| self.planned(one, now)).collect();
             // One that cannot be read stays due, and is looked at again with the next beat.

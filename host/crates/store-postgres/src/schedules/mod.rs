@@ -94,12 +94,19 @@ impl Schedules for PostgresStore {
         occurrences::next_due(&self.pool).await
     }
 
-    async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<Schedule>> {
+    async fn due(
+        &self,
+        tenant: Option<TenantId>,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Schedule>> {
         sqlx::query(schedules_with!(
-            "FROM schedule s WHERE s.next_due <= $1 ORDER BY s.next_due, s.id LIMIT $2"
+            "FROM schedule s WHERE s.next_due <= $1 AND ($3::bigint IS NULL OR s.tenant_id = $3)
+             ORDER BY s.next_due, s.id LIMIT $2"
         ))
         .bind(now.0)
         .bind(limit as i64)
+        .bind(tenant.map(|tenant| tenant.0))
         .try_map(|row: PgRow| schedule(&row))
         .fetch_all(&self.pool)
         .await

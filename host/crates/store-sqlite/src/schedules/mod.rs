@@ -103,16 +103,25 @@ impl Schedules for SqliteStore {
         self.readers.call(occurrences::next_due).await
     }
 
-    async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<Schedule>> {
+    async fn due(
+        &self,
+        tenant: Option<TenantId>,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Schedule>> {
         self.readers
             .call(move |c| {
                 let mut statement = c
                     .prepare_cached(schedules_with!(
-                        "FROM schedule s WHERE s.next_due <= ?1 ORDER BY s.next_due, s.id LIMIT ?2"
+                        "FROM schedule s WHERE s.next_due <= ?1 AND (?3 IS NULL OR s.tenant_id = ?3)
+                         ORDER BY s.next_due, s.id LIMIT ?2"
                     ))
                     .or_refused()?;
                 statement
-                    .query_map(params![now.0, limit as i64], schedule)
+                    .query_map(
+                        params![now.0, limit as i64, tenant.map(|tenant| tenant.0)],
+                        schedule,
+                    )
                     .and_then(Iterator::collect)
                     .or_refused()
             })

@@ -4,7 +4,6 @@ import {
   Group,
   Menu,
   Modal,
-  Portal,
   Select,
   Stack,
   Text,
@@ -15,6 +14,7 @@ import { ClipboardCopy, GitBranchPlus, Plus, Trash2, Unlink } from "lucide-react
 import { useEffect, useState } from "react";
 
 import { closesCircle, edgesOf, type StepEntry } from "@/features/graph/document";
+import { ContextMenu } from "@/ui/ContextMenu";
 import { connect, copied, disconnect, removeSteps, type Way } from "./edit";
 import { entryOf, OPERATORS, useSteps } from "./registry";
 import { useBuilder } from "./store";
@@ -183,62 +183,41 @@ export function StepMenu({
   const { change, select } = useBuilder((state) => state);
   const edges = edgesOf(document).filter((edge) => edge.from === name || edge.to === name);
   return (
-    <Menu opened onClose={close} position="bottom-start" withinPortal returnFocus>
-      <Portal>
-        <Menu.Target>
-          <button
-            type="button"
-            tabIndex={-1}
-            aria-label="Menu"
-            style={{
-              position: "fixed",
-              left: at.x,
-              top: at.y,
-              width: 1,
-              height: 1,
-              opacity: 0,
-              padding: 0,
-              border: 0,
-            }}
-          />
-        </Menu.Target>
-      </Portal>
-      <Menu.Dropdown mah={420} style={{ overflow: "auto" }}>
-        <Menu.Item leftSection={<Plus size={14} aria-hidden />} onClick={() => ask(name)}>
-          Add a step after it…
-        </Menu.Item>
-        <Menu.Item leftSection={<GitBranchPlus size={14} aria-hidden />} onClick={() => join(name)}>
-          Connect to…
-        </Menu.Item>
+    <ContextMenu at={at} close={close}>
+      <Menu.Item leftSection={<Plus size={14} aria-hidden />} onClick={() => ask(name)}>
+        Add a step after it…
+      </Menu.Item>
+      <Menu.Item leftSection={<GitBranchPlus size={14} aria-hidden />} onClick={() => join(name)}>
+        Connect to…
+      </Menu.Item>
+      <Menu.Item
+        leftSection={<ClipboardCopy size={14} aria-hidden />}
+        onClick={() => void navigator.clipboard.writeText(copied(document, [name]))}
+      >
+        Copy as JSON
+      </Menu.Item>
+      {edges.length > 0 ? <Menu.Label aria-hidden>Edges</Menu.Label> : null}
+      {edges.map((edge) => (
         <Menu.Item
-          leftSection={<ClipboardCopy size={14} aria-hidden />}
-          onClick={() => void navigator.clipboard.writeText(copied(document, [name]))}
+          key={edge.id}
+          leftSection={<Unlink size={14} aria-hidden />}
+          onClick={() => change(disconnect(document, edge))}
         >
-          Copy as JSON
+          Cut {edge.from} → {edge.to}
+          {edge.label ? ` (${edge.label})` : ""}
         </Menu.Item>
-        {edges.length > 0 ? <Menu.Label aria-hidden>Edges</Menu.Label> : null}
-        {edges.map((edge) => (
-          <Menu.Item
-            key={edge.id}
-            leftSection={<Unlink size={14} aria-hidden />}
-            onClick={() => change(disconnect(document, edge))}
-          >
-            Cut {edge.from} → {edge.to}
-            {edge.label ? ` (${edge.label})` : ""}
-          </Menu.Item>
-        ))}
-        <Menu.Divider />
-        <Menu.Item
-          c="var(--state-failed-text)"
-          leftSection={<Trash2 size={14} aria-hidden />}
-          onClick={() => {
-            change(removeSteps(document, [name]));
-            select(null);
-          }}
-        >
-          Delete
-        </Menu.Item>
-      </Menu.Dropdown>
-    </Menu>
+      ))}
+      <Menu.Divider />
+      <Menu.Item
+        c="var(--state-failed-text)"
+        leftSection={<Trash2 size={14} aria-hidden />}
+        onClick={() => {
+          change(removeSteps(document, [name]));
+          select(null);
+        }}
+      >
+        Delete
+      </Menu.Item>
+    </ContextMenu>
   );
 }

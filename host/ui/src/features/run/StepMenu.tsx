@@ -1,10 +1,11 @@
-import { Menu, Portal } from "@mantine/core";
+import { Menu } from "@mantine/core";
 import { Ban, Database, RotateCcw, ScrollText, StepForward } from "lucide-react";
 import { useQueryClient } from "@tanstack/react-query";
 
 import { request } from "@/api/client";
 import { useMay } from "@/api/session";
 import { useParams } from "@/lib/search";
+import { ContextMenu } from "@/ui/ContextMenu";
 import { confirm } from "@/ui/confirm";
 import { useRetry } from "./Actions";
 import type { Run } from "./api";
@@ -29,74 +30,53 @@ export function StepMenu({
   if (!step) return null;
   const ended = step.finished_at !== null;
   return (
-    <Menu opened onClose={close} position="bottom-start" withinPortal returnFocus>
-      <Portal>
-        <Menu.Target>
-          <button
-            type="button"
-            tabIndex={-1}
-            aria-label="Menu"
-            style={{
-              position: "fixed",
-              left: at.x,
-              top: at.y,
-              width: 1,
-              height: 1,
-              opacity: 0,
-              padding: 0,
-              border: 0,
-            }}
-          />
-        </Menu.Target>
-      </Portal>
-      <Menu.Dropdown>
-        <Menu.Item
-          leftSection={<ScrollText size={14} aria-hidden />}
-          onClick={() => setParams({ step: name, tab: "logs" }, true)}
-        >
-          Log
-        </Menu.Item>
-        <Menu.Item
-          leftSection={<Database size={14} aria-hidden />}
-          onClick={() => setParams({ step: name, tab: "data" }, true)}
-        >
-          Data
-        </Menu.Item>
-        <Menu.Divider />
-        <Menu.Item
-          disabled={!may || !run.ended}
-          leftSection={<StepForward size={14} aria-hidden />}
-          onClick={() => retry.start([name], "original")}
-        >
-          Retry from here, as it ran
-        </Menu.Item>
-        <Menu.Item
-          disabled={!may || !run.ended}
-          leftSection={<RotateCcw size={14} aria-hidden />}
-          onClick={() => retry.start([name], "newest")}
-        >
-          Retry from here, newest revision
-        </Menu.Item>
-        <Menu.Divider />
-        <Menu.Item
-          disabled={!may || ended}
-          leftSection={<Ban size={14} aria-hidden />}
-          onClick={() =>
-            confirm({
-              title: `Revoke “${name}”?`,
-              text: "The step ends as cancelled, and what depends on it is skipped. Other steps go on.",
-              action: "Revoke the step",
-              danger: true,
-              run: async () => {
-                await request("DELETE", step.href);
-                await client.invalidateQueries({ queryKey: ["run", run.task_id] });
-              },
-            })
-          }
-        >
-          Revoke
-        </Menu.Item>
-      </Menu.Dropdown>
-    </Menu>
+    <ContextMenu at={at} close={close}>
+      <Menu.Item
+        leftSection={<ScrollText size={14} aria-hidden />}
+        onClick={() => setParams({ step: name, tab: "logs" }, true)}
+      >
+        Log
+      </Menu.Item>
+      <Menu.Item
+        leftSection={<Database size={14} aria-hidden />}
+        onClick={() => setParams({ step: name, tab: "data" }, true)}
+      >
+        Data
+      </Menu.Item>
+      <Menu.Divider />
+      <Menu.Item
+        disabled={!may || !run.ended}
+        leftSection={<StepForward size={14} aria-hidden />}
+        onClick={() => retry.start([name], "original")}
+      >
+        Retry from here, as it ran
+      </Menu.Item>
+      <Menu.Item
+        disabled={!may || !run.ended}
+        leftSection={<RotateCcw size={14} aria-hidden />}
+        onClick={() => retry.start([name], "newest")}
+      >
+        Retry from here, newest revision
+      </Menu.Item>
+      <Menu.Divider />
+      <Menu.Item
+        disabled={!may || ended}
+        leftSection={<Ban size={14} aria-hidden />}
+        onClick={() =>
+          confirm({
+            title: `Revoke “${name}”?`,
+            text: "The step ends as cancelled, and what depends on it is skipped. Other steps go on.",
+            action: "Revoke the step",
+            danger: true,
+            run: async () => {
+              await request("DELETE", step.href);
+              await client.invalidateQueries({ queryKey: ["run", run.task_id] });
+            },
+          })
+        }
+      >
+        Revoke
+      </Menu.Item>
+    </ContextMenu>
   );
 }

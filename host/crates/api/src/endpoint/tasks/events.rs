@@ -8,7 +8,7 @@ use std::{
 
 use axum::{
     extract::State,
-    http::{HeaderValue, StatusCode},
+    http::{HeaderMap, HeaderValue, Method, StatusCode},
     response::{
         IntoResponse as _, Response,
         sse::{Event, KeepAlive, Sse},
@@ -21,8 +21,11 @@ use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 
 use super::run_only;
 use crate::{
+    audit::Origin,
+    auth::guard,
     code,
     extract::{Task as TaskId, Who},
+    permission::Permission::View,
     problem::{Answer, Problem},
     state::Shared,
     view::run::RunWithSteps,
@@ -30,6 +33,8 @@ use crate::{
 
 /// How often a stream without events says that it is there, below the idle times of proxies.
 const ALIVE: Duration = Duration::from_secs(15);
+/// How often it is looked at whether the caller may still follow.
+const RECHECK: Duration = Duration::from_secs(5);
 /// After how long a client that lost the stream asks for it again.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -53,6 +58,8 @@ pub(crate) async fn events(
     State(api): State<Shared>,
     Who(caller): Who,
     TaskId(task): TaskId,
+    origin: Origin,
+    headers: HeaderMap,
 ) -> Answer<Response> {
     let run = run_only(task, "followed")?;
     let Ok(permit) = api.followers.clone().try_acquire_owned() else {
@@ -71,6 +78,8 @@ pub(crate) async fn events(
         watch: Watch::new(caller.tenant, run),
         told: Told::default(),
         ended: false,
+        caller: (headers, origin),
+        proved: Instant::now(),
         api,
         _permit: permit,
     };
@@ -94,6 +103,9 @@ struct Follower {
     told: Told,
     until: Instant,
     ended: bool,
+    /// What the caller proved with who they are, and when that was looked at.
+    caller: (HeaderMap, Origin),
+    proved: Instant,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -101,6 +113,9 @@ impl Follower {
     /// The next event; none when the stream ends.
     async fn next(mut self) -> Option<(Result<Event, Infallible>, Self)> {
         while !self.ended {
+            if self.proved.elapsed() >= RECHECK && !self.may().await {
+                return None;
+            }
             let (closing, until) = (self.api.closing.clone(), self.until);
             let news = tokio::select! {
                 news = self.news() => news,
@@ -118,6 +133,14 @@ impl Follower {
             }
         }
         None
+    }
+
+    /// Whether the caller may still follow: somebody may have logged out, or lost the account.
+    async fn may(&mut self) -> bool {
+        let (headers, origin) = &self.caller;
+        let found = guard::authenticate(&self.api, &Method::GET, headers, origin).await;
+        self.proved = Instant::now();
+        found.is_ok_and(|identity| identity.permission.is_some_and(|has| has.includes(View)))
     }
 
     /// What is new at the next reading of the run.

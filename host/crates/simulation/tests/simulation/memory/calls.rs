@@ -127,7 +127,7 @@ macro_rules! for_every_call {
             scheduled(tenant: TenantId) -> Vec<String>;
             delete_schedule(tenant: TenantId, name: &str, expected: Option<i64>) -> bool;
             next_due() -> (Option<Timestamp>, bool);
-            due(now: Timestamp, limit: usize) -> Vec<Schedule>;
+            due(tenant: Option<TenantId>, now: Timestamp, limit: usize) -> Vec<Schedule>;
             waiting(each: usize, limit: usize) -> Vec<Waiting>;
             fire(fires: Vec<schedules::Fire>) -> Vec<Fired>;
             backfill(schedule: i64, dues: Vec<Timestamp>, at: Timestamp) -> usize;

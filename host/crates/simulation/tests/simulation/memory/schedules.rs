@@ -131,9 +131,16 @@ impl State {
         Ok((next, all.clone().any(waits)))
     }
 
-    pub(super) fn due(&mut self, now: Timestamp, limit: usize) -> Result<Vec<Schedule>> {
+    pub(super) fn due(
+        &mut self,
+        tenant: Option<TenantId>,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Schedule>> {
         let all = self.timetables.values().map(|one| &one.schedule);
-        let due = |one: &&Schedule| one.next_due.is_some_and(|due| due <= now);
+        let due = |one: &&Schedule| {
+            one.next_due.is_some_and(|due| due <= now) && tenant.is_none_or(|id| id == one.tenant)
+        };
         let mut due: Vec<Schedule> = all.filter(due).cloned().collect();
         due.sort_by_key(|one| (one.next_due, one.id));
         due.truncate(limit);
